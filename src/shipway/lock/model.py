@@ -1,0 +1,217 @@
+"""The lock as values. Locations are relative to a named archive or index; no address of any host is ever in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shipway.core.digest import BlobDigest, TreeKey  # noqa: TC001 - resolved at run time by the parser
+
+FORMAT = 1
+"""The version of the lock file this code writes. A reader refuses a higher one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipes:
+    """Versions of everything that decides bytes; digests are stable while these are."""
+
+    deb: int = 1
+    system: int = 1
+    wheel: int = 1
+    venv: int = 1
+    files: int = 1
+    planner: int = 1
+    writer: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveLock:
+    """One suite of one OS archive at one moment."""
+
+    alias: str
+    """`debian`, `debian-security`; the host says which mirror that is."""
+    distribution: str
+    suite: str
+    components: tuple[str, ...]
+    date: str
+    """The `Date` of its InRelease, `YYYY-MM-DDTHH:MM:SSZ`."""
+    release: BlobDigest
+    """Digest of the InRelease file."""
+    signers: tuple[str, ...]
+    """Fingerprints of the certificates whose signatures verified, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexLock:
+    """One Python index or find-links folder, by alias."""
+
+    alias: str
+    """`default` is the host's default index."""
+    folder: str = ""
+    """Relative to the project, for find-links that the spec names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deb:
+    """One binary package."""
+
+    name: str
+    version: str
+    architecture: str
+    sha256: BlobDigest
+    size: int
+    path: str
+    """Below the archive's root: `pool/main/…`."""
+    archive: str
+    """Alias."""
+    source: str
+    """Source package."""
+    essential: bool = False
+    depends: tuple[str, ...] = ()
+    """Names of the locked packages that satisfy its Depends and Pre-Depends."""
+
+    @property
+    def id(self) -> str:
+        """How targets name it."""
+        return f"{self.name}={self.version}:{self.architecture}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """One wheel, downloaded or built here."""
+
+    name: str
+    """Normalised (PEP 503)."""
+    version: str
+    filename: str
+    sha256: BlobDigest
+    size: int
+    index: str = ""
+    """Alias of its index; empty for a wheel that was built (`source`)."""
+    source: str = ""
+    """`id` of the Source it was built from."""
+    depends: tuple[str, ...] = ()
+    """Names of locked packages it requires on any target."""
+
+    @property
+    def id(self) -> str:
+        """How targets name it: the file name, for its tags tell builds of one version apart."""
+        return self.filename
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a wheel is built from in the sandbox: an sdist, a git commit, or a folder of the project."""
+
+    kind: str
+    """`sdist`, `git`, `local`."""
+    name: str
+    version: str
+    sha256: BlobDigest
+    """Of the sdist; of the canonical tree of files for `git` and `local`."""
+    filename: str = ""
+    size: int = 0
+    index: str = ""
+    url: str = ""
+    """`git`: the user's own repository address, without credentials."""
+    commit: str = ""
+    path: str = ""
+    """`local`: relative to the project. `git`: subdirectory."""
+    build_requires: tuple[str, ...] = ()
+    """Ids of the wheels that its build environment holds."""
+
+    @property
+    def id(self) -> str:
+        """How wheels name it."""
+        return f"{self.kind}:{self.name}={self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonLock:
+    """The interpreter of one target."""
+
+    version: str
+    """`3.11`: what wheels are chosen for."""
+    executable: str
+    """Absolute path inside."""
+    origin: str = "base"
+    """`base`: a Debian package; `standalone`: the archive `filename`."""
+    filename: str = ""
+    sha256: BlobDigest | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildCommandLock:
+    """The escape hatch, as the spec says it."""
+
+    argv: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerLock:
+    """One planned layer: its place is kept when the lock is made anew."""
+
+    name: str
+    members: tuple[str, ...]
+    """Ids of debs or wheels, or one of `system`, `venv`, `commands`, `files`."""
+    reason: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetLock:
+    """Everything of one target on one platform."""
+
+    name: str
+    platform: str
+    base: str
+    """`debian:bookworm`."""
+    requested: tuple[str, ...] = ()
+    """What the spec asked for, as `apt:git` and `pip:jax==0.4.30`, each followed by ` < ` and its origin; for `why`."""
+    debs: tuple[str, ...] = ()
+    wheels: tuple[str, ...] = ()
+    python: PythonLock | None = None
+    bytecode: bool = False
+    system_site_packages: bool = False
+    env: tuple[tuple[str, str], ...] = ()
+    workdir: str = "/work"
+    command: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    build: tuple[BuildCommandLock, ...] = ()
+    layers: tuple[LayerLock, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """Everything that was chosen."""
+
+    name: str
+    inputs: TreeKey
+    """Deep checksum: the key of every word of the spec, every requirements file line and every local project's metadata that was read."""
+    epoch: int
+    """Seconds since 1970 for every time that the image states."""
+    recipes: Recipes = Recipes()
+    layer_budget: int = 64
+    archives: tuple[ArchiveLock, ...] = ()
+    indexes: tuple[IndexLock, ...] = ()
+    debs: tuple[Deb, ...] = ()
+    wheels: tuple[Wheel, ...] = ()
+    sources: tuple[Source, ...] = ()
+    conda: tuple[()] = ()
+    """Place for conda packages."""
+    git: tuple[()] = ()
+    """Place for git trees that are data, not Python projects."""
+    targets: tuple[TargetLock, ...] = ()
+
+    def target(self, name: str, platform: str) -> TargetLock:
+        """The locked target.
+
+        Raises:
+            KeyError: the lock has no such target on that platform.
+        """
+        for target in self.targets:
+            if target.name == name and target.platform == platform:
+                return target
+        raise KeyError(f"{name} on {platform}")

@@ -1,0 +1,181 @@
+"""The spec as values. Every target is complete: inheritance is applied while parsing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a wish was written, for messages and `why`."""
+
+    file: str
+    """Path relative to the project."""
+    line: int = 0
+    """From 1; 0 when unknown."""
+    key: str = ""
+    """Dotted TOML key, or empty for a line of a requirements file."""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where} ({self.key})" if self.key else where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One package that somebody asked for, in its own language's words (`libgl1`, `jax[cuda12]==0.4.30`)."""
+
+    text: str
+    origin: Origin = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """`debian:bookworm`, `ubuntu:noble`; `date` pins the archive to a moment (`debian:bookworm@2026-07-01`)."""
+
+    distribution: str
+    suite: str
+    date: str = ""
+    """`YYYY-MM-DD`, or empty for the archive as it is when locking."""
+
+    def __str__(self) -> str:
+        return f"{self.distribution}:{self.suite}" + (f"@{self.date}" if self.date else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalProject:
+    """A Python project in this folder that is built to a wheel and installed."""
+
+    path: str
+    """Relative to the spec, `.` for the folder itself."""
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    origin: Origin = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSource:
+    """A named place for wheels. A URL here is the user's own private index; public ones come from the host at run time."""
+
+    alias: str
+    url: str = ""
+    """Empty: the host's configuration says where `alias` is."""
+    packages: tuple[str, ...] = ()
+    """Names that come from here and nowhere else; empty: any."""
+    folder: str = ""
+    """A find-links folder relative to the spec, instead of an index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRules:
+    """Which files of the project go into the image: everything but what the ignore rules name."""
+
+    include: tuple[str, ...] = ()
+    """Patterns; empty: all."""
+    ignore: tuple[str, ...] = ()
+    """Patterns in `.dockerignore` grammar, later ones win, `!` takes back; ignore files are read in front of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildCommand:
+    """The escape hatch: a command run in the finished environment at build time; what it changes becomes a layer."""
+
+    argv: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    """Project paths that the command reads; part of its key."""
+    network: bool = False
+    """Never reproducible when true; said aloud."""
+
+
+class Network(StrEnum):
+    """What a container sees of the network."""
+
+    HOST = "host"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountRule:
+    """A host path seen inside. `~` and relative paths are resolved by the caller against home and the spec's folder."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a container of this target is run. None means: the host's default."""
+
+    mounts: tuple[MountRule, ...] = ()
+    shm_size: int | None = None
+    """Bytes of /dev/shm."""
+    memory: int | None = None
+    """Bytes."""
+    cpus: float | None = None
+    """CPUs' worth of time."""
+    pids: int | None = None
+    network: Network = Network.HOST
+    env: tuple[tuple[str, str], ...] = ()
+    """Set at run time only, never in the image."""
+    pass_env: tuple[str, ...] = ()
+    """Names taken from the caller's environment at run time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One complete variant of the environment."""
+
+    name: str
+    base: Base
+    python: str = ""
+    """`3.11`, `3.12.4`; empty: the base's own when Python packages are asked for, else none."""
+    apt: tuple[Wish, ...] = ()
+    recommends: bool = False
+    """Install what Debian packages recommend."""
+    pip: tuple[Wish, ...] = ()
+    """PEP 508 requirements, from the spec and from requirements files."""
+    constraints: tuple[Wish, ...] = ()
+    projects: tuple[LocalProject, ...] = ()
+    bytecode: bool = False
+    """Put unchecked-hash `.pyc` files beside the sources."""
+    system_site_packages: bool = False
+    """Let the environment see the base's own Python packages."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Sorted by name."""
+    workdir: str = "/work"
+    """Where the project is inside; absolute."""
+    command: tuple[str, ...] = ()
+    files: FileRules = FileRules()
+    build: tuple[BuildCommand, ...] = ()
+    run: RunOptions = RunOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What the user wants."""
+
+    name: str
+    file: str = field(compare=False)
+    """The file it was read from, relative to the project; empty when inferred."""
+    platforms: tuple[str, ...] = ()
+    """`linux/amd64`, `linux/arm64`; empty: what the lock has, else the host's."""
+    targets: tuple[Target, ...]
+    default_target: str
+    indexes: tuple[IndexSource, ...] = ()
+    layer_budget: int = 64
+    epoch: int | None = None
+    """SOURCE_DATE_EPOCH for the image; None: the newest locked input's."""
+
+    def target(self, name: str = "") -> Target:
+        """The target called `name`, or the default one.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        wanted = name or self.default_target
+        for target in self.targets:
+            if target.name == wanted:
+                return target
+        raise KeyError(wanted)
