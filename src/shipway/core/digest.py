@@ -78,7 +78,9 @@ def canonical_json(value: Any) -> bytes:
         ValueError: a float is not finite.
         TypeError: `value` holds something JSON has no form for.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def key_of(inputs: Any) -> TreeKey:

@@ -71,8 +71,13 @@ class ToolError(Exception):
 
     code: ExitCode = ExitCode.FAILED
 
-    def __init__(self, message: str, *, hints: Sequence[str] = (), code: ExitCode | None = None, detail: str = ""):
-        """`message`: what happened, to which thing (in backticks). `hints`: next steps. `detail`: foreign output, kept verbatim."""
+    def __init__(
+        self, message: str, *, hints: Sequence[str] = (), code: ExitCode | None = None, detail: str = ""
+    ) -> None:
+        """`message`: what happened, to which thing (in backticks). `hints`: next steps.
+
+        `detail`: foreign output, kept verbatim.
+        """
         super().__init__(message)
         self.message = message
         self.hints = tuple(hints)
@@ -84,7 +89,9 @@ class ToolError(Exception):
         return (_revive, (type(self), self.message, self.hints, self.code, self.detail))
 
 
-def _revive(kind: type[ToolError], message: str, hints: tuple[str, ...], code: ExitCode, detail: str) -> ToolError:
+def _revive(
+    kind: type[ToolError], message: str, hints: tuple[str, ...], code: ExitCode, detail: str
+) -> ToolError:
     error = kind.__new__(kind)
     ToolError.__init__(error, message, hints=hints, code=code, detail=detail)
     return error
@@ -137,7 +144,7 @@ class Vanished(ToolError):
 
     code = ExitCode.VANISHED
 
-    def __init__(self, message: str, *, names: Sequence[str] = (), hints: Sequence[str] = ()):
+    def __init__(self, message: str, *, names: Sequence[str] = (), hints: Sequence[str] = ()) -> None:
         super().__init__(message, hints=hints)
         self.names = tuple(names)
 

@@ -14,10 +14,10 @@ class Note(NamedTuple):
 
 
 class Began(NamedTuple):
-    """A phase starts: `count` artifacts of `size` bytes in all (0 where unknown)."""
+    """A phase starts: `items` artifacts of `size` bytes in all (0 where unknown)."""
 
     phase: str
-    count: int = 0
+    items: int = 0
     size: int = 0
 
 

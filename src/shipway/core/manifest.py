@@ -11,6 +11,7 @@ Extended attributes are `name=hex` pairs joined by `,`, sorted by name.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -56,14 +57,14 @@ class Manifest:
 
     __slots__ = ("entries",)
 
-    def __init__(self, entries: Iterable[Entry]):
+    def __init__(self, entries: Iterable[Entry]) -> None:
         """Sort `entries`.
 
         Raises:
             ValueError: a path occurs twice.
         """
         ordered = sorted(entries, key=lambda entry: path_bytes(entry.path))
-        for one, other in zip(ordered, ordered[1:], strict=False):
+        for one, other in itertools.pairwise(ordered):
             if one.path == other.path:
                 raise ValueError(f"path twice in one tree: {one.path!r}")
         self.entries = tuple(ordered)
@@ -106,9 +107,8 @@ def _unquote(text: str) -> str:
 def _line(entry: Entry) -> str:
     subject = entry.digest if entry.kind == FILE else _quote(entry.target) if entry.target else "-"
     xattrs = ",".join(f"{_quote(name)}={value.hex()}" for name, value in sorted(entry.xattrs)) or "-"
-    return (
-        f"{entry.kind}\t{entry.mode:04o}\t{entry.uid}\t{entry.gid}\t{entry.mtime}\t{entry.size}\t{subject}\t{_quote(entry.path)}\t{xattrs}\n"
-    )
+    head = f"{entry.kind}\t{entry.mode:04o}\t{entry.uid}\t{entry.gid}\t{entry.mtime}\t{entry.size}"
+    return f"{head}\t{subject}\t{_quote(entry.path)}\t{xattrs}\n"
 
 
 def _entry(line: str) -> Entry:

@@ -12,7 +12,10 @@ def shown(text: str, limit: int = 200) -> str:
     if cut.isascii() and cut.isprintable():
         return cut
     return "".join(
-        c if c.isprintable() and c not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" else _escaped(c) for c in cut
+        c
+        if c.isprintable() and c not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        else _escaped(c)
+        for c in cut
     )
 
 

@@ -1,0 +1,165 @@
+"""The plan of one locked target: the trees behind each recorded layer, with the inputs that name them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shipway.plan.model import ImageSettings, Layer, Plan, TreeKind, TreeRequest
+
+if TYPE_CHECKING:
+    from shipway.lock.model import Deb, LayerLock, Lock, PythonLock, TargetLock, Wheel
+
+PREFIX = "/opt/venv"
+"""Where the Python environment is in every image."""
+
+
+def plan_target(lock: Lock, name: str, platform: str) -> Plan:
+    """Everything to make for target `name` on `platform`, from the bottom up.
+
+    Raises:
+        KeyError: the lock has no such target, or a layer names a package that the lock does not hold.
+    """
+    target = lock.target(name, platform)
+    planner = _Planner(lock, target)
+    layers = []
+    below: list[TreeRequest] = []
+    for layer in target.layers:
+        planned = planner.layer(layer, below)
+        layers.append(planned)
+        below.extend(planned.trees)
+    return Plan(target=name, platform=platform, layers=tuple(layers), settings=_settings(lock, target))
+
+
+def _settings(lock: Lock, target: TargetLock) -> ImageSettings:
+    env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    if target.python:
+        env["PATH"] = f"{PREFIX}/bin:" + env["PATH"]
+        env["VIRTUAL_ENV"] = PREFIX
+    env.update(target.env)
+    return ImageSettings(
+        env=tuple(sorted(env.items())), workdir=target.workdir, command=target.command, epoch=lock.epoch
+    )
+
+
+class _Planner:
+    """The lock's packages by id, and one method per kind of tree."""
+
+    def __init__(self, lock: Lock, target: TargetLock) -> None:
+        self.lock, self.target = lock, target
+        self.debs = {deb.id: deb for deb in lock.debs}
+        self.wheels = {wheel.id: wheel for wheel in lock.wheels}
+
+    def layer(self, layer: LayerLock, below: list[TreeRequest]) -> Layer:
+        trees, packages = [], []
+        for member in layer.members:
+            if member in self.debs:
+                deb = self.debs[member]
+                trees.append(self._deb(deb))
+                packages.append(f"{deb.name} {deb.version}")
+            elif member in self.wheels:
+                wheel = self.wheels[member]
+                trees.append(self._wheel(wheel))
+                packages.append(f"{wheel.name} {wheel.version}")
+            else:
+                trees.append(self._special(member, [*below, *trees]))
+        return Layer(name=layer.name, trees=tuple(trees), packages=tuple(packages), reason=layer.reason)
+
+    def _deb(self, deb: Deb) -> TreeRequest:
+        inputs = {
+            "recipe": "deb",
+            "version": self.lock.recipes.deb,
+            "sha256": deb.sha256.hex,
+            "usrmerge": True,
+        }
+        return TreeRequest(
+            kind=TreeKind.DEB,
+            name=f"{deb.name} {deb.version}",
+            inputs=inputs,
+            members=(deb.id,),
+            size=deb.size,
+        )
+
+    def _wheel(self, wheel: Wheel) -> TreeRequest:
+        inputs = {
+            "recipe": "wheel",
+            "version": self.lock.recipes.wheel,
+            "sha256": wheel.sha256.hex,
+            "filename": wheel.filename,
+            "prefix": PREFIX,
+            "python": self._python.version,
+            "bytecode": self.target.bytecode,
+        }
+        return TreeRequest(
+            kind=TreeKind.WHEEL,
+            name=f"{wheel.name} {wheel.version}",
+            inputs=inputs,
+            members=(wheel.id,),
+            size=wheel.size,
+        )
+
+    def _special(self, member: str, below: list[TreeRequest]) -> TreeRequest:
+        match member:
+            case "system":
+                return TreeRequest(kind=TreeKind.SYSTEM, name="package configuration", inputs=self._system())
+            case "python":
+                python = self._python
+                inputs = {
+                    "recipe": "python",
+                    "version": 1,
+                    "sha256": python.sha256.hex if python.sha256 else "",
+                    "python": python.version,
+                }
+                return TreeRequest(
+                    kind=TreeKind.PYTHON, name=f"python {python.version}", inputs=inputs, size=python.size
+                )
+            case "venv":
+                return TreeRequest(kind=TreeKind.VENV, name="python environment", inputs=self._venv())
+            case "commands":
+                commands = [[list(one.argv), list(one.inputs), one.network] for one in self.target.build]
+                inputs = {
+                    "recipe": "commands",
+                    "version": 1,
+                    "commands": commands,
+                    "below": [tree.key.hex for tree in below],
+                }
+                return TreeRequest(kind=TreeKind.COMMANDS, name="build commands", inputs=inputs)
+            case "files":
+                return TreeRequest(kind=TreeKind.FILES, name="project files", inputs=self._files())
+            case _:
+                raise KeyError(f"layer member {member!r} is in no section of the lock")
+
+    @property
+    def _python(self) -> PythonLock:
+        if self.target.python is None:
+            raise KeyError(f"target {self.target.name!r} has wheels and no interpreter")
+        return self.target.python
+
+    def _system(self) -> dict[str, Any]:
+        chosen = [self.debs[member] for member in self.target.debs]
+        distribution, _, suite = self.target.base.partition(":")
+        return {
+            "recipe": "system",
+            "version": self.lock.recipes.system,
+            "debs": sorted([deb.name, deb.version, deb.architecture, deb.sha256.hex] for deb in chosen),
+            "distribution": distribution,
+            "suite": suite.partition("@")[0],
+            "epoch": self.lock.epoch,
+        }
+
+    def _venv(self) -> dict[str, Any]:
+        return {
+            "recipe": "venv",
+            "version": self.lock.recipes.venv,
+            "python": self._python.version,
+            "executable": self._python.executable,
+            "system_site_packages": self.target.system_site_packages,
+        }
+
+    def _files(self) -> dict[str, Any]:
+        return {
+            "recipe": "files",
+            "version": self.lock.recipes.files,
+            "workdir": self.target.workdir,
+            "include": list(self.target.include),
+            "ignore": list(self.target.ignore),
+        }
