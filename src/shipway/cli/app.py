@@ -1,0 +1,96 @@
+"""One run: words -> arguments -> verb -> answer -> exit code. The only place where the process's end is decided."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from shipway.cli.console import Console
+from shipway.cli.environment import Settings, read_settings
+from shipway.cli.failures import Terminated, exit_code, forget_stdout, render_error, tell_unexpected
+from shipway.cli.parser import Arguments, UsageError, parse_arguments
+from shipway.core.errors import ExitCode, ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def execute(words: Sequence[str]) -> int:
+    """Run the command line `words` and return its exit code. Raises nothing."""
+    terminal = bool(sys.stderr and sys.stderr.isatty())
+    console = Console(
+        color=terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", None)
+    )
+    verb = ""
+    try:
+        arguments = parse_arguments(words)
+        verb = arguments.verb.name if arguments.verb else ""
+        settings = read_settings(os.environ, arguments, terminal=terminal)
+        console = Console(color=settings.color, verbosity=settings.verbosity)
+        return _answer(arguments, settings, console)
+    except UsageError as error:
+        console.talk(render_error(error, console))
+        return exit_code(error, error.verb)
+    except ToolError as error:
+        console.talk(render_error(error, console))
+        return exit_code(error, verb)
+    except KeyboardInterrupt:
+        console.talk(f"{console.styled('error:', 'error')} interrupted")
+        return ExitCode.INTERRUPTED
+    except Terminated as end:
+        console.talk(f"{console.styled('error:', 'error')} stopped by {signal.Signals(end.signum).name}")
+        return 128 + end.signum
+    except BrokenPipeError:
+        forget_stdout()
+        return ExitCode.FAILED
+    except Exception as error:  # noqa: BLE001 - the border: told to the user, with the trace in a file
+        return tell_unexpected(error, words, console)
+
+
+def _answer(arguments: Arguments, settings: Settings, console: Console) -> int:
+    if arguments.verb is None or arguments.flag("help"):
+        return _without_work(arguments, console)
+    from shipway.cli.commands import COMMANDS
+    from shipway.cli.progress import open_progress
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup's SIG_IGN stays
+            signal.signal(number, _on_signal)
+    progress = open_progress(settings.progress, console)
+    try:
+        answer = COMMANDS[arguments.verb.name](arguments, settings, progress)
+    finally:
+        progress.close()
+    if answer.data:
+        console.data(answer.data)
+    if answer.talk:
+        console.note(answer.talk)
+    return answer.code
+
+
+def _on_signal(number: int, frame: object) -> None:
+    del frame
+    raise Terminated(number)
+
+
+def _without_work(arguments: Arguments, console: Console) -> int:
+    from shipway import __version__
+    from shipway.cli.help import render_help
+
+    if arguments.flag("version"):
+        console.data(f"shipway {__version__}")
+        return ExitCode.OK
+    text = render_help(arguments.verb, _width())
+    if arguments.flag("help"):
+        console.data(text)
+        return ExitCode.OK
+    console.talk(text.rstrip())
+    return ExitCode.USAGE
+
+
+def _width() -> int:
+    import shutil
+
+    return min(shutil.get_terminal_size((100, 24)).columns, 110)

@@ -1,0 +1,262 @@
+"""Words of a command line -> values, by the table of `options.py`. Pure.
+
+The grammar is GNU's: `--name value`, `--name=value`, `-t value`, `-tvalue`, `-qv`, `--` ends options. Global options may
+stand in front of the verb or behind it. For `run`, everything from the first positional on is the command.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shipway.cli.options import BY_NAME, GLOBAL, VERBS, VERSION, Option, Takes, Verb
+from shipway.core.errors import ExitCode, ToolError
+from shipway.core.text import shown
+from shipway.core.units import parse_age, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+
+class UsageError(ToolError):
+    """The command line is wrong."""
+
+    code = ExitCode.USAGE
+    verb: str = ""
+    """The verb, when it was read before the mistake."""
+
+
+class Arguments(NamedTuple):
+    """One parsed command line."""
+
+    verb: Verb | None
+    values: dict[str, Any]
+    """By option name: bool, int, text, or a tuple for repeated ones; every option of the verb is there."""
+    words: tuple[str, ...]
+    """Positional arguments; for `run` the command."""
+
+    def text(self, name: str) -> str:
+        """The value of option `name`, empty when it was not given."""
+        return str(self.values.get(name) or "")
+
+    def flag(self, name: str) -> bool:
+        """Whether the flag `name` was given."""
+        return bool(self.values.get(name))
+
+
+class _Reader:
+    """The words still to be read, and what the read ones said."""
+
+    def __init__(self, words: Sequence[str]):
+        self.words = list(reversed(words))
+        self.values: dict[str, Any] = {}
+        self.verb: Verb | None = None
+        self.positional: list[str] = []
+
+    def options(self) -> tuple[Option, ...]:
+        return (*GLOBAL, *(self.verb.options if self.verb else (VERSION,)))
+
+    def read(self) -> None:
+        while self.words:
+            word = self.words.pop()
+            if word == "--":
+                self._end_of_options()
+            elif word.startswith("--"):
+                self._long(word)
+            elif word.startswith("-") and word != "-":
+                self._short(word)
+            else:
+                self._positional(word)
+
+    def _end_of_options(self) -> None:
+        rest = self.words[::-1]
+        self.words.clear()
+        if self.verb is None and rest:
+            raise UsageError("a verb stands in front of `--`", hints=_verb_hints())
+        self.positional += rest
+
+    def _positional(self, word: str) -> None:
+        if self.verb is None:
+            self.verb = BY_NAME.get(word)
+            if self.verb is None:
+                raise UsageError(f"unknown verb `{shown(word)}`", hints=_near(word, BY_NAME) or _verb_hints())
+            return
+        self.positional.append(word)
+        if self.verb.rest:
+            self.positional += self.words[::-1]
+            self.words.clear()
+
+    def _long(self, word: str) -> None:
+        name, equals, value = word[2:].partition("=")
+        option = self._find(partial(_has_name, name), f"--{name}")
+        if option.takes in (Takes.NOTHING, Takes.COUNT):
+            if equals:
+                raise UsageError(f"`--{name}` takes no value", hints=[f"write `--{name}` alone"])
+            self._flag(option)
+        else:
+            self._value(option, value if equals else None)
+
+    def _short(self, word: str) -> None:
+        letters = word[1:]
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            option = self._find(partial(_has_letter, letter), f"-{letter}")
+            if option.takes in (Takes.NOTHING, Takes.COUNT):
+                self._flag(option)
+            else:
+                self._value(option, letters.removeprefix("=") or None)
+                return
+
+    def _find(self, test: Callable[[Option], bool], word: str) -> Option:
+        for option in self.options():
+            if test(option):
+                return option
+        where = f"`shipway {self.verb.name}`" if self.verb else "`shipway`"
+        hints = _near(word, [f"--{option.name}" for option in self.options()])
+        help_line = f"shipway {self.verb.name} --help" if self.verb else "shipway --help"
+        raise UsageError(
+            f"{where} has no option `{shown(word)}`", hints=hints or [f"`{help_line}` lists the options"]
+        )
+
+    def _flag(self, option: Option) -> None:
+        self.values[option.name] = (
+            self.values.get(option.name, 0) + 1 if option.takes is Takes.COUNT else True
+        )
+
+    def _value(self, option: Option, value: str | None) -> None:
+        if (
+            value is None
+            and self.words
+            and not (option.takes is Takes.MAYBE and self.words[-1].startswith("-"))
+        ):
+            value = self.words.pop()
+        if value is None and option.takes is not Takes.MAYBE:
+            raise UsageError(
+                f"`--{option.name}` needs a value", hints=[f"write `--{option.name} {option.metavar}`"]
+            )
+        read = read_value(option, value or "")
+        if option.takes is Takes.VALUE:
+            self.values[option.name] = read
+        else:
+            self.values[option.name] = (*self.values.get(option.name, ()), read)
+
+
+def _has_letter(letter: str, option: Option) -> bool:
+    return option.short == letter
+
+
+def _has_name(name: str, option: Option) -> bool:
+    return option.name == name
+
+
+def parse_arguments(words: Sequence[str]) -> Arguments:
+    """The command line `words` (without the program's name).
+
+    Raises:
+        UsageError: the table does not allow it.
+    """
+    reader = _Reader(words)
+    try:
+        return _checked(reader)
+    except UsageError as error:
+        error.verb = reader.verb.name if reader.verb else ""
+        raise
+
+
+def _checked(reader: _Reader) -> Arguments:
+    reader.read()
+    for option in reader.options():
+        empty = (
+            () if option.takes in (Takes.VALUES, Takes.MAYBE) else None if option.takes is Takes.VALUE else 0
+        )
+        reader.values.setdefault(option.name, empty)
+    positional = tuple(reader.positional)
+    if reader.verb and not reader.values["help"]:
+        _check_positional(reader.verb, positional)
+        _check_pairs(reader.values)
+    return Arguments(reader.verb, reader.values, positional)
+
+
+def read_value(option: Option, text: str) -> str | int | float:
+    """`text` as the kind of value that `option` takes.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if option.choices and text not in option.choices:
+        raise UsageError(
+            f"`--{option.name}` cannot be `{shown(text)}`",
+            hints=_near(text, option.choices) or ["it is one of: " + ", ".join(option.choices)],
+        )
+    try:
+        return _KINDS[option.kind][0](text)
+    except ValueError as error:
+        raise UsageError(
+            f"`--{option.name}` cannot be `{shown(text)}`", hints=[_KINDS[option.kind][1]]
+        ) from error
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value <= 0:
+        raise ValueError(text)
+    return value
+
+
+_KINDS: dict[str, tuple[Callable[[str], str | int | float], str]] = {
+    "text": (str, ""),
+    "size": (parse_size, "a size is a number with `k`, `m`, `g` or `t`: `8g`"),
+    "age": (parse_age, "an age is a number with `s`, `m`, `h`, `d` or `w`: `30d`"),
+    "number": (_number, "give a number above zero: `1.5`"),
+    "count": (_count, "give a whole number above zero: `512`"),
+}
+
+
+def _check_positional(verb: Verb, words: tuple[str, ...]) -> None:
+    usage = [f"`shipway {verb.name} --help` shows how it is used"]
+    if words and not verb.argument:
+        raise UsageError(f"`shipway {verb.name}` takes no argument `{shown(words[0])}`", hints=usage)
+    if len(words) > 1 and not verb.rest:
+        raise UsageError(
+            f"`shipway {verb.name}` takes one argument, not also `{shown(words[1])}`", hints=usage
+        )
+    if not words and verb.argument and not verb.argument.startswith("["):
+        raise UsageError(f"`shipway {verb.name}` needs {verb.argument}", hints=_choices_hint(verb) or usage)
+    if verb.choices and words[0] not in verb.choices:
+        raise UsageError(f"{verb.argument} cannot be `{shown(words[0])}`", hints=_choices_hint(verb))
+
+
+def _check_pairs(values: dict[str, Any]) -> None:
+    for one, other in (
+        ("locked", "frozen"),
+        ("locked", "repair"),
+        ("frozen", "repair"),
+        ("check", "upgrade"),
+        ("check", "repair"),
+    ):
+        if values.get(one) and values.get(other):
+            raise UsageError(
+                f"`--{one}` and `--{other}` contradict each other",
+                hints=[f"leave out one of `--{one}`, `--{other}`"],
+            )
+
+
+def _choices_hint(verb: Verb) -> list[str]:
+    return ["it is one of: " + ", ".join(verb.choices)] if verb.choices else []
+
+
+def _near(word: str, names: Iterable[str]) -> list[str]:
+    import difflib
+
+    return [f"did you mean `{name}`" for name in difflib.get_close_matches(word, list(names), 1, 0.6)]
+
+
+def _verb_hints() -> list[str]:
+    return ["the verbs are: " + ", ".join(verb.name for verb in VERBS)]
