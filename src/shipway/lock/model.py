@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shipway.core.digest import BlobDigest, TreeKey  # noqa: TC001 - resolved at run time by the parser
+from shipway.core.digest import BlobDigest, TreeKey
 
 FORMAT = 1
 """The version of the lock file this code writes. A reader refuses a higher one."""
@@ -189,7 +189,7 @@ class Lock:
 
     name: str
     inputs: TreeKey
-    """Deep checksum: the key of every word of the spec, every requirements file line and every local project's metadata that was read."""
+    """Deep checksum: the key of every word of the spec, every requirement and every local project's metadata read."""
     epoch: int
     """Seconds since 1970 for every time that the image states."""
     recipes: Recipes = Recipes()
