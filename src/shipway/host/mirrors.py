@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from shipway.core.errors import SpecError
 from shipway.host.apt_config import read_apt_directives
 from shipway.host.apt_sources import AptSource, read_apt_sources
+from shipway.host.location import Location, parse_location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,27 +29,10 @@ _SNAPSHOT_MARK = "@SNAPSHOTID@"
 _TEMPLATES = "/usr/share/python-apt/templates"
 _DEBOOTSTRAP = "/usr/share/debootstrap/scripts"
 _SUITES = {
-    "debian": frozenset(
-        [
-            "stable",
-            "oldstable",
-            "oldoldstable",
-            "testing",
-            "unstable",
-            "experimental",
-            "sid",
-            "rc-buggy",
-            "buster",
-            "bullseye",
-            "bookworm",
-            "trixie",
-            "forky",
-            "duke",
-        ]
+    "debian": re.compile(
+        r"(old)*stable|testing|unstable|experimental|sid|rc-buggy|buster|bullseye|bookworm|trixie|forky|duke"
     ),
-    "ubuntu": frozenset(
-        ["devel", "bionic", "focal", "jammy", "noble", "oracular", "plucky", "questing", "resolute"]
-    ),
+    "ubuntu": re.compile(r"devel|bionic|focal|jammy|noble|oracular|plucky|questing|resolute"),
 }
 _DEBOOTSTRAP_SCRIPT = {"debian": "sid", "ubuntu": "gutsy"}
 _POCKET = re.compile(r"-(updates|security|backports|proposed|proposed-updates|backports-sloppy)\Z")
@@ -83,6 +67,15 @@ class Mirrors:
     def snapshots_of(self, alias: str, moment: str) -> tuple[str, ...]:
         """Archive roots as they were at `moment` (`YYYYMMDDTHHMMSSZ`)."""
         return tuple(template.replace(_SNAPSHOT_MARK, moment) for template in self.snapshots.get(alias, ()))
+
+    def locations(self, alias: str, path: str) -> list[Location]:
+        """Where the file `path`, relative to the archive's root, is on every mirror of `alias`."""
+        return [self.location(url, path) for url in self.of(alias)]
+
+    def location(self, root: str, path: str) -> Location:
+        """The file `path` below the archive root `root`, asked for through apt's proxy where it has one."""
+        proxy = self.proxy_for(root)
+        return parse_location(f"{root}/{path}", proxy="" if proxy is None else proxy or "DIRECT")
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy that apt uses for `url`; empty for a direct connection, None where apt says nothing."""
@@ -191,7 +184,10 @@ def _distribution_of(source: AptSource) -> str | None:
     """Whose archive `source` is, told by its suites; a keyring named for somebody else speaks against it."""
     keyring = os.path.basename(source.signed_by)
     for distribution, suites in _SUITES.items():
-        if any(_POCKET.sub("", suite) in suites for suite in source.suites) and "main" in source.components:
+        if (
+            any(suites.fullmatch(_POCKET.sub("", suite)) for suite in source.suites)
+            and "main" in source.components
+        ):
             return distribution if not keyring or distribution in keyring else None
     return None
 
