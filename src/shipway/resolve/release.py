@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from shipway.core.errors import SignatureError
@@ -113,7 +113,7 @@ def end_of_day(date: str) -> datetime:
     Raises:
         ValueError: it is no date.
     """
-    day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=timezone.utc)
+    day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC)
     return day.replace(hour=23, minute=59, second=59)
 
 
@@ -124,7 +124,7 @@ def render_time(moment: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """The moment that `render_time` wrote."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def _day(moment: datetime) -> str:
@@ -133,7 +133,7 @@ def _day(moment: datetime) -> str:
 
 def _time(text: str) -> datetime:
     moment = parsedate_to_datetime(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _fields(text: str) -> dict[str, str]:
