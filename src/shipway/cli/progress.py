@@ -86,6 +86,13 @@ def render_end(phase: Phase, now: float) -> str:
     return f"{phase.name}: {', '.join(parts)}"
 
 
+def _new_phase(event: Began | Moved | Did | Ended, now: float) -> Phase:
+    if isinstance(event, Began):
+        name, count, size = event
+        return Phase(name, count, size, now)
+    return Phase(event.phase, 0, 0, now)
+
+
 class Progress:
     """The listener of one run: keeps the numbers, hands notes to the console, and calls the hooks of its kind."""
 
@@ -103,8 +110,7 @@ class Progress:
             now = self.clock()
             phase = self.phases.get(event.phase)
             if isinstance(event, Began) or phase is None:
-                began: Began = event if isinstance(event, Began) else Began(event.phase)
-                phase = self.phases[event.phase] = Phase(began.phase, began.count, began.size, now)
+                phase = self.phases[event.phase] = _new_phase(event, now)
             if isinstance(event, Moved):
                 phase.bytes += event.bytes
                 phase.last = event.name
