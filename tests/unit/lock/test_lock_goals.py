@@ -159,7 +159,7 @@ def test_deep_nesting_is_no_crash():
 
 def test_names_twice_and_members_in_no_layer_are_faults():
     lock = big_lock(4)
-    with pytest.raises(LockFormatError, match="deb `package-0000=.*` is there 2 times"):
+    with pytest.raises(LockFormatError, match=r"deb `package-0000=.*` is there 2 times"):
         parse_lock(render_lock(dataclasses.replace(lock, debs=(*lock.debs, lock.debs[0]))))
     target = dataclasses.replace(lock.targets[0], layers=lock.targets[0].layers[:-1])
     with pytest.raises(LockFormatError, match="is in no layer"):
