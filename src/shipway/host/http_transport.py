@@ -279,13 +279,16 @@ def _before_deadline(sock: socket.socket, seconds: float, read: Callable[[], Any
     timer.daemon = True
     timer.start()
     try:
-        return read()
+        answer = read()
     except (OSError, HTTPException) as error:
         if late.is_set():
             raise TransferFailed("no answer in time", slow=True) from error
         raise
     finally:
         timer.cancel()
+    if late.is_set():  # http.client takes headers that were cut for headers that ended
+        raise TransferFailed("no answer in time", slow=True)
+    return answer
 
 
 def _cut(sock: socket.socket, late: threading.Event) -> None:
