@@ -1,0 +1,170 @@
+"""What a run has to know of the environment's trees and of this host (reads only)."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from typing import TYPE_CHECKING
+
+from shipway.run.model import HostFacts, ImageFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where distributions keep the certificates they trust, as one file."""
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+"""By which programs are told of a bundle; the first that the caller has set wins."""
+_SHELLS = ("bash", "zsh", "fish", "dash", "sh")
+_SHELL_FOLDERS = ("/usr/bin", "/bin", "/usr/local/bin")
+_ZONES = "/usr/share/zoneinfo"
+_MAX_TEXT = 4 << 20
+_MAX_LINKS = 40
+
+
+def find_inside(lowers: Sequence[str], path: str) -> str | None:
+    """The host path of what `path` is inside the stacked `lowers` (top one first), links followed inside; None: nothing there."""
+    left = [part for part in path.split("/") if part not in ("", ".")][::-1]
+    current, found, links = "", None, 0
+    while left:
+        part = left.pop()
+        if part == "..":
+            current = current.rpartition("/")[0]
+            found = _find_plain(lowers, current)
+            continue
+        found = _find_plain(lowers, f"{current}/{part}")
+        if found is None:
+            return None
+        if not os.path.islink(found):
+            current = f"{current}/{part}"
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            return None
+        target = os.readlink(found)
+        current = "" if target.startswith("/") else current
+        left += [piece for piece in target.split("/") if piece not in ("", ".")][::-1]
+        found = _find_plain(lowers, current) if not left else found
+    return found
+
+
+def _find_plain(lowers: Sequence[str], path: str) -> str | None:
+    """The topmost `path` (absolute inside, its parents no links), unless a whiteout hides it."""
+    for lower in lowers:
+        try:
+            status = os.lstat(lower + path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        hidden = stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+        return None if hidden else lower + path
+    return None
+
+
+def read_image_facts(lowers: Sequence[str]) -> ImageFacts:
+    """Look the stacked trees up once; the answer holds as long as the trees are the same.
+
+    Raises:
+        OSError: a tree cannot be read.
+    """
+    return ImageFacts(
+        passwd=_text(find_inside(lowers, "/etc/passwd")),
+        group=_text(find_inside(lowers, "/etc/group")),
+        shells=_shells(lowers),
+        certificates=find_inside(lowers, BUNDLES[0]) is not None,
+        zoneinfo=find_inside(lowers, _ZONES + "/Etc/UTC") is not None,
+        locales=find_inside(lowers, "/usr/lib/locale/locale-archive") is not None,
+        skeleton=find_inside(lowers, "/etc/skel") or "",
+    )
+
+
+def _shells(lowers: Sequence[str]) -> tuple[str, ...]:
+    paths = [f"{folder}/{name}" for name in _SHELLS for folder in _SHELL_FOLDERS]
+    found: dict[str, str] = {}
+    for path in paths:
+        name = path.rpartition("/")[2]
+        if name not in found and find_inside(lowers, path) is not None:
+            found[name] = path
+    return tuple(found.values())
+
+
+def read_host_facts(environ: Mapping[str, str]) -> HostFacts:
+    """The caller and this host as they are now. What is not there stays empty; nothing here fails a run."""
+    uid, gid = os.getuid(), os.getgid()
+    user, shell = _user(uid, environ)
+    zone, name = _zone(environ.get("TZ", ""))
+    return HostFacts(
+        uid=uid,
+        gid=gid,
+        user=user,
+        group=_group(gid),
+        shell=environ.get("SHELL", "") or shell,
+        environ=tuple(sorted(environ.items())),
+        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        resolv_conf=read_resolv_conf(),
+        hosts=_text("/etc/hosts"),
+        localtime=zone,
+        timezone=name,
+        own_certificates=next((environ[key] for key in CERTIFICATE_VARIABLES if environ.get(key)), ""),
+        certificates=next((path for path in BUNDLES if os.path.isfile(path)), ""),
+    )
+
+
+def read_resolv_conf(etc: str = "/etc", run: str = "/run") -> str:
+    """The host's name servers.
+
+    The file is often a link into `/run`, which a container does not have, so its text is taken. systemd's stub listens on
+    loopback, which is right where the network is the host's. A dangling link falls back to what systemd knows.
+    """
+    for path in (f"{etc}/resolv.conf", f"{run}/systemd/resolve/resolv.conf"):
+        text = _text(path)
+        if "nameserver" in text:
+            return text
+    return _text(f"{etc}/resolv.conf")
+
+
+def _user(uid: int, environ: Mapping[str, str]) -> tuple[str, str]:
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return environ.get("LOGNAME") or environ.get("USER", ""), ""
+    return entry.pw_name, entry.pw_shell
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return ""
+
+
+def _zone(wanted: str) -> tuple[bytes, str]:
+    """The compiled time zone that the caller lives in, and its name where there is one."""
+    name = wanted.removeprefix(":")
+    if name and ".." not in name and not name.startswith("/"):
+        data = _bytes(f"{_ZONES}/{name}")
+        if data:
+            return data, name
+    real = os.path.realpath("/etc/localtime")
+    known = real.startswith(_ZONES + "/")
+    return _bytes("/etc/localtime"), real.removeprefix(_ZONES + "/") if known else ""
+
+
+def _text(path: str | None) -> str:
+    return _bytes(path).decode("utf-8", "surrogateescape") if path else ""
+
+
+def _bytes(path: str) -> bytes:
+    """What is in the regular file `path`; nothing if it is absent, unreadable or no regular file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    with open(descriptor, "rb") as file:
+        return file.read(_MAX_TEXT) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""

@@ -1,0 +1,373 @@
+"""Memory, CPU and process limits: chosen from the cgroup layout (pure), then entered and left again (effects).
+
+Order, from the most to the least ordinary: an own scope from the systemd user manager; a child of our own v2 cgroup where
+that was delegated to us (Slurm, CI, root); children of our v1 cgroups, for root only, because v1 has no delegation.
+Anything else is an error: a limit that is asked for and not set would be worse than none.
+
+The process that starts the container enters the cgroup itself, so that the container is born in it; it leaves and removes
+the cgroup when the container is gone. Its own few MiB count towards the limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.core.errors import LimitError
+from shipway.core.units import render_size
+from shipway.host.proc import Command, find_tool, run
+from shipway.run.cgroups import parse_memberships, read_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shipway.run.cgroups import Layout
+    from shipway.run.model import Limits
+
+_PERIOD = 100_000
+"""Microseconds over which CPU time is counted (the kernel's default)."""
+_PATIENCE = 5.0
+"""Seconds for systemd to move us."""
+_POLL = 0.01
+_WITHOUT = "leave the limit out, or ask for it where systemd runs or a scheduler gives you a cgroup"
+
+
+class Setting(NamedTuple):
+    """One value written to a file of a cgroup."""
+
+    file: str
+    value: str
+    optional: bool = False
+    """The kernel may lack the file (swap accounting)."""
+
+
+class Placement(NamedTuple):
+    """One cgroup to make, fill in and enter."""
+
+    parent: str
+    name: str
+    settings: tuple[Setting, ...]
+    hand_down: tuple[str, ...] = ()
+    """v2: controllers that `parent` must hand down first, for which we move to the new group before."""
+
+    @property
+    def path(self) -> str:
+        """Its folder."""
+        return f"{self.parent}/{self.name}"
+
+
+class Scope(NamedTuple):
+    """A scope unit that the systemd user manager makes for a process."""
+
+    name: str
+    properties: tuple[tuple[str, str, str], ...]
+    """Name, D-Bus type, value."""
+    checks: tuple[Setting, ...]
+    """What the new cgroup's files must say afterwards."""
+
+
+class LimitPlan(NamedTuple):
+    """How the limits are set."""
+
+    placements: tuple[Placement, ...] = ()
+    scope: Scope | None = None
+
+    def describe(self) -> tuple[str, ...]:
+        """One line per thing that will be made."""
+        lines = [f"{place.path}: {_settings_text(place.settings)}" for place in self.placements]
+        if self.scope:
+            lines.append(
+                f"{self.scope.name}: {', '.join(f'{name}={value}' for name, _, value in self.scope.properties)}"
+            )
+        return tuple(lines)
+
+
+def plan_limits(limits: Limits, layout: Layout, *, uid: int, name: str) -> LimitPlan:
+    """How `limits` can be set here. `name`: of the cgroup, unique on this host.
+
+    Raises:
+        LimitError: this host does not let this user set them; says why.
+    """
+    if not limits.asked:
+        return LimitPlan()
+    wanted = _controllers(limits)
+    if uid != 0 and layout.user_manager and wanted <= layout.controllers:
+        return LimitPlan(scope=_scope(limits, name))
+    if layout.unified and layout.writable and wanted <= layout.controllers:
+        missing = tuple(sorted(wanted - layout.handed_down))
+        if not missing or layout.alone:
+            return LimitPlan((Placement(layout.unified.path, name, _unified_settings(limits), missing),))
+    legacy = dict(layout.legacy)
+    if wanted <= set(legacy):
+        settings = _legacy_settings(limits)
+        return LimitPlan(
+            tuple(
+                Placement(legacy[controller].path, name, settings[controller])
+                for controller in sorted(wanted)
+            )
+        )
+    raise LimitError(
+        f"{_limits_text(limits)} cannot be enforced here: {_why_not(wanted, layout)}", hints=(_WITHOUT,)
+    )
+
+
+def _controllers(limits: Limits) -> set[str]:
+    pairs = (("memory", limits.memory), ("cpu", limits.cpus), ("pids", limits.pids))
+    return {controller for controller, value in pairs if value is not None}
+
+
+def _unified_settings(limits: Limits) -> tuple[Setting, ...]:
+    settings = []
+    if limits.memory is not None:
+        settings += [
+            Setting("memory.max", str(limits.memory)),
+            Setting("memory.swap.max", "0", optional=True),
+        ]
+    if limits.cpus is not None:
+        settings.append(Setting("cpu.max", f"{_quota(limits.cpus)} {_PERIOD}"))
+    if limits.pids is not None:
+        settings.append(Setting("pids.max", str(limits.pids)))
+    return tuple(settings)
+
+
+def _legacy_settings(limits: Limits) -> dict[str, tuple[Setting, ...]]:
+    settings: dict[str, tuple[Setting, ...]] = {}
+    if limits.memory is not None:
+        both = Setting("memory.memsw.limit_in_bytes", str(limits.memory), optional=True)
+        settings["memory"] = (Setting("memory.limit_in_bytes", str(limits.memory)), both)
+    if limits.cpus is not None:
+        settings["cpu"] = (
+            Setting("cpu.cfs_period_us", str(_PERIOD)),
+            Setting("cpu.cfs_quota_us", str(_quota(limits.cpus))),
+        )
+    if limits.pids is not None:
+        settings["pids"] = (Setting("pids.max", str(limits.pids)),)
+    return settings
+
+
+def _scope(limits: Limits, name: str) -> Scope:
+    properties = []
+    if limits.memory is not None:
+        properties += [("MemoryMax", "t", str(limits.memory)), ("MemorySwapMax", "t", "0")]
+    if limits.cpus is not None:
+        properties.append(("CPUQuotaPerSecUSec", "t", str(round(limits.cpus * 1_000_000))))
+    if limits.pids is not None:
+        properties.append(("TasksMax", "t", str(limits.pids)))
+    checks = tuple(setting for setting in _unified_settings(limits) if setting.file != "cpu.max")
+    return Scope(f"{name}.scope", tuple(properties), checks)
+
+
+def _quota(cpus: float) -> int:
+    # The kernel refuses quotas below 1 ms.
+    return max(round(cpus * _PERIOD), 1000)
+
+
+def _why_not(wanted: set[str], layout: Layout) -> str:
+    refused = sorted(wanted & layout.legacy_refused)
+    if refused:
+        return f"the {' and '.join(refused)} controller belongs to cgroup v1, which only root may use"
+    missing = sorted(wanted - layout.controllers - set(dict(layout.legacy)))
+    if missing:
+        return f"the {' and '.join(missing)} controller is not available to this process"
+    if layout.writable:
+        return "other processes share this cgroup, so its controllers cannot be handed down"
+    return "no systemd user manager answers, and this cgroup is not delegated to this user"
+
+
+def _limits_text(limits: Limits) -> str:
+    words = []
+    if limits.memory is not None:
+        words.append(f"A memory limit of {render_size(limits.memory)}")
+    if limits.cpus is not None:
+        words.append(f"a limit of {limits.cpus:g} CPUs")
+    if limits.pids is not None:
+        words.append(f"a limit of {limits.pids} processes")
+    text = " and ".join(words)
+    return text[0].upper() + text[1:]
+
+
+def _settings_text(settings: tuple[Setting, ...]) -> str:
+    return ", ".join(f"{setting.file}={setting.value}" for setting in settings)
+
+
+class Entered(NamedTuple):
+    """Where a run stands while its limits hold."""
+
+    folders: tuple[str, ...] = ()
+
+    def memory_kills(self) -> int:
+        """How many processes the kernel killed because the memory limit was reached."""
+        return sum(
+            _count(f"{folder}/{file}")
+            for folder in self.folders
+            for file in ("memory.events", "memory.oom_control")
+        )
+
+
+@contextlib.contextmanager
+def entered_limits(limits: Limits, *, uid: int, name: str, runtime: str) -> Iterator[Entered]:
+    """Stand in a cgroup with `limits` for the duration, children included; leave it and remove it afterwards.
+
+    Raises:
+        LimitError: this host does not let this user set them.
+    """
+    if not limits.asked:
+        yield Entered()
+        return
+    plan = plan_limits(limits, read_layout(runtime=runtime), uid=uid, name=name)
+    with contextlib.ExitStack() as stack:
+        folders = [stack.enter_context(_entered_placement(place)) for place in plan.placements]
+        if plan.scope:
+            folders.append(_enter_scope(plan.scope))
+        yield Entered(tuple(folders))
+
+
+@contextlib.contextmanager
+def _entered_placement(place: Placement) -> Iterator[str]:
+    try:
+        os.mkdir(place.path)
+    except OSError as error:
+        raise _refused(place.path, error) from error
+    try:
+        if place.hand_down:
+            _join(place.path)
+            _write(f"{place.parent}/cgroup.subtree_control", " ".join("+" + name for name in place.hand_down))
+        for setting in place.settings:
+            _apply(place.path, setting)
+        _join(place.path)
+        yield place.path
+    finally:
+        _leave(place)
+
+
+def _leave(place: Placement) -> None:
+    if place.hand_down:
+        _write(f"{place.parent}/cgroup.subtree_control", " ".join("-" + name for name in place.hand_down))
+    _join(place.parent)
+    _kill_all(place.path)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            os.rmdir(place.path)
+        except OSError:
+            # A process that was just killed stays in its cgroup until it is reaped.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL)
+        else:
+            return
+
+
+def _kill_all(folder: str) -> None:
+    """End what is left in the cgroup: without a pid namespace, background processes outlive the command."""
+    with open(f"{folder}/cgroup.procs", encoding="utf-8") as file:
+        left = [int(line) for line in file]
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _apply(folder: str, setting: Setting) -> None:
+    path = f"{folder}/{setting.file}"
+    if setting.optional and not os.path.exists(path):
+        return
+    _write(path, setting.value)
+
+
+def _join(folder: str) -> None:
+    _write(f"{folder}/cgroup.procs", str(os.getpid()))
+
+
+def _write(path: str, value: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, value.encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: str, error: OSError) -> LimitError:
+    return LimitError(f"The kernel refused a limit at `{path}`: {error.strerror}", hints=(_WITHOUT,))
+
+
+def scope_command(scope: Scope, *, tool: str, pid: int) -> Command:
+    """The D-Bus call that puts process `pid` into a new scope (org.freedesktop.systemd1.Manager.StartTransientUnit)."""
+    properties = [("PIDs", "au", "1", str(pid)), *scope.properties]
+    manager = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
+    words = [word for entry in properties for word in entry]
+    argv = (
+        tool,
+        "--user",
+        "call",
+        *manager,
+        "StartTransientUnit",
+        "ssa(sv)a(sa(sv))",
+        scope.name,
+        "fail",
+        str(len(properties)),
+        *words,
+        "0",
+    )
+    return Command(argv=argv)
+
+
+def _enter_scope(scope: Scope) -> str:
+    tool = find_tool("busctl")
+    if tool is None:
+        raise LimitError(
+            "A limit needs `busctl` to ask the systemd user manager", hints=("install the package `systemd`",)
+        )
+    finished = run(scope_command(scope, tool=tool, pid=os.getpid()))
+    if finished.code != 0:
+        text = finished.stderr.decode("utf-8", "replace")
+        raise LimitError("The systemd user manager refused the limits", hints=(_WITHOUT,), detail=text)
+    folder = _await_scope(scope.name)
+    for check in scope.checks:
+        _require_value(folder, check)
+    return folder
+
+
+def _await_scope(name: str) -> str:
+    """Wait for the move: systemd answers before it has moved us."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            text = file.read()
+        if parse_memberships(text).get("", "").endswith("/" + name):
+            group = read_layout().unified
+            if group:
+                return group.path
+        time.sleep(_POLL)
+    raise LimitError(f"systemd did not move this process into `{name}`", hints=(_WITHOUT,))
+
+
+def _require_value(folder: str, check: Setting) -> None:
+    try:
+        with open(f"{folder}/{check.file}", encoding="utf-8") as file:
+            found = file.read().strip()
+    except FileNotFoundError:
+        found = ""
+    # The kernel rounds memory down to whole pages.
+    close = (
+        found.isdigit()
+        and check.value.isdigit()
+        and 0 <= int(check.value) - int(found) < os.sysconf("SC_PAGE_SIZE")
+    )
+    if not close and not (check.optional and not found):
+        raise LimitError(
+            f"systemd took the limit, but `{check.file}` says `{found or 'nothing'}`", hints=(_WITHOUT,)
+        )
+
+
+def _count(path: str) -> int:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,205 @@
+"""The values of a run. Named tuples, because a warm start cannot afford `dataclasses`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Network(StrEnum):
+    """What a container sees of the network."""
+
+    HOST = "host"
+    NONE = "none"
+
+
+class Top(StrEnum):
+    """What becomes of what a container writes outside its mounts."""
+
+    THROWN_AWAY = "thrown-away"
+    KEPT = "kept"
+    READ_ONLY = "read-only"
+    """Nothing can be written there at all."""
+
+
+class Mount(NamedTuple):
+    """A host path seen inside."""
+
+    source: str
+    """Absolute, on the host."""
+    target: str
+    """Absolute, inside, normal (no `.`, `..`, trailing `/`)."""
+    read_only: bool = False
+    owned: bool = False
+    """`source` is a folder of ours, so a missing mount point may be made in it."""
+
+
+class Limits(NamedTuple):
+    """What a container may use. None: no limit."""
+
+    memory: int | None = None
+    """Bytes."""
+    cpus: float | None = None
+    """CPUs' worth of time."""
+    pids: int | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is any limit."""
+        return any(limit is not None for limit in self)
+
+
+class RunOptions(NamedTuple):
+    """How containers of one environment are run; an `Invocation` overrides it."""
+
+    mounts: tuple[Mount, ...] = ()
+    shm_size: int | None = None
+    """Bytes; None: half of the memory that the container may use."""
+    limits: Limits = Limits()
+    network: Network = Network.HOST
+    env: tuple[tuple[str, str], ...] = ()
+    pass_env: tuple[str, ...] = ()
+
+
+class ImageFacts(NamedTuple):
+    """What the trees hold that a run has to know. Found once per environment by `facts.read_image_facts`."""
+
+    passwd: str = ""
+    """Text of /etc/passwd."""
+    group: str = ""
+    shells: tuple[str, ...] = ()
+    """Paths of the shells that are there, by name: `/usr/bin/bash`."""
+    certificates: bool = False
+    """Has a bundle of its own."""
+    zoneinfo: bool = False
+    """Has the time zone database."""
+    locales: bool = False
+    """Has locales besides C.UTF-8."""
+    skeleton: str = ""
+    """Host folder of /etc/skel, or empty."""
+
+
+class Environment(NamedTuple):
+    """An image made runnable on this host; the same for every run until its lock changes."""
+
+    project: str
+    """The project's folder, absolute."""
+    name: str
+    target: str
+    lowers: tuple[str, ...]
+    """Tree roots, the top one first."""
+    keys: tuple[str, ...]
+    """The store's keys of `lowers`, which a run holds against collection."""
+    env: tuple[tuple[str, str], ...]
+    """The image's environment."""
+    workdir: str
+    """Where the project is inside."""
+    command: tuple[str, ...] = ()
+    options: RunOptions = RunOptions()
+    facts: ImageFacts = ImageFacts()
+
+
+class Invocation(NamedTuple):
+    """What one command line asked for, with every path made absolute."""
+
+    argv: tuple[str, ...] = ()
+    """Empty: the environment's command."""
+    shell: bool = False
+    """Start an interactive shell instead."""
+    env: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    workdir: str = ""
+    """Absolute, or relative to the project's place inside."""
+    hostname: str = ""
+    network: Network | None = None
+    shm_size: int | None = None
+    limits: Limits = Limits()
+    read_only: bool = False
+    keep: str = ""
+    """Name under which the writable top lives on."""
+    tty: bool = False
+
+
+class Account(NamedTuple):
+    """Who runs inside: the caller."""
+
+    uid: int
+    gid: int
+    name: str
+    group: str
+    home: str
+    """Inside."""
+    shell: str
+    """Inside."""
+
+
+class HostFacts(NamedTuple):
+    """What a run takes over from this host. Read by `facts.read_host_facts`."""
+
+    uid: int
+    gid: int
+    user: str
+    group: str
+    shell: str = ""
+    """The caller's login shell on the host."""
+    environ: tuple[tuple[str, str], ...] = ()
+    """The caller's environment."""
+    memory: int = 0
+    """Bytes of physical memory."""
+    resolv_conf: str = ""
+    hosts: str = ""
+    localtime: bytes = b""
+    """The host's time zone as a compiled file."""
+    timezone: str = ""
+    """Its name, `Europe/Berlin`, or empty."""
+    own_certificates: str = ""
+    """Bundle that the caller's settings name, or empty."""
+    certificates: str = ""
+    """The system's bundle, or empty."""
+
+
+class HostFile(NamedTuple):
+    """A file laid over the environment for one run."""
+
+    path: str
+    """Relative to the root inside."""
+    data: bytes
+    mode: int = 0o644
+
+
+class RunRequest(NamedTuple):
+    """One container, decided to the last detail. Equal requests behave alike."""
+
+    project: str
+    name: str
+    target: str
+    lowers: tuple[str, ...]
+    files: tuple[HostFile, ...]
+    """Laid over the lowers."""
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    """Sorted by name."""
+    cwd: str
+    account: Account
+    mounts: tuple[Mount, ...]
+    """Parents before children; the home volume and the project among them."""
+    hostname: str
+    network: Network
+    shm_size: int
+    limits: Limits
+    top: Top
+    keep: str
+    tty: bool
+    skeleton: str
+    notes: tuple[str, ...] = ()
+    """What the caller should be told, once."""
+    merged_root: str = ""
+    """A private copy of the lowers, for hosts where nothing can be mounted; made by the caller."""
+
+
+class Outcome(NamedTuple):
+    """How a container ended."""
+
+    code: int
+    """What `shipway` exits with: the child's own code, or 128 + the signal that ended it."""
+    isolation: str = "namespaces"
