@@ -9,13 +9,8 @@ import signal
 import subprocess  # noqa: TID251 - this module is the door
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
-from shipway.core.events import Note, silent
-
-if TYPE_CHECKING:
-    from shipway.core.events import Emit
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ")
@@ -76,7 +71,7 @@ def find_tool(name: str, path: str | None = None) -> str | None:
 
 
 def run(
-    command: Command, *, timeout: float | None = None, stdout: int | None = None, stderr: int | None = None, emit: Emit = silent
+    command: Command, *, timeout: float | None = None, stdout: int | None = None, stderr: int | None = None
 ) -> Finished:
     """Run `command` to its end and return how it ended, whatever the exit code.
 
@@ -86,7 +81,6 @@ def run(
     Raises:
         ToolError: the program cannot be started, or the time is up.
     """
-    emit(Note(f"running: {command.describe()}", "debug"))
     process = _start(command, stdout, stderr)
     try:
         out, err = process.communicate(command.stdin, timeout=timeout)
@@ -108,7 +102,6 @@ def run_checked(
     timeout: float | None = None,
     error: type[ToolError] = ToolError,
     what: str = "",
-    emit: Emit = silent,
 ) -> Finished:
     """Run `command` and return its result if it exited with 0.
 
@@ -117,7 +110,7 @@ def run_checked(
     Raises:
         ToolError: (as `error`) any other end; carries the last lines of output and the line to run it again.
     """
-    finished = run(command, timeout=timeout, emit=emit)
+    finished = run(command, timeout=timeout)
     if finished.code != 0:
         raise failure(command, finished, error=error, what=what)
     return finished
