@@ -95,12 +95,8 @@ class _Candidate:
         """Keep a failed transfer as the reason, for the report; let anything else through."""
         if not isinstance(failed, TransferFailed):
             return False
-        self.reason, self.dead, self.wait, self.missing = (
-            failed.reason,
-            failed.final,
-            failed.wait,
-            failed.missing,
-        )
+        self.reason, self.dead, self.wait = failed.reason, failed.final, failed.wait
+        self.missing, self.slow = failed.missing, failed.slow
         return True
 
 
@@ -270,11 +266,8 @@ class Fetcher:
                 found = f"sends other bytes (sha256 {partial.hasher.hexdigest()[:12]}…, {partial.size} bytes)"
                 partial.restart()
                 raise TransferFailed(found, final=candidate.mismatches > 1)
-            if (
-                candidate.dead
-                or self._stopped.is_set()
-                or not (candidate.mismatches or partial.size > before)
-            ):
+            given_up = candidate.dead or candidate.slow or self._stopped.is_set()
+            if given_up or not (candidate.mismatches or partial.size > before):
                 break
             fresh = candidate.mismatches > 0
         return ""
