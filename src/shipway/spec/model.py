@@ -27,6 +27,8 @@ class Wish:
     """One package that somebody asked for, in its own language's words (`libgl1`, `jax[cuda12]==0.4.30`)."""
 
     text: str
+    hashes: tuple[str, ...] = ()
+    """`sha256:…` of the files that may satisfy it, from `--hash`; sorted. Empty: any."""
     origin: Origin = field(compare=False)
 
 

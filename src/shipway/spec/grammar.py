@@ -1,0 +1,52 @@
+"""Small rules about words that several readers share: paths, addresses, names."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*://)([^/@\s]+)@", re.IGNORECASE)
+_GIT_USER = re.compile(r"(?:git\+)?ssh://git@", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW(?:OR)?D|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
+_SECRET_VALUE = re.compile(
+    r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}"
+    r"|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}\.[\w-]{10,}\.|-----BEGIN [A-Z ]*PRIVATE KEY",
+)
+_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[A-Za-z0-9_.!+]+)(?:-\d\w*)?-[^-]+-[^-]+-[^-]+\.whl\Z", re.ASCII)
+_SDIST = re.compile(r"(?P<name>[A-Za-z0-9_.-]+?)-(?P<version>\d[A-Za-z0-9_.!+]*)\.(?:tar\.gz|zip|tgz|tar\.bz2)\Z", re.ASCII)
+
+
+def find_inside(path: str, folder: str = "") -> str | None:
+    """`path`, relative to `folder` of the project, as a clean path relative to the project; None if it leaves it."""
+    if not path or path.startswith(("/", "~")) or "\\" in path or not path.isprintable():
+        return None
+    clean = posixpath.normpath(posixpath.join(folder, path))
+    return None if clean == ".." or clean.startswith("../") else clean
+
+
+def holds_credentials(url: str) -> bool:
+    """Whether `url` has a user or password in it. The `git` user of ssh is no secret and part of the address."""
+    return bool(_CREDENTIALS.search(url)) and not _GIT_USER.match(url)
+
+
+def without_credentials(url: str) -> str:
+    """`url` fit to be shown."""
+    return _CREDENTIALS.sub(r"\1…@", url)
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """Whether a variable seems to hold a token or password rather than a setting."""
+    return bool(value) and bool(_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+
+
+def find_name_and_version(file_name: str) -> tuple[str, str] | None:
+    """Name and version that the file name of a wheel or sdist says."""
+    match = _WHEEL.match(file_name) or _SDIST.match(file_name)
+    return (match["name"], match["version"]) if match else None
+
+
+def alias_of(url: str) -> str:
+    """A short name for an index whose address somebody wrote without one: host and path in letters, digits and `-`."""
+    bare = re.sub(r"^[a-z0-9+.-]+://(?:[^/@]*@)?", "", url.lower())
+    words = re.sub(r"[^a-z0-9]+", "-", bare).strip("-")
+    return re.sub(r"-simple$", "", words)[:60].strip("-") or "index"
