@@ -46,7 +46,9 @@ class Extractor:
         other.entries, other._implied = self.entries, self._implied
         return other
 
-    def directory(self, path: str, mode: int, mtime: int, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()) -> None:
+    def directory(
+        self, path: str, mode: int, mtime: int, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()
+    ) -> None:
         """Make `path`, or give the directory its attributes that was made for a member below it.
 
         Raises:
@@ -57,8 +59,21 @@ class Extractor:
             self._make_directory(path, mtime)
         self.entries[path] = Entry(path, DIRECTORY, mode & 0o7777, uid, gid, mtime, xattrs=xattrs)
 
+    def ensure_directory(self, path: str, mtime: int) -> None:
+        """Make `path` and what is above it, where no member gave it attributes yet."""
+        if path and path not in self.entries and path not in self._implied:
+            self._make_directory(path, mtime)
+            self._implied[path] = Entry(path, DIRECTORY, 0o755, mtime=mtime)
+
     def file(
-        self, path: str, content: Iterable[bytes], mode: int, mtime: int, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()
+        self,
+        path: str,
+        content: Iterable[bytes],
+        mode: int,
+        mtime: int,
+        uid: int = 0,
+        gid: int = 0,
+        xattrs: Xattrs = (),
     ) -> Entry:
         """Write a file and say what it is.
 
@@ -107,7 +122,9 @@ class Extractor:
         if first is not None and first.kind == HARDLINK:
             first = self.entries[first.target]
         if first is None or first.kind != FILE:
-            raise refuse(self._artifact, path, f"is a hard link to `{shown(target)}`, which is no file of this tree")
+            raise refuse(
+                self._artifact, path, f"is a hard link to `{shown(target)}`, which is no file of this tree"
+            )
         parent, name = self._place(path, first.mtime)
         origin, origin_name = self._place(first.path, first.mtime, new=False)
         try:
@@ -116,13 +133,17 @@ class Extractor:
             raise refuse(self._artifact, path, "occurs twice") from error
         except OSError as error:
             raise self._disk_error(error, path) from error
-        self.entries[path] = Entry(path, HARDLINK, first.mode, first.uid, first.gid, first.mtime, target=first.path)
+        self.entries[path] = Entry(
+            path, HARDLINK, first.mode, first.uid, first.gid, first.mtime, target=first.path
+        )
 
     def finish(self) -> Manifest:
         """Set the directories' modes and times, close all handles, and name everything there is."""
         self.entries.update(self._implied)
         self._implied.clear()
-        for path in sorted((p for p, e in self.entries.items() if e.kind == DIRECTORY), key=path_bytes, reverse=True):
+        for path in sorted(
+            (p for p, e in self.entries.items() if e.kind == DIRECTORY), key=path_bytes, reverse=True
+        ):
             entry = self.entries[path]
             fd = self._open(path)
             os.fchmod(fd, entry.mode & 0o777 | 0o700)
@@ -147,9 +168,7 @@ class Extractor:
             if len(self.entries) >= self._limits.entries:
                 raise refuse_archive(self._artifact, f"has more than {self._limits.entries} members")
         parent, _, name = path.rpartition("/")
-        if parent and parent not in self.entries and parent not in self._implied:
-            self._make_directory(parent, mtime)
-            self._implied[parent] = Entry(parent, DIRECTORY, 0o755, mtime=mtime)
+        self.ensure_directory(parent, mtime)
         return self._open(parent), name
 
     def _make_directory(self, path: str, mtime: int) -> None:
@@ -172,10 +191,16 @@ class Extractor:
             try:
                 fd = os.open(name, _OPEN_DIRECTORY, dir_fd=above)
             except NotADirectoryError as error:
-                raise refuse(self._artifact, path, "is no directory, and other members lie below it") from error
+                raise refuse(
+                    self._artifact, path, "is no directory, and other members lie below it"
+                ) from error
             except OSError as error:
                 why = "is a link, and other members lie below it"
-                raise (refuse(self._artifact, path, why) if error.errno == errno.ELOOP else self._disk_error(error, path)) from error
+                raise (
+                    refuse(self._artifact, path, why)
+                    if error.errno == errno.ELOOP
+                    else self._disk_error(error, path)
+                ) from error
             if len(self._handles) >= _HANDLES:
                 os.close(self._handles.pop(self._oldest(parent)))
             self._handles[path] = fd
@@ -189,7 +214,10 @@ class Extractor:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return NoSpace(
                 f"no space left while unpacking `{shown(path)}` of `{shown(self._artifact)}`",
-                hints=("free some space, or set SHIPWAY_STORE to a larger disk", "shipway gc --older-than 30d"),
+                hints=(
+                    "free some space, or set SHIPWAY_STORE to a larger disk",
+                    "shipway gc --older-than 30d",
+                ),
             )
         if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EMLINK):
             return refuse(self._artifact, path, f"cannot exist on this file system: {error.strerror}")
@@ -220,6 +248,8 @@ def _with_first_names(entries: dict[str, Entry]) -> list[Entry]:
         first = min(paths, key=path_bytes)
         content = entries[target]
         for path in paths:
-            renamed[path] = content._replace(path=path, kind=HARDLINK, size=0, digest="", target=first, xattrs=())
+            renamed[path] = content._replace(
+                path=path, kind=HARDLINK, size=0, digest="", target=first, xattrs=()
+            )
         renamed[first] = content._replace(path=first)
     return list(renamed.values())

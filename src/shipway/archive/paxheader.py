@@ -6,13 +6,17 @@ from shipway.archive.names import refuse_archive
 from shipway.core.text import shown
 
 XATTR = "SCHILY.xattr."
-_IGNORED = frozenset({"atime", "ctime", "comment", "uname", "gname", "charset", "hdrcharset", "LIBARCHIVE.creationtime"})
+_IGNORED = frozenset(
+    {"atime", "ctime", "comment", "uname", "gname", "charset", "hdrcharset", "LIBARCHIVE.creationtime"}
+)
 _MAX_DIGITS = 20
 
 
 def allowed_xattr(name: str) -> bool:
     """Whether a layer may carry it. Overlay's own attributes would let a file hide or redirect files of other layers."""
-    return name == "security.capability" or (name.startswith("user.") and not name.startswith("user.overlay."))
+    return name == "security.capability" or (
+        name.startswith("user.") and not name.startswith("user.overlay.")
+    )
 
 
 class Extended:
@@ -32,7 +36,9 @@ class Extended:
 
     def any(self) -> bool:
         """Whether anything was said."""
-        return bool(self.xattrs) or any(getattr(self, name) is not None for name in ("path", "linkpath", "size", "uid", "gid", "mtime"))
+        return bool(self.xattrs) or any(
+            getattr(self, name) is not None for name in ("path", "linkpath", "size", "uid", "gid", "mtime")
+        )
 
     def put(self, name: str, value: str | int, artifact: str) -> None:
         """Set a field once.
@@ -70,7 +76,11 @@ class Extended:
 
     def allowed_xattrs(self) -> tuple[tuple[str, bytes], ...]:
         """The attributes that may be kept, sorted."""
-        return tuple(sorted((name, value) for name, value in self.xattrs.items() if allowed_xattr(name))) if self.xattrs else ()
+        return (
+            tuple(sorted((name, value) for name, value in self.xattrs.items() if allowed_xattr(name)))
+            if self.xattrs
+            else ()
+        )
 
 
 def parse_pax(data: bytes, extended: Extended, artifact: str) -> None:
@@ -86,7 +96,13 @@ def parse_pax(data: bytes, extended: Extended, artifact: str) -> None:
         length = int(digits) if digits.isdigit() else 0
         record = data[space + 1 : at + length]
         key, equals, value = record.partition(b"=")
-        if length < space - at + 4 or at + length > len(data) or not equals or not key or not value.endswith(b"\n"):
+        if (
+            length < space - at + 4
+            or at + length > len(data)
+            or not equals
+            or not key
+            or not value.endswith(b"\n")
+        ):
             raise refuse_archive(artifact, "has a damaged PAX header")
         extended.put_record(key.decode("utf-8", "surrogateescape"), value[:-1], artifact)
         at += length

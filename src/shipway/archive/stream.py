@@ -52,7 +52,9 @@ class Bytes:
         return b"".join(parts)
 
 
-def decompress(name: str, packed: Iterator[bytes], packed_size: int, artifact: str, limits: Limits = LIMITS) -> Iterator[bytes]:
+def decompress(
+    name: str, packed: Iterator[bytes], packed_size: int, artifact: str, limits: Limits = LIMITS
+) -> Iterator[bytes]:
     """The unpacked chunks of a stream; the format is told by the suffix of `name` (`.xz .zst .gz .lzma`, or none).
 
     Args:

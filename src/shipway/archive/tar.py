@@ -20,7 +20,16 @@ BLOCK = 512
 SPECIAL = "s"
 """Kind of device nodes, FIFOs and sockets: reported, never created."""
 _ZERO = bytes(BLOCK)
-_KINDS = {b"0": FILE, b"\0": FILE, b"1": HARDLINK, b"2": SYMLINK, b"5": DIRECTORY, b"3": SPECIAL, b"4": SPECIAL, b"6": SPECIAL}
+_KINDS = {
+    b"0": FILE,
+    b"\0": FILE,
+    b"1": HARDLINK,
+    b"2": SYMLINK,
+    b"5": DIRECTORY,
+    b"3": SPECIAL,
+    b"4": SPECIAL,
+    b"6": SPECIAL,
+}
 _USTAR, _GNU, _OLD = b"ustar\x0000", b"ustar  \x00", bytes(8)
 _HEADER_SIZE_MAX = 1 << 33
 
@@ -140,11 +149,15 @@ def _number(field: bytes, artifact: str, what: str) -> int:
 def _text(field: bytes, artifact: str) -> str:
     text, _, rest = field.partition(b"\0")
     if rest.strip(b"\0"):
-        raise refuse(artifact, text.decode("utf-8", "surrogateescape"), "has bytes behind the NUL that ends its name")
+        raise refuse(
+            artifact, text.decode("utf-8", "surrogateescape"), "has bytes behind the NUL that ends its name"
+        )
     return text.decode("utf-8", "surrogateescape")
 
 
-def _extend(extended: Extended, kind: bytes, header: bytes, stream: Reader, artifact: str, limits: Limits) -> None:
+def _extend(
+    extended: Extended, kind: bytes, header: bytes, stream: Reader, artifact: str, limits: Limits
+) -> None:
     """Take an `x`, `g`, `L` or `K` member into `extended`."""
     size = _number(header[124:136], artifact, "size")
     if size > limits.header:
@@ -232,7 +245,9 @@ def _admit(member: TarMember, seen: dict[str, str], artifact: str, limits: Limit
     if member.path == "." and member.kind != DIRECTORY:
         raise refuse(artifact, member.raw, "replaces the root")
     if member.kind == HARDLINK and seen.get(member.target) not in (FILE, HARDLINK):
-        raise refuse(artifact, member.raw, "is a hard link to something that is no earlier file of this archive")
+        raise refuse(
+            artifact, member.raw, "is a hard link to something that is no earlier file of this archive"
+        )
     seen[member.path] = member.kind
     if len(seen) > limits.entries:
         raise refuse_archive(artifact, f"has more than {limits.entries} members")

@@ -95,7 +95,9 @@ class ZipReader:
             crc = isal_zlib.crc32(chunk, crc)
             size += len(chunk)
             if size > member.size:
-                raise refuse(self._artifact, member.path, f"holds more than the {member.size} bytes that it states")
+                raise refuse(
+                    self._artifact, member.path, f"holds more than the {member.size} bytes that it states"
+                )
             yield chunk
         if size != member.size or crc != member.crc:
             raise refuse(self._artifact, member.path, "does not have the size and checksum that it states")
@@ -153,12 +155,16 @@ class ZipReader:
         if self._is_end_record(tail, at):
             raise refuse_archive(self._artifact, "has two end records")
         end = tail_at + at
-        locator = os.pread(self._fd, _LOCATOR64.size, end - _LOCATOR64.size) if end >= _LOCATOR64.size else b""
+        locator = (
+            os.pread(self._fd, _LOCATOR64.size, end - _LOCATOR64.size) if end >= _LOCATOR64.size else b""
+        )
         values = (disk, start_disk, here, count, size, start)
         if locator.startswith(b"PK\6\7"):
             end, values = self._end64(end - _LOCATOR64.size, locator, values)
         elif _MAX32 in (size, start) or count == _MAX16:
-            raise refuse_archive(self._artifact, "has an end record that points to a zip64 one that is not there")
+            raise refuse_archive(
+                self._artifact, "has an end record that points to a zip64 one that is not there"
+            )
         disk, start_disk, here, count, size, start = values
         if disk or start_disk or here != count or start + size != end:
             raise refuse_archive(self._artifact, "has an end record that does not fit its central directory")
@@ -189,7 +195,9 @@ class ZipReader:
 
     def _read_directory(self, start: int, size: int, count: int) -> list[_Record]:
         if count > self._limits.entries or size > self._limits.directory:
-            raise refuse_archive(self._artifact, f"has a central directory of {count} records and {size} bytes")
+            raise refuse_archive(
+                self._artifact, f"has a central directory of {count} records and {size} bytes"
+            )
         data = os.pread(self._fd, size, start)
         records, at = [], 0
         for _ in range(count):
@@ -202,9 +210,25 @@ class ZipReader:
         return records
 
     def _parse_record(self, data: bytes, at: int) -> tuple[_Record, int]:
-        _, made, _, flags, method, _, _, crc, packed, size, name_len, extra_len, comment_len, disk, _, attributes, offset = (
-            _CENTRAL.unpack_from(data, at)
-        )
+        (
+            _,
+            made,
+            _,
+            flags,
+            method,
+            _,
+            _,
+            crc,
+            packed,
+            size,
+            name_len,
+            extra_len,
+            comment_len,
+            disk,
+            _,
+            attributes,
+            offset,
+        ) = _CENTRAL.unpack_from(data, at)
         at += _CENTRAL.size
         end = at + name_len + extra_len + comment_len
         name = data[at : at + name_len]
@@ -214,7 +238,9 @@ class ZipReader:
         size, packed, offset = self._widen(extra, name, size, packed, offset)
         return _Record(name, flags, method, crc, packed, size, offset, attributes, made >> 8), end
 
-    def _widen(self, extra: bytes, name: bytes, size: int, packed: int, offset: int = 0) -> tuple[int, int, int]:
+    def _widen(
+        self, extra: bytes, name: bytes, size: int, packed: int, offset: int = 0
+    ) -> tuple[int, int, int]:
         """Sizes and offset with the zip64 extra field applied."""
         values = [size, packed, offset]
         wide: bytes | None = None
@@ -255,9 +281,15 @@ class ZipReader:
                 raise refuse(self._artifact, path, "reaches into the central directory")
             if not record.name.endswith(b"/"):
                 mode = record.attributes >> 16 if record.system == _UNIX else 0
-                members.append(ZipMember(path, record.size, record.packed, record.crc, record.method, mode & 0o7777, data))
+                members.append(
+                    ZipMember(
+                        path, record.size, record.packed, record.crc, record.method, mode & 0o7777, data
+                    )
+                )
         if at != directory:
-            raise refuse_archive(self._artifact, "has bytes between its last member and its central directory")
+            raise refuse_archive(
+                self._artifact, "has bytes between its last member and its central directory"
+            )
         return members
 
     def _checked_name(self, record: _Record) -> str:
@@ -271,7 +303,9 @@ class ZipReader:
             raise refuse(self._artifact, name, "has a name that is not in its simplest form")
         is_directory = name.endswith("/")
         if shape not in ((0, stat.S_IFDIR) if is_directory else (0, stat.S_IFREG)):
-            raise refuse(self._artifact, name, "is a link or a special file, or its type contradicts its name")
+            raise refuse(
+                self._artifact, name, "is a link or a special file, or its type contradicts its name"
+            )
         if is_directory and (record.size or record.crc):
             raise refuse(self._artifact, name, "is a directory with content")
         if record.flags & _FORBIDDEN_FLAGS or record.method not in (_STORED, _DEFLATED):
@@ -284,7 +318,9 @@ class ZipReader:
         """Refuse a name that a lax reader or file system would take for an earlier one, or a file used as a directory."""
         key = folded(path)
         if key in names:
-            raise refuse(self._artifact, path, "occurs twice, or differs from another only in case or Unicode form")
+            raise refuse(
+                self._artifact, path, "occurs twice, or differs from another only in case or Unicode form"
+            )
         names[key] = "d" if is_directory else "f"
         above = key.rpartition("/")[0]
         while above and "\0" + above not in names:
@@ -324,6 +360,10 @@ class ZipReader:
                 continue
             values = struct.unpack_from(form, found)
             signed = values[0] == b"PK\7\x08"
-            if form.startswith("<4s") == signed and values[signed:] == (record.crc, record.packed, record.size):
+            if form.startswith("<4s") == signed and values[signed:] == (
+                record.crc,
+                record.packed,
+                record.size,
+            ):
                 return end + length
         raise refuse(self._artifact, path, "has a data descriptor that contradicts its headers")

@@ -57,9 +57,13 @@ def read_deb_control(path: str) -> DebControl:
         if any(name not in digests for name in names):
             wanted = {name.removeprefix("/") for name in names}
             digests |= {"/" + m.path: _md5(m) for m in deb.members() if m.path in wanted and m.kind == FILE}
-        scripts = [name for name in ("config", "postinst", "postrm", "preinst", "prerm") if name in deb.control]
+        scripts = [
+            name for name in ("config", "postinst", "postrm", "preinst", "prerm") if name in deb.control
+        ]
         conffiles = tuple((name, digests[name]) for name in names if name in digests)
-        return DebControl(paragraph=deb.paragraph, fields=deb.fields, conffiles=conffiles, scripts=tuple(scripts))
+        return DebControl(
+            paragraph=deb.paragraph, fields=deb.fields, conffiles=conffiles, scripts=tuple(scripts)
+        )
 
 
 def unpack_deb(
