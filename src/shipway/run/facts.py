@@ -29,8 +29,11 @@ _MAX_TEXT = 4 << 20
 _MAX_LINKS = 40
 
 
-def find_inside(lowers: Sequence[str], path: str) -> str | None:
-    """The host path of what `path` is inside the stacked `lowers` (top one first), links followed inside; None: nothing there."""
+def find_inside(lowers: Sequence[str], path: str, *, follow: bool = True) -> str | None:
+    """The host path of what `path` is inside the stacked `lowers` (top one first); None: nothing there.
+
+    Links are followed inside; without `follow`, a path that leads through a link counts as not there.
+    """
     left = [part for part in path.split("/") if part not in ("", ".")][::-1]
     current, found, links = "", None, 0
     while left:
@@ -46,7 +49,7 @@ def find_inside(lowers: Sequence[str], path: str) -> str | None:
             current = f"{current}/{part}"
             continue
         links += 1
-        if links > _MAX_LINKS:
+        if links > _MAX_LINKS or not follow:
             return None
         target = os.readlink(found)
         current = "" if target.startswith("/") else current
@@ -114,6 +117,11 @@ def read_host_facts(environ: Mapping[str, str]) -> HostFacts:
         own_certificates=next((environ[key] for key in CERTIFICATE_VARIABLES if environ.get(key)), ""),
         certificates=next((path for path in BUNDLES if os.path.isfile(path)), ""),
     )
+
+
+def read_certificates(host: HostFacts) -> bytes:
+    """The bundle that the caller's settings name, else the system's; empty if it cannot be read."""
+    return _bytes(host.own_certificates or host.certificates)
 
 
 def read_resolv_conf(etc: str = "/etc", run: str = "/run") -> str:

@@ -101,10 +101,12 @@ def require_keep_name(name: str) -> str:
     Raises:
         ToolError: it cannot.
     """
-    if not _KEEP_NAME.match(name):
+    if not _KEEP_NAME.match(name) or name.endswith(".lock"):
         raise ToolError(
             f"Not a name to keep something under: `{shown(name)}`",
-            hints=("use letters, digits, `.`, `_` and `-`, 64 at most, the first a letter or digit",),
+            hints=(
+                "use letters, digits, `.`, `_` and `-`, 64 at most, the first a letter or digit, no `.lock` at the end",
+            ),
             code=ExitCode.USAGE,
         )
     return name

@@ -1,0 +1,113 @@
+"""The home volume of each project: made on the first run, shared by all its targets, listed and removed by name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from typing import NamedTuple
+
+from shipway.core.errors import NotFound
+from shipway.host.files import (
+    make_directory,
+    reflink_or_copy,
+    remove_tree,
+    translating_disk_errors,
+    write_atomic,
+)
+from shipway.run.places import home_folder, homes_folder
+
+_RECORD = "project.json"
+
+
+class Home(NamedTuple):
+    """One home volume."""
+
+    project: str
+    """The folder it belongs to, which may be gone."""
+    path: str
+    size: int
+    """Bytes of its files."""
+    used: float
+    """Seconds since 1970 of the last change of its top folder."""
+
+
+def ensure_home(state: str, project: str, skeleton: str = "") -> str:
+    """The home volume of `project`, made with the files of `skeleton` (a host folder, /etc/skel of the image) if it is new.
+
+    Raises:
+        NoSpace: the disk is full.
+        StoreError: it cannot be made.
+    """
+    home = home_folder(state, project)
+    if os.path.isdir(home):
+        return home
+    with translating_disk_errors(f"making the home volume `{home}`"):
+        make_directory(homes_folder(state, project))
+        write_atomic(
+            f"{homes_folder(state, project)}/{_RECORD}",
+            json.dumps({"project": project}).encode(),
+            0o600,
+            durable=False,
+        )
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(home, 0o700)
+            _copy_skeleton(skeleton, home)
+    return home
+
+
+def _copy_skeleton(skeleton: str, home: str) -> None:
+    """Regular files only, and never through links: the skeleton came with an image."""
+    if not skeleton:
+        return
+    for entry in os.scandir(skeleton):
+        if entry.is_file(follow_symlinks=False):
+            with contextlib.suppress(FileExistsError):
+                reflink_or_copy(entry.path, f"{home}/{entry.name}", 0o644)
+
+
+def list_homes(state: str) -> tuple[Home, ...]:
+    """All home volumes, by project."""
+    try:
+        names = os.listdir(homes_folder(state))
+    except FileNotFoundError:
+        return ()
+    found = [_read_home(f"{homes_folder(state)}/{name}") for name in names]
+    return tuple(sorted(home for home in found if home))
+
+
+def _read_home(folder: str) -> Home | None:
+    try:
+        with open(f"{folder}/{_RECORD}", encoding="utf-8") as file:
+            project = str(json.load(file)["project"])
+        used = os.stat(f"{folder}/home").st_mtime
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Home(project, f"{folder}/home", folder_size(f"{folder}/home"), used)
+
+
+def remove_home(state: str, project: str) -> int:
+    """Remove the home volume of `project` and return the bytes of its files.
+
+    Raises:
+        NotFound: it has none.
+    """
+    folder = homes_folder(state, project)
+    if not os.path.isdir(folder):
+        raise NotFound(f"`{project}` has no home volume", hints=("a run makes one",))
+    size = folder_size(folder)
+    with translating_disk_errors(f"removing the home volume `{folder}`"):
+        remove_tree(folder)
+    return size
+
+
+def folder_size(path: str) -> int:
+    """Bytes of all regular files below `path`; what vanishes meanwhile or cannot be read counts nothing."""
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                status = os.lstat(os.path.join(folder, name))
+                total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total

@@ -1,0 +1,227 @@
+"""The native engine: a `RunRequest` as a `sandbox.Request` (pure), and its life from the first folder to the exit code."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.core.events import Note, silent
+from shipway.core.text import shown
+from shipway.host.files import translating_disk_errors
+from shipway.run.facts import find_inside
+from shipway.run.homes import ensure_home
+from shipway.run.model import Outcome, Top
+from shipway.run.tops import example_folders, opened_top
+from shipway.sandbox.model import Bind, Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shipway.core.events import Emit
+    from shipway.run.model import Mount, RunRequest
+    from shipway.run.tops import TopFolders
+    from shipway.sandbox.model import Op, Result
+
+NAME = "native"
+_EPHEMERAL = ("/run", "/var/tmp")  # noqa: S108 - inside a container, in memory of its own
+
+
+def plan_sandbox(request: RunRequest, folders: TopFolders) -> Request:
+    """The sandbox that is `request`, with its writable parts in `folders`."""
+    return Request(
+        (
+            *_root_ops(request, folders),
+            *_system_ops(request, folders),
+            *(_bind(mount) for mount in request.mounts),
+        ),
+        request.argv,
+        env=dict(request.env),
+        cwd=request.cwd,
+        host_uid_as="self",
+        network=request.network.value,
+        hostname=request.hostname,
+        tty=request.tty,
+        merged_root=request.merged_root or None,
+    )
+
+
+def _root_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
+    """The environment with the files of this run over it: written to the top, or as a lower where there is no writable top."""
+    if request.top is Top.READ_ONLY and not request.merged_root:
+        return (Overlay((folders.files, *request.lowers), upper=None),)
+    files = tuple(WriteFile("/" + file.path, file.data, file.mode) for file in request.files)
+    if not folders.upper:
+        return (Overlay(request.lowers), *files)
+    kept = request.top is Top.KEPT
+    return (Overlay(request.lowers, folders.upper, folders.work, volatile=not kept), *files)
+
+
+def _system_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
+    read_only = request.top is Top.READ_ONLY
+    return (
+        Proc(),
+        Dev(shm_size=request.shm_size),
+        Bind("/sys", "/sys", read_only=True, optional=True),
+        Bind(folders.scratch, "/tmp"),  # noqa: S108 - inside
+        *(Tmpfs(path) for path in _EPHEMERAL if read_only),
+    )
+
+
+def _bind(mount: Mount) -> Bind:
+    return Bind(mount.source, mount.target, read_only=mount.read_only)
+
+
+def describe_native(request: RunRequest) -> tuple[str, ...]:
+    """The steps that the sandbox would take, one line each, with stand-ins for the folders of the run."""
+    return tuple(map(shown, plan_sandbox(request, example_folders(request)).describe()))
+
+
+def run_native(request: RunRequest, *, state: str, runtime: str, emit: Emit = silent) -> Outcome:
+    """Run the container to its end with the caller's terminal and streams.
+
+    `state`: the state folder. `runtime`: XDG_RUNTIME_DIR of the user's session manager, empty if there is none.
+
+    Raises:
+        EngineError: it could not be started (125), or its command cannot be executed (126) or is not there (127).
+        LimitError: a limit cannot be set here.
+        NoSpace: the disk is full.
+    """
+    for note in request.notes:
+        emit(Note(note, "warning"))
+    with opened_top(request, state, emit) as folders:
+        _prepare(request, folders, state)
+        plan = plan_sandbox(request, folders)
+        result = _run_limited(request, plan, runtime, emit) if request.limits.asked else _run(plan)
+    if result.note:
+        emit(Note(result.note, "warning"))
+    if result.message:
+        raise _not_started(request, result)
+    return Outcome(result.code, result.mode)
+
+
+def _prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
+    """Make what is ours to make, so that nothing has to be made where it is not."""
+    for mount in request.mounts:
+        if mount.owned:
+            ensure_home(state, request.project, request.skeleton)
+        elif not os.path.exists(mount.source):
+            raise EngineError(
+                f"`{shown(mount.source)}`, to be mounted at `{shown(mount.target)}`, does not exist",
+                hints=("make the folder, or correct the mount",),
+            )
+    require_mount_points(request.mounts)
+    if request.top is Top.READ_ONLY and not request.merged_root:
+        with translating_disk_errors(f"writing below `{folders.files}`"):
+            _lay_files(request, folders)
+
+
+def require_mount_points(mounts: Iterable[Mount]) -> None:
+    """A mount inside another mount needs its place there: ours is made, a place in the user's own folders never is.
+
+    Raises:
+        EngineError: the place is missing.
+    """
+    above: dict[str, Mount] = {}
+    for mount in mounts:
+        parent = mount.target
+        while parent and parent not in above:
+            parent = parent.rpartition("/")[0]
+        above[mount.target] = mount
+        if not parent:
+            continue
+        outer = above[parent]
+        place = outer.source + mount.target[len(parent) :]
+        if os.path.exists(place):
+            continue
+        if not outer.owned or not os.path.isdir(mount.source):
+            raise EngineError(
+                f"`{shown(mount.target)}` lies inside another mount, where `{shown(place)}` does not exist",
+                hints=(
+                    "make it there first, for nothing is created in your folders unasked",
+                    "mount at another place",
+                ),
+            )
+        os.makedirs(place, exist_ok=True)
+
+
+def _lay_files(request: RunRequest, folders: TopFolders) -> None:
+    """The lower of a read-only run: its files, and the mount points that the environment lacks."""
+    for file in request.files:
+        path = f"{folders.files}/{file.path}"
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, file.mode)
+        with open(descriptor, "wb") as stream:
+            stream.write(file.data)
+    outer: list[str] = []
+    for mount in request.mounts:
+        inside_another = any(mount.target.startswith(place + "/") for place in outer)
+        outer.append(mount.target)
+        if not inside_another and find_inside(request.lowers, mount.target) is None:
+            _make_point(request, folders, mount)
+
+
+def _make_point(request: RunRequest, folders: TopFolders, mount: Mount) -> None:
+    parent = mount.target
+    while find_inside(request.lowers, parent) is None:
+        parent = parent.rpartition("/")[0]
+    if find_inside(request.lowers, parent, follow=False) is None:
+        # A folder laid over a link would hide what the link shows.
+        raise EngineError(
+            f"`{shown(mount.target)}` lies behind a link of the environment, where a read-only run can make no mount point",
+            hints=("name the place that the link leads to", "leave `--read-only` out"),
+        )
+    path = folders.files + mount.target
+    if os.path.isdir(mount.source):
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        return
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+
+
+def _run_limited(request: RunRequest, plan: Request, runtime: str, emit: Emit) -> Result:
+    from shipway.run.limits import entered_limits  # noqa: PLC0415 - drags in `subprocess`, and most runs have no limit
+
+    name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
+    with entered_limits(request.limits, uid=os.geteuid(), name=name, runtime=runtime) as entered:
+        result = _run(plan)
+        killed = entered.memory_kills()
+    if killed:
+        emit(
+            Note(
+                f"the memory limit was reached, and the kernel killed {killed} of the container's processes",
+                "warning",
+            )
+        )
+    return result
+
+
+def _run(plan: Request) -> Result:
+    from shipway.sandbox.sandbox import run  # noqa: PLC0415 - drags in `ctypes`, which describing a run does not need
+
+    try:
+        return run(plan)
+    except SandboxFailure as failure:
+        raise EngineError(
+            f"The container could not be started: {failure.message}",
+            hints=("`shipway doctor` says what this host refuses",),
+        ) from failure
+
+
+def _not_started(request: RunRequest, result: Result) -> ToolError:
+    command = shown(request.argv[0])
+    if result.code == ExitCode.COMMAND_NOT_FOUND:
+        return EngineError(
+            f"`{command}` is not in the environment",
+            hints=("add the package that brings it to the spec", "`shipway shell` lets you look around"),
+            code=ExitCode.COMMAND_NOT_FOUND,
+        )
+    if result.code == ExitCode.NOT_EXECUTABLE:
+        return EngineError(
+            f"`{command}` cannot be executed: {result.message}",
+            hints=("make the file executable, or name its interpreter: `shipway run -- python FILE`",),
+            code=ExitCode.NOT_EXECUTABLE,
+        )
+    return EngineError(
+        f"`{command}` could not be started: {result.message}", hints=("`shipway doctor` checks this host",)
+    )

@@ -1,0 +1,30 @@
+"""From an environment and what was asked to a `RunRequest`: reads this host, changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipway.run.environ import needs_certificates
+from shipway.run.facts import read_certificates, read_host_facts
+from shipway.run.places import home_folder
+from shipway.run.request import plan_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shipway.run.model import Environment, Invocation, RunRequest
+
+
+def read_run(
+    environment: Environment, asked: Invocation, *, environ: Mapping[str, str], state: str
+) -> RunRequest:
+    """The container that `asked` means on this host, now.
+
+    Raises:
+        EngineError, ToolError: as `plan_run`.
+    """
+    host = read_host_facts(environ)
+    bundle = read_certificates(host) if needs_certificates(environment, host) else b""
+    return plan_run(
+        environment, asked, host, home=home_folder(state, environment.project), certificates=bundle
+    )
