@@ -7,7 +7,7 @@ import time
 import pytest
 
 from shipway.core.digest import BlobDigest
-from shipway.core.errors import FetchError, HashMismatch, OfflineError
+from shipway.core.errors import FetchError, HashMismatch, OfflineError, StoreError
 from shipway.host.http import Auth, Fetcher, FetchJob, Limits, Location, NotOffered
 from shipway.testing.file_server import Behaviour, FileServer
 
@@ -197,7 +197,7 @@ def test_file_location_of_a_fifo_does_not_hang(fetcher, tmp_path):
 def test_path_that_is_a_link_is_not_followed(server, fetcher, tmp_path):
     (tmp_path / "victim").write_bytes(b"precious")
     (tmp_path / "f").symlink_to(tmp_path / "victim")
-    with pytest.raises(OSError, match="symbolic link"):
+    with pytest.raises(StoreError, match="symbolic link"):
         fetch(fetcher, tmp_path / "f", server)
     assert (tmp_path / "victim").read_bytes() == b"precious"
 

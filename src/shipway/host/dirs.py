@@ -48,6 +48,11 @@ def config_dir() -> str:
     return os.path.join(_xdg("XDG_CONFIG_HOME", ".config"), _NAME)
 
 
+def cache_dir() -> str:
+    """What can be deleted at any time and is made again: the resolver's cache of metadata."""
+    return os.path.join(_xdg("XDG_CACHE_HOME", ".cache"), _NAME)
+
+
 def runtime_dir() -> str:
     """What lives no longer than this boot: sockets, leases, probe results.
 

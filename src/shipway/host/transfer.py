@@ -7,12 +7,11 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote, urlsplit
 
-from shipway.core.errors import NoSpace
+from shipway.host.files import translating_disk_errors
 from shipway.host.http_transport import Answer, Limits, TransferFailed
 
 CHUNK = 1 << 18
@@ -26,7 +25,7 @@ class Partial:
 
     def __init__(self, path: str, emit: Callable[[int], None]) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with _disk(path):
+        with translating_disk_errors(f"write `{path}`"):
             self._fd = os.open(path, flags, 0o644)
         self._path = path
         self._emit = emit
@@ -40,7 +39,7 @@ class Partial:
             NoSpace: the disk is full.
         """
         view = memoryview(chunk)
-        with _disk(self._path):
+        with translating_disk_errors(f"write `{self._path}`"):
             while view:
                 view = view[os.write(self._fd, view) :]
         self.hasher.update(chunk)
@@ -175,16 +174,3 @@ def read_local_document(url: str, max_size: int) -> tuple[bytes, str, str]:
         raise TransferFailed(f"holds more than {max_size} bytes", final=True)
     kind = "text/html" if path.endswith((".html", ".htm")) else ""
     return body, url, kind
-
-
-@contextmanager
-def _disk(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            folder = os.path.dirname(path) or "."
-            raise NoSpace(
-                f"no space left in `{folder}`", hints=["free some space, or run `shipway gc`"]
-            ) from error
-        raise
