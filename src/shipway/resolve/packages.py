@@ -76,12 +76,27 @@ class PackageIndex:
         """Every package name in it."""
         return frozenset(self._at)
 
+    def has(self, name: str) -> bool:
+        """Whether any version of `name` is in it."""
+        return name in self._at
+
     def records(self, name: str) -> Iterator[PackageRecord]:
         """Every version of `name`, in the file's order."""
+        return (_record(stanza, self) for stanza in self.stanzas(name))
+
+    def stanzas(self, name: str) -> Iterator[bytes]:
+        """The text of every version of `name`, without the empty line after it."""
         for start in self._at.get(name, ()):
             end = self._text.find(b"\n\n", start)
-            stanza = self._text[start : end if end >= 0 else len(self._text)]
-            yield _record(stanza, self)
+            yield self._text[start : end if end >= 0 else len(self._text)]
+
+    def find(self, key: tuple[str, str, str]) -> tuple[PackageRecord, bytes] | None:
+        """The package with this `PackageRecord.key` and its stanza."""
+        for stanza in self.stanzas(key[0]):
+            record = _record(stanza, self)
+            if record.key == key:
+                return record, stanza
+        return None
 
     def essential_names(self) -> tuple[str, ...]:
         """Packages that say `Essential: yes`, sorted."""
