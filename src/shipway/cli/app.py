@@ -16,6 +16,9 @@ from shipway.core.errors import ExitCode, ToolError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shipway.cli.progress import Progress
+    from shipway.core.events import Event
+
 
 def execute(words: Sequence[str]) -> int:
     """Run the command line `words` and return its exit code. Raises nothing."""
@@ -27,7 +30,8 @@ def execute(words: Sequence[str]) -> int:
     try:
         arguments = parse_arguments(words)
         verb = arguments.verb.name if arguments.verb else ""
-        settings = read_settings(os.environ, arguments, terminal=terminal)
+        data_terminal = bool(sys.stdout and sys.stdout.isatty())
+        settings = read_settings(os.environ, arguments, terminal=terminal, data_terminal=data_terminal)
         console = Console(color=settings.color, verbosity=settings.verbosity)
         return _answer(arguments, settings, console)
     except UsageError as error:
@@ -52,22 +56,41 @@ def execute(words: Sequence[str]) -> int:
 def _answer(arguments: Arguments, settings: Settings, console: Console) -> int:
     if arguments.verb is None or arguments.flag("help"):
         return _without_work(arguments, console)
-    from shipway.cli.commands import COMMANDS
-    from shipway.cli.progress import open_progress
+    from shipway.cli.commands import COMMANDS, Call
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup's SIG_IGN stays
             signal.signal(number, _on_signal)
-    progress = open_progress(settings.progress, console)
+    listener = _Listener(settings, console)
     try:
-        answer = COMMANDS[arguments.verb.name](arguments, settings, progress)
+        answer = COMMANDS[arguments.verb.name](Call(arguments, settings, listener))
     finally:
-        progress.close()
+        listener.close()
     if answer.data:
         console.data(answer.data)
     if answer.talk:
         console.note(answer.talk)
     return answer.code
+
+
+class _Listener:
+    """Opens the progress display at the first event, so that a run with nothing to do never loads it."""
+
+    def __init__(self, settings: Settings, console: Console):
+        self.settings = settings
+        self.console = console
+        self.progress: Progress | None = None
+
+    def __call__(self, event: Event) -> None:
+        if self.progress is None:
+            from shipway.cli.progress import open_progress
+
+            self.progress = open_progress(self.settings.progress, self.console)
+        self.progress(event)
+
+    def close(self) -> None:
+        if self.progress is not None:
+            self.progress.close()
 
 
 def _on_signal(number: int, frame: object) -> None:

@@ -24,13 +24,40 @@ class Answer(NamedTuple):
     code: int = ExitCode.OK
 
 
-def _completion(arguments: Arguments, settings: Settings, emit: Emit) -> Answer:
-    del settings, emit
+class Call(NamedTuple):
+    """One parsed command line on its way to a verb."""
+
+    arguments: Arguments
+    settings: Settings
+    emit: Emit
+
+    @property
+    def json(self) -> bool:
+        """Whether JSON is wanted."""
+        return self.arguments.flag("json")
+
+
+def _completion(call: Call) -> Answer:
     from shipway.cli.completion import render_completion
 
-    return Answer(render_completion(arguments.words[0]))
+    return Answer(render_completion(call.arguments.words[0]))
 
 
-COMMANDS: dict[str, Callable[[Arguments, Settings, Emit], Answer]] = {
+def _doctor(call: Call) -> Answer:
+    from shipway.cli.show_doctor import doctor_document, render_doctor
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.doctor import run_doctor
+    from shipway.verbs.find import find_folder
+    from shipway.verbs.machine import ThisMachine
+
+    project = find_folder(call.settings.directory)
+    result = run_doctor(ThisMachine(project, offline=call.settings.offline))
+    if call.json:
+        return Answer(render_json("doctor", doctor_document(result)), code=result.code)
+    return Answer(render_doctor(result, color=call.settings.color_data), code=result.code)
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {
+    "doctor": _doctor,
     "completion": _completion,
 }

@@ -71,6 +71,8 @@ class Settings(NamedTuple):
     """`plain`, `tty`, `quiet` or `json`; never `auto`."""
     color: bool
     """For standard error."""
+    color_data: bool
+    """For standard output."""
     verbosity: int
     """-1 for each `-q`, +1 for each `-v`."""
     target: str
@@ -79,7 +81,9 @@ class Settings(NamedTuple):
 _MODES = ("auto", "plain", "tty", "quiet", "json")
 
 
-def read_settings(environ: Mapping[str, str], arguments: Arguments, *, terminal: bool) -> Settings:
+def read_settings(
+    environ: Mapping[str, str], arguments: Arguments, *, terminal: bool, data_terminal: bool = False
+) -> Settings:
     """The settings of a run whose standard error is a terminal or not. An option beats its variable.
 
     Raises:
@@ -98,6 +102,7 @@ def read_settings(environ: Mapping[str, str], arguments: Arguments, *, terminal:
         offline=arguments.flag("offline") or _is_set(environ, "SHIPWAY_OFFLINE"),
         progress=mode,
         color=_color(environ, capable=capable),
+        color_data=_color(environ, capable=data_terminal and environ.get("TERM", "") not in ("dumb", "")),
         verbosity=int(arguments.values.get("verbose") or 0) - int(arguments.values.get("quiet") or 0),
         target=arguments.text("target") or environ.get("SHIPWAY_TARGET", ""),
     )
