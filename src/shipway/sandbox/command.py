@@ -1,0 +1,144 @@
+"""From a fork to the command: session, limits, rights, filter, exec. Nothing of ours is left in the process afterwards."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+
+from . import fallback, filter as filters, process, syscalls, terminal
+from .model import CHROOT, PROOT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from .model import Request
+    from .process import FdChannel
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+BUILD_CAPABILITIES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
+"""What package scripts use (chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap net_bind_service net_raw
+sys_chroot mknod audit_write setfcap). Not sys_admin: with it a build that is root outside could undo the mounts that protect /proc."""
+
+LISTENER = b"l"
+TERMINAL = b"t"
+"""Labels of descriptors sent outside."""
+
+
+def become(request: Request, mode: str, report: int, channel: FdChannel | None) -> NoReturn:
+    """Turn this process into the command; on failure one message goes to `report`."""
+    try:
+        _become(request, mode, channel, report)
+    except BaseException as error:  # noqa: BLE001 - reported whole; this fork must not return into the caller's code
+        number = (error.errno or 0) if isinstance(error, OSError) else 0
+        process.send_message(report, ("failed", process.describe_error(error), number))
+    finally:
+        os._exit(127)
+
+
+def _become(request: Request, mode: str, channel: FdChannel | None, report: int) -> None:
+    if mode in (CHROOT, PROOT):
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, process.SIGKILL)
+    os.setsid()
+    if request.tty and channel is not None:
+        channel.send(TERMINAL, terminal.open_inside())
+    os.umask(request.umask)
+    for name, (soft, hard) in request.rlimits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
+    _enter_directory(request, mode)
+    process.default_signals()
+    give_up_rights(request, mode, channel)
+    process.close_on_exec(request.keep_fds)
+    process.restore_signals(())
+    argv = fallback.render_proot(request) if mode == PROOT else list(request.argv)
+    message, number = execute(argv, request.env)
+    process.send_message(report, ("exec", message, number))
+
+
+def _enter_directory(request: Request, mode: str) -> None:
+    if mode == PROOT:
+        return
+    try:
+        os.chdir(request.cwd)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot enter the working directory: {error.strerror}", request.cwd) from error
+
+
+def give_up_rights(request: Request, mode: str, channel: FdChannel | None) -> None:
+    """Capabilities, no_new_privs and the filter, in the order that lets each step still be taken."""
+    kept: tuple[int, ...] = () if request.drop_caps else BUILD_CAPABILITIES
+    _drop_bounding(kept)
+    if request.no_new_privs:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        _limit_capabilities(sum(1 << number for number in kept))
+    program = filters.plan_filter(
+        record=request.suppress_chown,
+        suppress_sync=request.suppress_sync,
+        terminal=request.seccomp_terminal,
+        keyrings=request.seccomp_terminal,
+    )
+    if not program:
+        return
+    listener = syscalls.load_filter(filters.render_filter(program), listener=request.suppress_chown)
+    if request.suppress_chown and channel is not None:
+        channel.send(LISTENER, listener)
+        os.close(listener)
+
+
+def _drop_bounding(kept: tuple[int, ...]) -> None:
+    for number in range(64):
+        if number in kept:
+            continue
+        try:
+            syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
+        except OSError as error:
+            # EINVAL: past the kernel's last one. EPERM: no right to drop, so nothing to drop for exec under no_new_privs.
+            if error.errno in (errno.EINVAL, errno.EPERM):
+                return
+            raise
+
+
+def _limit_capabilities(mask: int) -> None:
+    try:
+        syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
+        syscalls.set_capabilities(mask & _permitted())
+    except OSError as error:
+        if error.errno != errno.EPERM or mask == 0:
+            raise
+
+
+def _permitted() -> int:
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        for line in status:
+            if line.startswith("CapPrm:"):
+                return int(line.split()[1], 16)
+    return 0
+
+
+def execute(argv: list[str], env: dict[str, str]) -> tuple[str, int]:
+    """exec `argv[0]`, looked up in `env`'s PATH. Returns only on failure: (sentence, errno)."""
+    name = argv[0]
+    worst = errno.ENOENT
+    for path in _candidates(name, env):
+        try:
+            os.execve(path, argv, env)
+        except OSError as error:
+            number = error.errno or errno.ENOENT
+            if number in (errno.ENOENT, errno.ENOTDIR):
+                if os.path.lexists(path):
+                    return f"the interpreter that `{path}` asks for is not there", errno.EACCES
+                continue
+            worst = number
+            if number != errno.EACCES:
+                return f"cannot execute `{path}`: {error.strerror}", number
+    if worst == errno.ENOENT:
+        return f"`{name}` is not there" if "/" in name else f"`{name}` is in no directory of PATH", worst
+    return f"cannot execute `{name}`: {os.strerror(worst)}", worst
+
+
+def _candidates(name: str, env: dict[str, str]) -> list[str]:
+    if "/" in name:
+        return [name]
+    return [f"{directory or '.'}/{name}" for directory in env.get("PATH", DEFAULT_PATH).split(":")]

@@ -1,0 +1,187 @@
+"""The first process inside, and the step from it to the command.
+
+It makes the world, starts the command in a session of its own, reaps whatever dies, passes signals on, and when the command is
+over ends everything that is left. It is not dumpable, so nothing inside can look at its memory or its descriptors.
+"""
+
+from __future__ import annotations
+
+import _socket
+import fcntl
+import os
+import select
+
+from . import command, fallback, process, syscalls
+from .model import CHROOT, NAMESPACES, PROOT, SandboxFailure
+from .mounts import Builder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from .model import Request
+    from .process import FdChannel
+
+
+class Inside:
+    """What the first process has from the one outside."""
+
+    def __init__(self, request: Request, mode: str, report: int, release: int, channel: FdChannel | None):
+        """`report`: where messages go. `release`: ends when the outside is done with us, or gone."""
+        self.request = request
+        self.mode = mode
+        self.report = report
+        self.release = release
+        self.channel = channel
+
+    @property
+    def own_pids(self) -> bool:
+        """Whether this process is pid 1 of its own namespace."""
+        return self.request.pid_namespace and self.mode not in (CHROOT, PROOT)
+
+
+def run_init(inside: Inside) -> NoReturn:
+    """Be the first process inside; never returns."""
+    try:
+        _live(inside)
+    except SandboxFailure as failure:
+        process.send_message(inside.report, ("failed", failure.message, failure.step, failure.errno))
+    except BaseException as error:  # noqa: BLE001 - reported whole; this fork must not return into the caller's code
+        number = (error.errno or 0) if isinstance(error, OSError) else 0
+        process.send_message(inside.report, ("failed", process.describe_error(error), "inside", number))
+    finally:
+        os._exit(1)
+
+
+def _live(inside: Inside) -> None:
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, process.SIGKILL)
+    if _gone(inside.release):
+        os._exit(1)
+    if not inside.own_pids:
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    process.send_message(inside.report, ("made", make_world(inside)))
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    signals = process.SignalReader()
+    child = _start(inside, signals)
+    status = _watch(child, signals)
+    _end_the_rest(own_pids=inside.own_pids)
+    process.send_message(inside.report, ("ended", status))
+    os.read(inside.release, 1)
+    os._exit(0)
+
+
+def _gone(release: int) -> bool:
+    poll = select.poll()
+    poll.register(release, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def make_world(inside: Inside) -> list[str]:
+    """Mounts, names and network as asked. Returns the notes."""
+    request = inside.request
+    if inside.mode in (CHROOT, PROOT):
+        return fallback.make_world(request, inside.mode)
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    builder = Builder(userns=inside.mode == NAMESPACES)
+    builder.open_sources(request.ops)
+    builder.stage()
+    builder.perform(request.ops)
+    builder.enter()
+    if request.uts and request.hostname:
+        syscalls.set_host_name(request.hostname)
+    if request.network == "none":
+        bring_loopback_up()
+    return builder.notes
+
+
+def bring_loopback_up() -> None:
+    """Set IFF_UP and IFF_RUNNING on `lo` (SIOCSIFFLAGS, struct ifreq)."""
+    made = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    fcntl.ioctl(made.fileno(), 0x8914, b"lo".ljust(16, b"\0") + (0x1 | 0x40).to_bytes(2, "little") + bytes(22))
+    made.close()
+
+
+def _start(inside: Inside, signals: process.SignalReader) -> int:
+    """Fork the command. Raises `SandboxFailure` if it could not be set up; a failed exec is reported as a message."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        command.become(inside.request, inside.mode, writer, inside.channel)
+    # This process lives beside the command: it keeps nothing that a look into it, or a forgotten end of a pipe, could reveal.
+    process.close_all_but({inside.report, inside.release, signals.fd, reader})
+    answer = process.receive_message(reader)
+    os.close(reader)
+    if answer is not None:
+        kind, message, number = answer
+        if kind == "failed":
+            raise SandboxFailure(message, step="start", errno=number)
+        process.send_message(inside.report, ("exec", message, number))
+    return child
+
+
+def _watch(child: int, signals: process.SignalReader) -> int:
+    """Reap and forward until `child` is over; returns its wait status."""
+    while True:
+        number = signals.read()
+        if number == process.SIGCHLD:
+            status = _reap(child)
+            if status is not None:
+                return status
+        else:
+            _forward(child, number)
+
+
+def _reap(child: int) -> int | None:
+    """Collect every dead process; the wait status of `child` if it was among them."""
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == child:
+            found = status
+
+
+def _forward(child: int, number: int) -> None:
+    # The command leads a session whose parent is outside it, where the kernel ignores SIGTSTP: SIGSTOP stops it all the same.
+    sent = process.SIGSTOP if number == process.SIGTSTP else number
+    if number not in process.FORWARDED:
+        return
+    try:
+        if number in process.TO_THE_GROUP:
+            os.killpg(child, sent)
+        else:
+            os.kill(child, sent)
+    except ProcessLookupError:
+        return
+
+
+def _end_the_rest(*, own_pids: bool) -> None:
+    """Kill and reap everything that the command left behind."""
+    if own_pids:
+        try:
+            os.kill(-1, process.SIGKILL)
+        except ProcessLookupError:
+            return
+    while True:
+        if not own_pids:
+            _kill_children()
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _kill_children() -> None:
+    """Without a pid namespace orphans come to us as children; each is killed as it comes."""
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:
+        pids = [int(pid) for pid in listing.read().split()]
+    for pid in pids:
+        try:
+            os.kill(pid, process.SIGKILL)
+        except ProcessLookupError:
+            continue

@@ -1,0 +1,198 @@
+"""`run`: from the caller to the outside process to the first process inside.
+
+    caller ── outside ── init ── command
+                │          └ reaps, forwards, ends the rest (pid 1 of the sandbox)
+                └ namespaces, id map, recorded calls, terminal relay; killed with the caller, kills the sandbox with it
+
+Every descriptor between them is a pipe whose end is noticed, and each asks the kernel for SIGKILL when its parent dies.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import modes, outside, process, terminal
+from .model import Attribute, Device, Owner, Result, SandboxFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .model import Request
+
+
+def run(
+    request: Request,
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    on_start: Callable[[int], None] | None = None,
+) -> Result:
+    """Run `request` to its end. Streams are descriptors; None means our own (for `stdin`: nothing to read, unless it is a terminal's).
+
+    `on_start(pid)` is called before anything is set up, while the process waits: whatever limits it is given hold for all it starts.
+    In the main thread signals are passed on (`forward_signals`); an exception in the caller kills the sandbox. Raises
+    `SandboxFailure` if the sandbox could not be made; a command that could not be executed is a result with code 126 or 127.
+    """
+    return start(request, stdin=stdin, stdout=stdout, stderr=stderr, on_start=on_start).wait()
+
+
+class Captured:
+    """What a finished command wrote."""
+
+    def __init__(self, result: Result, stdout: bytes, stderr: bytes):
+        self.result = result
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+def run_captured(request: Request, *, data: bytes = b"") -> Captured:
+    """`run` with `data` as standard input and both outputs kept in memory. Signals are not forwarded: an interrupt ends it."""
+    streams = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
+    try:
+        os.write(streams[0], data)
+        os.lseek(streams[0], 0, os.SEEK_SET)
+        quiet = request.replace(forward_signals=False)
+        result = run(quiet, stdin=streams[0], stdout=streams[1], stderr=streams[2])
+        return Captured(result, *(_content(fd) for fd in streams[1:]))
+    finally:
+        for fd in streams:
+            os.close(fd)
+
+
+def _content(fd: int) -> bytes:
+    os.lseek(fd, 0, os.SEEK_SET)
+    with open(fd, "rb", closefd=False) as file:
+        return file.read()
+
+
+def start(
+    request: Request,
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    on_start: Callable[[int], None] | None = None,
+) -> Running:
+    """Begin `request` and return at once; the caller must `wait`."""
+    mode = modes.choose(request)
+    streams = (0 if stdin is None else stdin, 1 if stdout is None else stdout, 2 if stderr is None else stderr)
+    answer_reader, answer_writer = os.pipe()
+    go_reader, go_writer = os.pipe()
+    mask = process.block_signals()
+    try:
+        pid = _fork()
+        if pid == 0:
+            os.close(answer_reader)
+            os.close(go_writer)
+            outside.run_outside(outside.Outside(request, mode, streams, answer_writer, go_reader))
+    finally:
+        process.restore_signals(mask)
+        os.close(answer_writer)
+        os.close(go_reader)
+    running = Running(request, pid, answer_reader, go_writer, streams)
+    try:
+        if on_start is not None:
+            on_start(pid)
+        process.send_message(go_writer, "go")
+    except BaseException:
+        running.kill()
+        raise
+    return running
+
+
+def _fork() -> int:
+    """`os.fork`, in a program that may have threads: the fork only makes system calls and leaves by exec or `_exit`."""
+    import warnings  # noqa: PLC0415 - always loaded
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+class Running:
+    """A sandbox that was started."""
+
+    def __init__(self, request: Request, pid: int, answer: int, go: int, streams: tuple[int, int, int]):
+        """`pid` is the outside process."""
+        self.pid = pid
+        self._request = request
+        self._answer = answer
+        self._go = go
+        self._stdin = streams[0]
+        self._handlers: dict[int, Any] = {}
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the command inside."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End everything inside at once, and reap."""
+        os.kill(self.pid, process.SIGKILL)
+        self._finish()
+
+    def wait(self) -> Result:
+        """Wait for the end. Raises `SandboxFailure`."""
+        terminal_modes = terminal.read_modes(self._stdin) if self._request.tty else None
+        try:
+            if self._request.forward_signals:
+                self._forward_signals()
+            answer = process.receive_message(self._answer)
+        except BaseException:
+            os.kill(self.pid, process.SIGKILL)
+            raise
+        finally:
+            self._finish()
+            terminal.set_modes(self._stdin, terminal_modes)
+            for number, handler in self._handlers.items():
+                process.handle_signal(number, handler)
+        return parse_answer(answer)
+
+    def _finish(self) -> None:
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:  # the caller ignores SIGCHLD: the kernel reaped it
+            pass
+        process.close_quietly(self._answer)
+        process.close_quietly(self._go)
+
+    def _forward_signals(self) -> None:
+        """Pass our signals on, where this thread may say so."""
+        for number in process.FORWARDED:
+            if number == process.SIGCONT:
+                continue
+            try:
+                self._handlers[number] = process.handle_signal(number, self._on_signal)
+            except ValueError:  # not the main thread: the program's own handlers stay
+                return
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        del frame
+        try:
+            os.kill(self.pid, number)
+            if number == process.SIGTSTP:
+                os.kill(os.getpid(), process.SIGSTOP)
+                os.kill(self.pid, process.SIGCONT)
+        except ProcessLookupError:
+            return
+
+
+def parse_answer(answer: Any) -> Result:
+    """The result from the outside's message. Raises `SandboxFailure` if it says so, or if there is none."""
+    if answer is None:
+        raise SandboxFailure("the sandbox was killed from outside", step="wait")
+    if answer[0] == "failed":
+        raise SandboxFailure(answer[1], step=answer[2], errno=answer[3])
+    _, code, signal, mode, notes, message, owners, xattrs, devices = answer
+    return Result(
+        code,
+        signal,
+        mode=mode,
+        note="; ".join(notes),
+        message=message,
+        ownership=[Owner(*owner) for owner in owners],
+        xattrs=[Attribute(*attribute) for attribute in xattrs],
+        devices=[Device(*device) for device in devices],
+    )

@@ -1,0 +1,229 @@
+"""The process between the caller and the sandbox: it makes the namespaces, serves what is recorded, relays the terminal.
+
+It stays in the host's mount and pid namespaces, so it sees the sandbox's processes and none of them sees it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+
+from . import command, init, process, syscalls, terminal
+from .model import CHROOT, NAMESPACES, PROOT, SandboxFailure
+from .record import Recorder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from .model import Request
+
+
+class Outside:
+    """What the outside process has from the caller."""
+
+    def __init__(self, request: Request, mode: str, streams: tuple[int, int, int], answer: int, go: int):
+        """`answer`: where the result goes. `go`: says when to begin; ends when the caller is gone."""
+        self.request = request
+        self.mode = mode
+        self.streams = streams
+        self.answer = answer
+        self.go = go
+
+
+def run_outside(outside: Outside) -> NoReturn:
+    """Be the outside process; never returns."""
+    try:
+        message = _Session(outside).run()
+        process.send_message(outside.answer, message)
+    except SandboxFailure as failure:
+        process.send_message(outside.answer, ("failed", failure.message, failure.step, failure.errno))
+    except BaseException as error:  # noqa: BLE001 - reported whole; this fork must not return into the caller's code
+        number = (error.errno or 0) if isinstance(error, OSError) else 0
+        process.send_message(outside.answer, ("failed", process.describe_error(error), "outside", number))
+    finally:
+        os._exit(0)
+
+
+class _Session:
+    """One sandbox from its namespaces to its answer."""
+
+    def __init__(self, outside: Outside):
+        self.outside = outside
+        self.request = outside.request
+        self.notes: list[str] = []
+        self.exec_failure: tuple[str, int] | None = None
+        self.status: int | None = None
+        self.recorder: Recorder | None = None
+        self.relay: terminal.Relay | None = None
+        self.init = -1
+
+    def run(self) -> tuple[Any, ...]:
+        """Everything; returns the answer's message."""
+        self._prepare()
+        self._make_namespaces()
+        report, report_writer = os.pipe()
+        release_reader, release = os.pipe()
+        channel = process.FdChannel() if self.request.tty or self.request.suppress_chown else None
+        self.init = os.fork()
+        if self.init == 0:
+            os.close(release)
+            os.close(report)
+            init.run_init(init.Inside(self.request, self.outside.mode, report_writer, release_reader, channel))
+        os.close(report_writer)
+        os.close(release_reader)
+        self._keep_streams()
+        self._loop(report, channel)
+        return self._answer(release)
+
+    def _prepare(self) -> None:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, process.SIGKILL)
+        if process.receive_message(self.outside.go) is None:
+            os._exit(1)
+        process.handle_signal(process.SIGCHLD, 0)
+        os.setsid()
+        self._take_streams()
+
+    def _take_streams(self) -> None:
+        """The caller's streams at 0, 1, 2; everything else of the caller's closed."""
+        # The messages' own descriptors may sit at 0 to 2 if the caller had those closed.
+        self.outside.answer, self.outside.go = (
+            process.duplicate_high(fd) for fd in (self.outside.answer, self.outside.go)
+        )
+        process.set_standard_streams(*self.outside.streams)
+        process.close_all_but({0, 1, 2, self.outside.answer, self.outside.go, *self.request.keep_fds})
+
+    def _make_namespaces(self) -> None:
+        mode, request = self.outside.mode, self.request
+        if mode in (CHROOT, PROOT):
+            return
+        flags = syscalls.CLONE_NEWUSER if mode == NAMESPACES else 0
+        for wanted, flag in (
+            (request.pid_namespace, syscalls.CLONE_NEWPID),
+            (request.ipc, syscalls.CLONE_NEWIPC),
+            (request.uts, syscalls.CLONE_NEWUTS),
+            (request.network == "none", syscalls.CLONE_NEWNET),
+        ):
+            flags |= flag if wanted else 0
+        uid, gid = os.geteuid(), os.getegid()
+        try:
+            syscalls.unshare(flags)
+            if mode == NAMESPACES:
+                write_id_maps(uid, gid, as_root=request.host_uid_as == "root")
+        except OSError as error:
+            raise SandboxFailure(
+                f"the namespaces ({syscalls.describe_namespaces(flags)}) are refused: {error.strerror} ({error.filename})",
+                step="namespaces",
+                errno=error.errno or errno.EPERM,
+            ) from error
+
+    def _keep_streams(self) -> None:
+        """Hold the caller's streams no longer than needed: their readers wait for the last holder."""
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for number in (2,) if self.request.tty else (0, 1, 2):
+            os.dup2(null, number)
+        os.close(null)
+
+    def _loop(self, report: int, channel: process.FdChannel | None) -> None:
+        """Serve until init has said how it ended."""
+        signals = process.SignalReader()
+        steady = {report, signals.fd}
+        if channel is not None:
+            channel.theirs.close()
+            steady.add(channel.ours.fileno())
+        while self.status is None:
+            for fd, event in self._poll(steady):
+                if fd == report:
+                    self._hear(process.receive_message(report))
+                elif fd == signals.fd:
+                    self._on_signal(signals.read())
+                elif channel is not None and fd == channel.ours.fileno():
+                    if not self._receive(channel):
+                        steady.discard(fd)
+                elif self.recorder is not None and fd == self.recorder.listener:
+                    self.recorder.serve(event)
+                elif self.relay is not None:
+                    self.relay.handle(fd, event)
+
+    def _poll(self, steady: set[int]) -> list[tuple[int, int]]:
+        poll = select.poll()
+        for fd in steady:
+            poll.register(fd, select.POLLIN)
+        if self.recorder is not None and self.recorder.open:
+            poll.register(self.recorder.listener, select.POLLIN)
+        for fd, events in self.relay.events() if self.relay is not None else ():
+            poll.register(fd, events)
+        return poll.poll()
+
+    def _hear(self, message: Any) -> None:
+        if message is None:
+            raise SandboxFailure("the sandbox's first process was killed", step="init")
+        match message:
+            case ("made", notes):
+                self.notes += notes
+            case ("exec", text, number):
+                self.exec_failure = (text, number)
+            case ("ended", status):
+                self.status = status
+            case ("failed", text, step, number):
+                raise SandboxFailure(text, step=step, errno=number)
+
+    def _on_signal(self, number: int) -> None:
+        if number == process.SIGWINCH and self.relay is not None:
+            self.relay.resize()
+        elif number in process.FORWARDED:
+            try:
+                os.kill(self.init, number)
+            except ProcessLookupError:
+                return
+
+    def _receive(self, channel: process.FdChannel) -> bool:
+        received = channel.receive()
+        match received:
+            case (command.LISTENER, fd):
+                root = self.request.merged_root if self.outside.mode == PROOT else None
+                self.recorder = Recorder(fd, merged_root=root)
+            case (command.TERMINAL, fd):
+                self.relay = terminal.Relay(0, 1, fd)
+                terminal.make_raw(0)
+        return received is not None
+
+    def _answer(self, release: int) -> tuple[Any, ...]:
+        if self.relay is not None:
+            self.relay.drain()
+        recorded: tuple[Any, ...] = ([], [], [])
+        if self.recorder is not None:
+            recorded = self.recorder.finish()
+            self.notes += self.recorder.notes
+        os.close(release)
+        os.waitpid(self.init, 0)
+        code, signal = self._code()
+        message = self.exec_failure[0] if self.exec_failure else ""
+        return ("done", code, signal, self.outside.mode, self.notes, message, *recorded)
+
+    def _code(self) -> tuple[int, int]:
+        if self.exec_failure is not None:
+            return (127 if self.exec_failure[1] == errno.ENOENT else 126), 0
+        status = self.status or 0
+        if os.WIFSIGNALED(status):
+            return 128 + os.WTERMSIG(status), os.WTERMSIG(status)
+        return os.WEXITSTATUS(status), 0
+
+
+def write_id_maps(uid: int, gid: int, *, as_root: bool) -> None:
+    """Map the caller's one user and one group; supplementary groups stay in force but cannot be changed."""
+    write_proc("/proc/self/setgroups", "deny")
+    write_proc("/proc/self/uid_map", f"{0 if as_root else uid} {uid} 1")
+    write_proc("/proc/self/gid_map", f"{0 if as_root else gid} {gid} 1")
+
+
+def write_proc(path: str, text: str) -> None:
+    """One write(2), as the kernel asks for there."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+    finally:
+        os.close(fd)
