@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from shipway.core.errors import ToolError
+
 if TYPE_CHECKING:
     from shipway.host.location import Location
 
@@ -95,8 +97,11 @@ class Check(NamedTuple):
     look: Callable[[Machine], Seen]
 
     def run(self, machine: Machine) -> Finding:
-        """Ask it."""
-        seen = self.look(machine)
+        """Ask it. A configuration that cannot be read is a finding too."""
+        try:
+            seen = self.look(machine)
+        except ToolError as error:
+            seen = Seen(Severity.ERROR, error.message, "; ".join(error.hints))
         return Finding(
             name=self.name, group=self.group, severity=seen.severity, finding=seen.finding, remedy=seen.remedy
         )
