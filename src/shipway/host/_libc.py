@@ -48,7 +48,7 @@ def _raise(path: str | None = None) -> None:
 
 
 def syncfs(fd: int) -> None:
-    """syncfs(2), begun again when a signal interrupts it."""
+    """Wait until the file system of `fd` is on disk; begun again when a signal interrupts it (syncfs(2))."""
     while _libc.syncfs(ctypes.c_int(fd)) != 0:
         if ctypes.get_errno() != errno.EINTR:
             _raise()
@@ -56,11 +56,13 @@ def syncfs(fd: int) -> None:
 
 def start_writeback(fd: int, offset: int, size: int) -> None:
     """sync_file_range(2) with SYNC_FILE_RANGE_WRITE; whatever it answers, the later sync decides."""
-    _libc.sync_file_range(ctypes.c_int(fd), ctypes.c_int64(offset), ctypes.c_int64(size), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE))
+    _libc.sync_file_range(
+        ctypes.c_int(fd), ctypes.c_int64(offset), ctypes.c_int64(size), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE)
+    )
 
 
 def renameat2(source: str, target: str, flags: int) -> bool:
-    """renameat2(2); False where the C library, the kernel or the file system does not know the flags."""
+    """Rename with flags; False where the C library, the kernel or the file system does not know them (renameat2(2))."""
     call = getattr(_libc, "renameat2", None)
     if call is None:
         return False
@@ -73,17 +75,12 @@ def renameat2(source: str, target: str, flags: int) -> bool:
     return True
 
 
-class _Statfs(ctypes.Structure):
-    """The head of struct statfs on 64-bit Linux; the room behind is the rest."""
-
-    _fields_ = (("f_type", ctypes.c_long), ("rest", ctypes.c_char * 504))
-
-
 def filesystem_type(path: str) -> str:
     """The kind of file system below `path`."""
-    result = _Statfs()
-    while _libc.statfs(os.fsencode(path), ctypes.byref(result)) != 0:
+    # struct statfs is 120 bytes on 64-bit Linux and begins with `long f_type`.
+    result = ctypes.create_string_buffer(512)
+    while _libc.statfs(os.fsencode(path), result) != 0:
         if ctypes.get_errno() != errno.EINTR:
             _raise(path)
-    magic = result.f_type & 0xFFFFFFFF
+    magic = ctypes.c_long.from_buffer(result).value & 0xFFFFFFFF
     return _MAGIC.get(magic, hex(magic))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -138,7 +139,5 @@ def _open_directory(parent: int, name: str) -> int | None:
 
 
 def _rmdir(parent: int, name: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.rmdir(name, dir_fd=parent)
-    except FileNotFoundError:
-        pass

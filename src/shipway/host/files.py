@@ -79,7 +79,8 @@ def make_directory(path: str, mode: int = 0o700) -> None:
             raise
         return
     except FileNotFoundError:
-        make_directory(os.path.dirname(path), 0o755)
+        # The XDG base directory rules ask for 0700 on folders that had to be made.
+        make_directory(os.path.dirname(path), 0o700)
         make_directory(path, mode)
         return
     os.chmod(path, mode)
@@ -241,7 +242,9 @@ def reflink_or_copy(source: str, target: str, mode: int) -> bool:
 
     source_fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        target_fd = os.open(
+            target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
         try:
             try:
                 fcntl.ioctl(target_fd, _FICLONE, source_fd)

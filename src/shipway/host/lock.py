@@ -38,7 +38,8 @@ def lock_timeout() -> float:
         return max(0.0, float(text))
     except ValueError:
         raise StoreError(
-            f"`SHIPWAY_LOCK_TIMEOUT` is no number of seconds: `{text}`", hints=["set it to a number such as 600, or unset it"]
+            f"`SHIPWAY_LOCK_TIMEOUT` is no number of seconds: `{text}`",
+            hints=["set it to a number such as 600, or unset it"],
         ) from None
 
 
@@ -51,7 +52,13 @@ class FileLock:
     __slots__ = ("_emit", "_remove", "_shared", "_timeout", "fd", "path")
 
     def __init__(
-        self, path: str, *, shared: bool = False, timeout: float | None = None, emit: Emit = silent, remove: bool = False
+        self,
+        path: str,
+        *,
+        shared: bool = False,
+        timeout: float | None = None,
+        emit: Emit = silent,
+        remove: bool = False,
     ):
         """`timeout`: seconds, None for `lock_timeout()`. `remove`: the file's name goes when an exclusive lock ends."""
         self.path = path
@@ -127,7 +134,9 @@ class FileLock:
         self.acquire()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
     def _open(self) -> int:
@@ -179,7 +188,12 @@ def find_holders(path: str) -> list[int]:
     found: list[int] = []
     for line in lines:
         words = line.split()
-        if status and "->" not in words and "FLOCK" in words and words[5].rpartition(":")[2] == str(status.st_ino):
+        if (
+            status
+            and "->" not in words
+            and "FLOCK" in words
+            and words[5].rpartition(":")[2] == str(status.st_ino)
+        ):
             pid = int(words[4])
             if pid > 0 and pid not in found:
                 found.append(pid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -116,7 +117,9 @@ def run_checked(
     return finished
 
 
-def failure(command: Command, finished: Finished, *, error: type[ToolError] = ToolError, what: str = "") -> ToolError:
+def failure(
+    command: Command, finished: Finished, *, error: type[ToolError] = ToolError, what: str = ""
+) -> ToolError:
     """The one report of a program that failed."""
     message = what or f"`{command.argv[0]}` failed"
     lines = (finished.stderr or finished.stdout).decode("utf-8", "replace").rstrip().splitlines()
@@ -179,7 +182,5 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass

@@ -25,7 +25,9 @@ def fact_path(store: str, kind: str, key: str) -> str:
     """
     if not _KIND.match(kind):
         raise ValueError(f"not a kind of fact: {kind!r}")
-    return f"{store}/{layout.FACTS}/{kind}/{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()}"
+    return (
+        f"{store}/{layout.FACTS}/{kind}/{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()}"
+    )
 
 
 def read_fact(store: str, kind: str, key: str) -> dict[str, Any] | None:

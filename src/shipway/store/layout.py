@@ -29,6 +29,8 @@ FORMAT = 1
 README, TAG, FORMAT_FILE, GENERATION = "README", "CACHEDIR.TAG", "format", "generation"
 LOCKS, STAGING, TRASH, QUARANTINE = "locks", "staging", "trash", "quarantine"
 TREES, KEYS, BLOBS, FACTS, PINS, USES = "trees-v1", "keys-v1", "blobs-v1", "facts-v1", "pins-v1", "uses-v1"
+READY_MARKS = "ready.marks"
+"""Beside the kinds of facts; no kind may be called so."""
 STORE_LOCK, READERS_LOCK = "locks/store", "locks/readers"
 # Closed inside the store: what tells of the user's projects. The rest is guarded by the store's own mode, so that
 # `chmod 755` on the store alone shares it.
@@ -43,7 +45,9 @@ Everything here can be made again. Delete the whole folder if you like (`chmod -
 `shipway gc` remove what no project uses. Do not change single files: `shipway verify` would find it.
 """
 # The first line is fixed by the Cache Directory Tagging Specification.
-_TAG_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Written by shipway; backups may leave this folder out.\n"
+_TAG_TEXT = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n# Written by shipway; backups may leave this folder out.\n"
+)
 
 
 def open_layout(path: str, *, create: bool) -> None:
@@ -57,7 +61,9 @@ def open_layout(path: str, *, create: bool) -> None:
         found = _read_format(path)
         if found is None:
             if not create:
-                raise StoreError(f"there is no store at `{path}`", hints=["build something first, or set SHIPWAY_STORE"])
+                raise StoreError(
+                    f"there is no store at `{path}`", hints=["build something first, or set SHIPWAY_STORE"]
+                )
             with files.translating_disk_errors(f"make the store `{path}`"):
                 _make(path)
         elif found != FORMAT:
@@ -77,7 +83,10 @@ def _read_format(path: str) -> int | None:
     if not number.isdigit():
         raise StoreError(
             f"the format number of the store `{path}` is damaged",
-            hints=["move the folder away and build again", f"write `{FORMAT}` into its file `{FORMAT_FILE}` if you trust the rest"],
+            hints=[
+                "move the folder away and build again",
+                f"write `{FORMAT}` into its file `{FORMAT_FILE}` if you trust the rest",
+            ],
         )
     return int(number)
 
@@ -104,10 +113,13 @@ def _refuse_other_folder(path: str) -> None:
     except FileNotFoundError:
         return
     ours = {README, TAG, GENERATION, *_DIRECTORIES}
-    foreign = sorted(name for name in names if name not in ours and not name.startswith(files.TEMPORARY_PREFIX))
+    foreign = sorted(
+        name for name in names if name not in ours and not name.startswith(files.TEMPORARY_PREFIX)
+    )
     if foreign:
         raise StoreError(
-            f"`{path}` is not a store and not empty", hints=["set SHIPWAY_STORE to a new or empty folder on a local disk"]
+            f"`{path}` is not a store and not empty",
+            hints=["set SHIPWAY_STORE to a new or empty folder on a local disk"],
         )
 
 
@@ -123,6 +135,26 @@ def require_local(path: str) -> None:
             f"the store `{path}` lies on a network file system (`{kind}`), where locks and syncs are not dependable",
             hints=["set SHIPWAY_STORE to a folder on a disk of this machine"],
         )
+
+
+def check_own(path: str) -> None:
+    """Check that the store belongs to the caller: a file of ours in another's folder, or the reverse, helps nobody.
+
+    Raises:
+        StoreError: it belongs to another user, or everybody may write it.
+    """
+    with files.translating_disk_errors(f"open the store `{path}`"):
+        status = os.stat(path)
+    if status.st_uid != os.geteuid():
+        raise StoreError(
+            f"the store `{path}` belongs to the user with id {status.st_uid}, not to you ({os.geteuid()})",
+            hints=[
+                "set SHIPWAY_STORE to a folder of your own",
+                "name it in SHIPWAY_STORE_LOWER to read from it",
+            ],
+        )
+    if status.st_mode & 0o002:
+        raise StoreError(f"the store `{path}` can be written by everybody", hints=[f"run: chmod o-w {path}"])
 
 
 def check_lower(path: str) -> None:

@@ -7,12 +7,16 @@ of a living process; whether one is alive is told by its lock alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 
 from shipway.host import clock, files
 from shipway.host.lock import is_locked
 from shipway.store import layout
+
+KEY_LOCK = "key-"
+"""How the locks of keys being made are called, below `locks`."""
 
 
 class Area:
@@ -46,13 +50,19 @@ class Area:
 
 def sweep(store: str) -> None:
     """Remove staging folders whose process is gone, and trash that nobody reads any more."""
+    sweep_abandoned(store)
+    empty_trash(store)
+
+
+def sweep_abandoned(store: str) -> None:
+    """Move staging folders whose process is gone into the trash."""
     folder = os.path.join(store, layout.STAGING)
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         if not is_locked(path):
             with contextlib.suppress(FileNotFoundError):
-                os.rename(path, os.path.join(store, layout.TRASH, files.random_name()))
-    empty_trash(store)
+                files.step("staging:sweep")
+                put_away(path, os.path.join(store, layout.TRASH, files.random_name()))
 
 
 def empty_trash(store: str) -> bool:
@@ -70,3 +80,20 @@ def empty_trash(store: str) -> bool:
             files.step("trash:delete")
             files.remove_tree(batch)
     return clean
+
+
+def put_away(path: str, target: str) -> None:
+    """Rename `path` into the trash or the quarantine as `target`.
+
+    An overlay file system refuses to rename a directory that came with a lower layer (a store inside a container
+    image, say). Then it is deleted where it is, its manifest durably first: what has no manifest is no tree.
+    """
+    try:
+        os.rename(path, target)
+    except OSError as problem:
+        if problem.errno != errno.EXDEV:
+            raise
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(f"{path}/manifest")
+            files.fsync_directory(path)
+        files.remove_tree(path)

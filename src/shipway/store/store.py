@@ -10,7 +10,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from shipway.core.digest import BlobDigest, TreeKey
-from shipway.core.errors import StoreError
 from shipway.core.events import silent
 from shipway.host import clock, dirs, files
 from shipway.store import layout
@@ -65,6 +64,7 @@ class Store:
         if path is None:
             path, lowers = dirs.store_dir(), lowers or dirs.lower_store_dirs()
         layout.open_layout(path, create=create)
+        layout.check_own(path)
         for lower in lowers:
             layout.check_lower(lower)
         return cls(path, tuple(lowers), emit, now)
@@ -138,6 +138,86 @@ class Store:
         from shipway.store.transaction import Transaction  # noqa: PLC0415 - a run writes nothing
 
         return Transaction(self)
+
+    def use(self, keys: Sequence[TreeKey]) -> Use:
+        """Keep the trees of `keys` from collection as long as the result is open; it also says which are missing.
+
+        A context manager. `fds` of the result hold the locks; they survive an exec when passed on.
+
+        Raises:
+            StoreError: a collection holds the store for too long, or the disk does not answer.
+            NoSpace: no room for the mark.
+        """
+        from shipway.store.uses import open_use  # noqa: PLC0415 - whoever builds does not use
+
+        return open_use(self, keys)
+
+    def pin(
+        self,
+        project: str,
+        keys: Iterable[TreeKey],
+        lock: LockDigest,
+        *,
+        target: str = "",
+        blobs: Iterable[BlobDigest] = (),
+    ) -> None:
+        """Keep what `target` of the folder `project` needs as long as the folder exists; replaces its earlier pin.
+
+        Raises:
+            NoSpace, StoreError: it cannot be written.
+        """
+        from shipway.store.pins import write_pin  # noqa: PLC0415 - a run pins nothing
+
+        write_pin(self, project, lock, target, keys=keys, blobs=blobs)
+
+    def unpin(self, project: str) -> int:
+        """Forget what the folder `project` needs; returns how many pins that were."""
+        from shipway.store.pins import remove_pins  # noqa: PLC0415 - a run pins nothing
+
+        return remove_pins(self, project)
+
+    def pins(self) -> list[Pin]:
+        """What projects need, sorted by project and target."""
+        from shipway.store.pins import read_pins  # noqa: PLC0415 - a run pins nothing
+
+        with files.translating_disk_errors(f"read from the store `{self.path}`"):
+            return read_pins(self.path)[0]
+
+    def collect(
+        self,
+        *,
+        older_than: int | None = None,
+        max_bytes: int | None = None,
+        dry_run: bool = False,
+        grace: int = 3600,
+    ) -> Collected:
+        """Delete what no pin and no use needs, but nothing used within the last `grace` seconds.
+
+        `older_than`: only what was not used for so many seconds. `max_bytes`: only until the store is no larger, the least
+        recently used first. With both, either reason is enough; with neither, everything that nobody needs goes.
+
+        Raises:
+            StoreError: a build holds the store for too long, or the disk does not answer.
+        """
+        from shipway.store.collect import collect  # noqa: PLC0415 - a run deletes nothing
+
+        return collect(self, older_than=older_than, max_bytes=max_bytes, dry_run=dry_run, grace=grace)
+
+    def verify(self, repair: Callable[[Damaged], bool] | None = None) -> Iterator[Finding]:
+        """Check everything against its digest and yield what is wrong.
+
+        With `repair`, what is damaged is taken out of the store first; then `repair` is to make it again and to say
+        whether it did. Without, nothing is changed.
+        """
+        from shipway.store.verify import verify  # noqa: PLC0415 - a run verifies nothing
+
+        return verify(self, repair)
+
+    def usage(self) -> list[Usage]:
+        """Every tree and blob with size, last use and why it must stay; the largest first."""
+        from shipway.store.usage import read_usage  # noqa: PLC0415 - a run counts nothing
+
+        return read_usage(self)
 
     def touch(self, path: str) -> None:
         """Count a use of the file `path` now. Losing it does no harm."""

@@ -1,10 +1,10 @@
 """Adding to the store. The order of writes, and what a crash between two of them leaves, is docs/architecture/store.md.
 
-    stage       everything is written below `staging/BOOT-RANDOM/`, which only this transaction reads
-    sync        one syncfs makes contents, manifests and records durable, still under their staging names
-    publish     blobs and trees are renamed to the names of their digests, then those folders are synced
-    commit      each record is renamed to its key: the one moment at which a tree begins to exist
-    seal        the folder of records is synced
+stage       everything is written below `staging/BOOT-RANDOM/`, which only this transaction reads
+sync        one syncfs makes contents, manifests and records durable, still under their staging names
+publish     blobs and trees are renamed to the names of their digests, then those folders are synced
+commit      each record is renamed to its key: the one moment at which a tree begins to exist
+seal        the folder of records is synced
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shipway.host import files
 from shipway.host.lock import FileLock
 from shipway.store import layout, staging
 from shipway.store.facts import fact_path, write_fact
-from shipway.store.tree import Tree, render_record
+from shipway.store.tree import Tree, disk_size, render_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from shipway.core.manifest import Manifest
     from shipway.store.store import Store
-
-_BLOCK = 4096
 
 
 class Staged:
@@ -89,7 +87,9 @@ class Transaction:
                 raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         area, self._area = self._area, None
         try:
             if area is not None:
@@ -149,23 +149,30 @@ class Transaction:
         staged.close()
         with files.translating_disk_errors(f"add {staged.label} to the store"), self._mutex:
             found = self.find_tree(key)
-            if found is not None:
-                self._compare(found, name, staged)
-                self.discard(staged)
-                return found
-            record = f"{self.path}/record-{key.hex}"
-            files.step("add-tree:manifest")
-            files.write_file(staged.path + "/manifest", text, 0o444)
-            files.step("add-tree:record")
-            files.write_file(record, render_record(name, disk_size(manifest), len(manifest.entries), inputs_text))
-            tree = self._trees[key] = Tree(key, name, staged.path, record)
-            return tree
-
-    def _compare(self, found: Tree, name: str, staged: Staged) -> None:
+            if found is None:
+                return self._add(
+                    key,
+                    name,
+                    staged,
+                    text,
+                    render_record(name, disk_size(manifest), len(manifest.entries), inputs_text),
+                )
         if found.id.hex != name:
-            self._store.emit(
-                Note(f"{staged.label}: made twice from the same inputs, with different results; the first is kept", "warning")
+            warning = (
+                f"{staged.label}: made twice from the same inputs, with different results; the first is kept"
             )
+            self._store.emit(Note(warning, "warning"))
+        self.discard(staged)
+        return found
+
+    def _add(self, key: TreeKey, name: str, staged: Staged, manifest: bytes, record_text: bytes) -> Tree:
+        record = f"{self.path}/record-{key.hex}"
+        files.step("add-tree:manifest")
+        files.write_file(staged.path + "/manifest", manifest, 0o444)
+        files.step("add-tree:record")
+        files.write_file(record, record_text)
+        tree = self._trees[key] = Tree(key, name, staged.path, record)
+        return tree
 
     @contextlib.contextmanager
     def single_flight(self, key: TreeKey) -> Iterator[Tree | None]:
@@ -177,7 +184,11 @@ class Transaction:
         Raises:
             StoreError: another process held the key for too long.
         """
-        lock = FileLock(f"{self._store.path}/{layout.LOCKS}/key-{key.hex}", emit=self._store.emit, remove=True)
+        lock = FileLock(
+            f"{self._store.path}/{layout.LOCKS}/{staging.KEY_LOCK}{key.hex}",
+            emit=self._store.emit,
+            remove=True,
+        )
 
         def meanwhile() -> bool:
             if self.find_tree(key) is not None:
@@ -259,8 +270,7 @@ class Transaction:
                 files.rename_noreplace(path, f"{store}/{layout.BLOBS}/{digest.hex}")
         for tree in self._trees.values():
             files.step("commit:tree")
-            with contextlib.suppress(FileExistsError):
-                files.rename_noreplace(tree.path, f"{store}/{layout.TREES}/{tree.id.hex}")
+            _publish_tree(tree.path, f"{store}/{layout.TREES}/{tree.id.hex}")
         files.step("commit:sync-blobs")
         if self._blobs:
             files.fsync_directory(f"{store}/{layout.BLOBS}")
@@ -295,7 +305,13 @@ class Transaction:
             lock.release()
 
 
-def disk_size(manifest: Manifest) -> int:
-    """Bytes that the tree takes on disk, files rounded up to whole blocks."""
-    blocks = sum(-(-entry.size // _BLOCK) for entry in manifest.entries)
-    return (blocks + sum(entry.kind == "d" for entry in manifest.entries)) * _BLOCK
+def _publish_tree(source: str, target: str) -> None:
+    """Give the tree its final name, unless the same tree has it already."""
+    try:
+        files.rename_noreplace(source, target)
+    except FileExistsError:
+        if os.path.exists(f"{target}/manifest"):
+            return
+        # What has no manifest is being deleted; see `staging.put_away`.
+        files.remove_tree(target)
+        files.rename_noreplace(source, target)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HEAD = b"tree 1 "
 _HEAD_SIZE = 160
+_BLOCK = 4096
 _REPAIR = ("run `shipway verify --repair`",)
 
 
@@ -123,6 +124,12 @@ def parse_inputs(text: bytes, key: TreeKey) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise StoreError(f"the record `{key.hex}` holds no inputs", hints=_REPAIR)
     return value
+
+
+def disk_size(manifest: Manifest) -> int:
+    """Bytes that the tree takes on disk, files rounded up to whole blocks."""
+    blocks = sum(-(-entry.size // _BLOCK) for entry in manifest.entries)
+    return (blocks + sum(entry.kind == "d" for entry in manifest.entries)) * _BLOCK
 
 
 def read_record_head(path: str) -> tuple[str, int, int] | None:
