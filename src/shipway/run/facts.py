@@ -29,11 +29,8 @@ _MAX_TEXT = 4 << 20
 _MAX_LINKS = 40
 
 
-def find_inside(lowers: Sequence[str], path: str, *, follow: bool = True) -> str | None:
-    """The host path of what `path` is inside the stacked `lowers` (top one first); None: nothing there.
-
-    Links are followed inside; without `follow`, a path that leads through a link counts as not there.
-    """
+def find_inside(lowers: Sequence[str], path: str) -> str | None:
+    """The host path of what `path` is inside the stacked `lowers` (top first), links followed inside; None: nothing there."""
     left = [part for part in path.split("/") if part not in ("", ".")][::-1]
     current, found, links = "", None, 0
     while left:
@@ -49,7 +46,7 @@ def find_inside(lowers: Sequence[str], path: str, *, follow: bool = True) -> str
             current = f"{current}/{part}"
             continue
         links += 1
-        if links > _MAX_LINKS or not follow:
+        if links > _MAX_LINKS:
             return None
         target = os.readlink(found)
         current = "" if target.startswith("/") else current

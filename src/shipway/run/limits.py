@@ -4,8 +4,8 @@ Order, from the most to the least ordinary: an own scope from the systemd user m
 that was delegated to us (Slurm, CI, root); children of our v1 cgroups, for root only, because v1 has no delegation.
 Anything else is an error: a limit that is asked for and not set would be worse than none.
 
-The process that starts the container enters the cgroup itself, so that the container is born in it; it leaves and removes
-the cgroup when the container is gone. Its own few MiB count towards the limit.
+The sandbox's first process is put into the cgroup while it still waits, so everything in the container is born there. The
+cgroup is removed when the container is gone.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import LimitError
 from shipway.core.units import render_size
-from shipway.host.proc import Command, find_tool, run
-from shipway.run.cgroups import parse_memberships, read_layout
+from shipway.host.proc import Command, base_environment, find_tool, run
+from shipway.run.cgroups import read_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,13 +193,26 @@ def _settings_text(settings: tuple[Setting, ...]) -> str:
     return ", ".join(f"{setting.file}={setting.value}" for setting in settings)
 
 
-class Entered(NamedTuple):
-    """Where a run stands while its limits hold."""
+class Enforcer(NamedTuple):
+    """Limits that are in place and wait for a process."""
 
     folders: tuple[str, ...] = ()
+    scope: Scope | None = None
+    runtime: str = ""
 
-    def memory_kills(self) -> int:
-        """How many processes the kernel killed because the memory limit was reached."""
+    def admit(self, pid: int) -> None:
+        """Put process `pid`, and all that it will start, under the limits.
+
+        Raises:
+            LimitError: the kernel or systemd refused.
+        """
+        for folder in self.folders:
+            _join(folder, pid)
+        if self.scope:
+            _enter_scope(self.scope, pid, self.runtime)
+
+    def count_memory_kills(self) -> int:
+        """How many processes the kernel killed because the memory limit was reached; a scope is gone too soon to tell."""
         return sum(
             _count(f"{folder}/{file}")
             for folder in self.folders
@@ -208,37 +221,33 @@ class Entered(NamedTuple):
 
 
 @contextlib.contextmanager
-def entered_limits(limits: Limits, *, uid: int, name: str, runtime: str) -> Iterator[Entered]:
-    """Stand in a cgroup with `limits` for the duration, children included; leave it and remove it afterwards.
+def enforced_limits(limits: Limits, *, uid: int, name: str, runtime: str) -> Iterator[Enforcer]:
+    """Limits ready to admit a process; removed afterwards, with whatever still runs under them.
 
     Raises:
         LimitError: this host does not let this user set them.
     """
-    if not limits.asked:
-        yield Entered()
-        return
     plan = plan_limits(limits, read_layout(runtime=runtime), uid=uid, name=name)
     with contextlib.ExitStack() as stack:
-        folders = [stack.enter_context(_entered_placement(place)) for place in plan.placements]
-        if plan.scope:
-            folders.append(_enter_scope(plan.scope))
-        yield Entered(tuple(folders))
+        for place in plan.placements:
+            stack.enter_context(_made_group(place))
+        yield Enforcer(tuple(place.path for place in plan.placements), plan.scope, runtime)
 
 
 @contextlib.contextmanager
-def _entered_placement(place: Placement) -> Iterator[str]:
+def _made_group(place: Placement) -> Iterator[None]:
     try:
         os.mkdir(place.path)
     except OSError as error:
         raise _refused(place.path, error) from error
     try:
         if place.hand_down:
-            _join(place.path)
+            # v2 hands controllers down only from a cgroup without processes, so we step down ourselves.
+            _join(place.path, os.getpid())
             _write(f"{place.parent}/cgroup.subtree_control", " ".join("+" + name for name in place.hand_down))
         for setting in place.settings:
             _apply(place.path, setting)
-        _join(place.path)
-        yield place.path
+        yield
     finally:
         _leave(place)
 
@@ -246,7 +255,7 @@ def _entered_placement(place: Placement) -> Iterator[str]:
 def _leave(place: Placement) -> None:
     if place.hand_down:
         _write(f"{place.parent}/cgroup.subtree_control", " ".join("-" + name for name in place.hand_down))
-    _join(place.parent)
+        _join(place.parent, os.getpid())
     _kill_all(place.path)
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -277,8 +286,8 @@ def _apply(folder: str, setting: Setting) -> None:
     _write(path, setting.value)
 
 
-def _join(folder: str) -> None:
-    _write(f"{folder}/cgroup.procs", str(os.getpid()))
+def _join(folder: str, pid: int) -> None:
+    _write(f"{folder}/cgroup.procs", str(pid))
 
 
 def _write(path: str, value: str) -> None:
@@ -296,7 +305,7 @@ def _refused(path: str, error: OSError) -> LimitError:
     return LimitError(f"The kernel refused a limit at `{path}`: {error.strerror}", hints=(_WITHOUT,))
 
 
-def scope_command(scope: Scope, *, tool: str, pid: int) -> Command:
+def scope_command(scope: Scope, *, tool: str, pid: int, runtime: str) -> Command:
     """The D-Bus call that puts process `pid` into a new scope (org.freedesktop.systemd1.Manager.StartTransientUnit)."""
     properties = [("PIDs", "au", "1", str(pid)), *scope.properties]
     manager = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
@@ -314,37 +323,33 @@ def scope_command(scope: Scope, *, tool: str, pid: int) -> Command:
         *words,
         "0",
     )
-    return Command(argv=argv)
+    return Command(argv=argv, env={**base_environment(), "XDG_RUNTIME_DIR": runtime})
 
 
-def _enter_scope(scope: Scope) -> str:
+def _enter_scope(scope: Scope, pid: int, runtime: str) -> None:
     tool = find_tool("busctl")
     if tool is None:
         raise LimitError(
             "A limit needs `busctl` to ask the systemd user manager", hints=("install the package `systemd`",)
         )
-    finished = run(scope_command(scope, tool=tool, pid=os.getpid()))
+    finished = run(scope_command(scope, tool=tool, pid=pid, runtime=runtime))
     if finished.code != 0:
         text = finished.stderr.decode("utf-8", "replace")
         raise LimitError("The systemd user manager refused the limits", hints=(_WITHOUT,), detail=text)
-    folder = _await_scope(scope.name)
+    folder = _await_scope(scope.name, pid)
     for check in scope.checks:
         _require_value(folder, check)
-    return folder
 
 
-def _await_scope(name: str) -> str:
-    """Wait for the move: systemd answers before it has moved us."""
+def _await_scope(name: str, pid: int) -> str:
+    """Wait for the move: systemd answers before it has moved the process."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        with open("/proc/self/cgroup", encoding="utf-8") as file:
-            text = file.read()
-        if parse_memberships(text).get("", "").endswith("/" + name):
-            group = read_layout().unified
-            if group:
-                return group.path
+        group = read_layout(proc=f"/proc/{pid}").unified
+        if group and group.path.endswith("/" + name):
+            return group.path
         time.sleep(_POLL)
-    raise LimitError(f"systemd did not move this process into `{name}`", hints=(_WITHOUT,))
+    raise LimitError(f"systemd did not move the container into `{name}`", hints=(_WITHOUT,))
 
 
 def _require_value(folder: str, check: Setting) -> None:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.events import Note, silent
 from shipway.core.text import shown
-from shipway.host.files import translating_disk_errors
-from shipway.run.facts import find_inside
 from shipway.run.homes import ensure_home
 from shipway.run.model import Outcome, Top
 from shipway.run.tops import example_folders, opened_top
 from shipway.sandbox.model import Bind, Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from shipway.core.events import Emit
     from shipway.run.model import Mount, RunRequest
@@ -47,14 +45,20 @@ def plan_sandbox(request: RunRequest, folders: TopFolders) -> Request:
 
 
 def _root_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
-    """The environment with the files of this run over it: written to the top, or as a lower where there is no writable top."""
-    if request.top is Top.READ_ONLY and not request.merged_root:
-        return (Overlay((folders.files, *request.lowers), upper=None),)
-    files = tuple(WriteFile("/" + file.path, file.data, file.mode) for file in request.files)
+    """The environment with the files of this run written over it (a read-only root becomes so when all is in place)."""
+    return (
+        _overlay(request, folders),
+        *(WriteFile("/" + file.path, file.data, file.mode) for file in request.files),
+    )
+
+
+def _overlay(request: RunRequest, folders: TopFolders) -> Overlay:
+    if request.top is Top.READ_ONLY:
+        return Overlay(request.lowers, upper=None)
     if not folders.upper:
-        return (Overlay(request.lowers), *files)
-    kept = request.top is Top.KEPT
-    return (Overlay(request.lowers, folders.upper, folders.work, volatile=not kept), *files)
+        return Overlay(request.lowers)
+    # What is thrown away never has to reach the disk.
+    return Overlay(request.lowers, folders.upper, folders.work, volatile=request.top is Top.THROWN_AWAY)
 
 
 def _system_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
@@ -90,7 +94,7 @@ def run_native(request: RunRequest, *, state: str, runtime: str, emit: Emit = si
     for note in request.notes:
         emit(Note(note, "warning"))
     with opened_top(request, state, emit) as folders:
-        _prepare(request, folders, state)
+        _prepare(request, state)
         plan = plan_sandbox(request, folders)
         result = _run_limited(request, plan, runtime, emit) if request.limits.asked else _run(plan)
     if result.note:
@@ -100,7 +104,7 @@ def run_native(request: RunRequest, *, state: str, runtime: str, emit: Emit = si
     return Outcome(result.code, result.mode)
 
 
-def _prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
+def _prepare(request: RunRequest, state: str) -> None:
     """Make what is ours to make, so that nothing has to be made where it is not."""
     for mount in request.mounts:
         if mount.owned:
@@ -111,9 +115,6 @@ def _prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
                 hints=("make the folder, or correct the mount",),
             )
     require_mount_points(request.mounts)
-    if request.top is Top.READ_ONLY and not request.merged_root:
-        with translating_disk_errors(f"writing below `{folders.files}`"):
-            _lay_files(request, folders)
 
 
 def require_mount_points(mounts: Iterable[Mount]) -> None:
@@ -145,47 +146,13 @@ def require_mount_points(mounts: Iterable[Mount]) -> None:
         os.makedirs(place, exist_ok=True)
 
 
-def _lay_files(request: RunRequest, folders: TopFolders) -> None:
-    """The lower of a read-only run: its files, and the mount points that the environment lacks."""
-    for file in request.files:
-        path = f"{folders.files}/{file.path}"
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, file.mode)
-        with open(descriptor, "wb") as stream:
-            stream.write(file.data)
-    outer: list[str] = []
-    for mount in request.mounts:
-        inside_another = any(mount.target.startswith(place + "/") for place in outer)
-        outer.append(mount.target)
-        if not inside_another and find_inside(request.lowers, mount.target) is None:
-            _make_point(request, folders, mount)
-
-
-def _make_point(request: RunRequest, folders: TopFolders, mount: Mount) -> None:
-    parent = mount.target
-    while find_inside(request.lowers, parent) is None:
-        parent = parent.rpartition("/")[0]
-    if find_inside(request.lowers, parent, follow=False) is None:
-        # A folder laid over a link would hide what the link shows.
-        raise EngineError(
-            f"`{shown(mount.target)}` lies behind a link of the environment, where a read-only run can make no mount point",
-            hints=("name the place that the link leads to", "leave `--read-only` out"),
-        )
-    path = folders.files + mount.target
-    if os.path.isdir(mount.source):
-        os.makedirs(path, mode=0o755, exist_ok=True)
-        return
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
-
-
 def _run_limited(request: RunRequest, plan: Request, runtime: str, emit: Emit) -> Result:
-    from shipway.run.limits import entered_limits  # noqa: PLC0415 - drags in `subprocess`, and most runs have no limit
+    from shipway.run.limits import enforced_limits  # noqa: PLC0415 - drags in `subprocess`, and most runs have no limit
 
     name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
-    with entered_limits(request.limits, uid=os.geteuid(), name=name, runtime=runtime) as entered:
-        result = _run(plan)
-        killed = entered.memory_kills()
+    with enforced_limits(request.limits, uid=os.geteuid(), name=name, runtime=runtime) as enforcer:
+        result = _run(plan, enforcer.admit)
+        killed = enforcer.count_memory_kills()
     if killed:
         emit(
             Note(
@@ -196,11 +163,11 @@ def _run_limited(request: RunRequest, plan: Request, runtime: str, emit: Emit) -
     return result
 
 
-def _run(plan: Request) -> Result:
-    from shipway.sandbox.sandbox import run  # noqa: PLC0415 - drags in `ctypes`, which describing a run does not need
+def _run(plan: Request, on_start: Callable[[int], None] | None = None) -> Result:
+    from shipway.sandbox.launch import run  # noqa: PLC0415 - drags in `ctypes`, which describing a run does not need
 
     try:
-        return run(plan)
+        return run(plan, on_start=on_start)
     except SandboxFailure as failure:
         raise EngineError(
             f"The container could not be started: {failure.message}",

@@ -53,11 +53,6 @@ class TopFolders(NamedTuple):
         """What is /tmp inside: on disk, for installers unpack gigabytes there."""
         return f"{self.run}/scratch"
 
-    @property
-    def files(self) -> str:
-        """A lower directory for the files laid over a read-only environment."""
-        return f"{self.run}/files"
-
 
 class Kept(NamedTuple):
     """One kept top."""
