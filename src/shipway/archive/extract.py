@@ -47,7 +47,7 @@ class Extractor:
         return other
 
     def directory(
-        self, path: str, mode: int, mtime: int, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()
+        self, path: str, mode: int, mtime: int, *, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()
     ) -> None:
         """Make `path`, or give the directory its attributes that was made for a member below it.
 
@@ -71,6 +71,7 @@ class Extractor:
         content: Iterable[bytes],
         mode: int,
         mtime: int,
+        *,
         uid: int = 0,
         gid: int = 0,
         xattrs: Xattrs = (),
@@ -100,7 +101,7 @@ class Extractor:
         self.entries[path] = entry
         return entry
 
-    def symlink(self, path: str, target: str, mtime: int, uid: int = 0, gid: int = 0) -> None:
+    def symlink(self, path: str, target: str, mtime: int, *, uid: int = 0, gid: int = 0) -> None:
         """Make a symbolic link; its target is text. Errors as for `file`."""
         parent, name = self._place(path, mtime)
         try:

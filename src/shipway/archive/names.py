@@ -22,16 +22,17 @@ def refuse_archive(artifact: str, why: str) -> HostileInput:
 
 
 def checked_path(name: str, artifact: str, limits: Limits = LIMITS, *, backslash: bool = True) -> str:
-    """`name` as a relative path without `./` in front or `/` behind; `.` for the root.
+    r"""`name` as a relative path without `./` in front or `/` behind; `.` for the root.
 
     Args:
         name: as the archive has it, `surrogateescape` for bytes that are no UTF-8.
         artifact: for the message.
         limits: caps.
-        backslash: whether `\\` is an ordinary character; some zip readers take it for a separator, so there it is refused.
+        backslash: whether `\` is an ordinary character; some zip readers take it for a separator, so there it is refused.
 
     Raises:
-        HostileInput: the name is empty, absolute, holds NUL, a line break, `..`, `.` or an empty component, or is too long or deep.
+        HostileInput: the name is empty or absolute, has NUL, a line break or a component that is `..`, `.` or empty,
+            or is too long or deep.
     """
     path = name
     while path.startswith("./"):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import lzma
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
+
+from isal import isal_zlib
 
 from shipway.archive.limits import LIMITS, Limits, require_ratio
 from shipway.archive.names import refuse_archive
 
 CHUNK = 1 << 20
+INFLATE_ERRORS: tuple[type[Exception], ...] = (cast("type[Exception]", isal_zlib.error), EOFError)
 
 
 class Reader(Protocol):
@@ -98,13 +100,10 @@ class _Xz:
 
 
 class _Gzip:
-    errors: tuple[type[Exception], ...] = (zlib.error, EOFError)
+    errors = INFLATE_ERRORS
 
     def __init__(self, limits: Limits):
         del limits
-        from isal import isal_zlib  # noqa: PLC0415 - only .tar.gz needs it, and most archives are xz
-
-        self.errors = (zlib.error, isal_zlib.error, EOFError)
         self._decoder: Any = isal_zlib.decompressobj(31)
 
     def feed(self, data: bytes) -> Iterator[bytes]:

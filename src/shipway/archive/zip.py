@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from isal import isal_zlib
 
 from shipway.archive.limits import LIMITS, Limits, require_ratio
 from shipway.archive.names import checked_path, folded, refuse, refuse_archive
-from shipway.archive.stream import CHUNK
+from shipway.archive.stream import CHUNK, INFLATE_ERRORS
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -115,7 +114,7 @@ class ZipReader:
         decoder = isal_zlib.decompressobj(-15)
         try:
             data = decoder.decompress(os.pread(self._fd, member.packed, member.data), member.size + 1)
-        except (isal_zlib.error, zlib.error) as error:
+        except INFLATE_ERRORS as error:
             raise refuse(self._artifact, member.path, f"has damaged content: {error}") from error
         if not decoder.eof or decoder.unused_data:
             raise refuse(self._artifact, member.path, "has packed data that does not end where it should")
@@ -129,7 +128,7 @@ class ZipReader:
             while not decoder.eof:
                 try:
                     out = decoder.decompress(data, CHUNK)
-                except (isal_zlib.error, zlib.error) as error:
+                except INFLATE_ERRORS as error:
                     raise refuse(self._artifact, member.path, f"has damaged content: {error}") from error
                 data = decoder.unconsumed_tail
                 if out:
@@ -158,7 +157,7 @@ class ZipReader:
         locator = (
             os.pread(self._fd, _LOCATOR64.size, end - _LOCATOR64.size) if end >= _LOCATOR64.size else b""
         )
-        values = (disk, start_disk, here, count, size, start)
+        values: tuple[int, ...] = (disk, start_disk, here, count, size, start)
         if locator.startswith(b"PK\6\7"):
             end, values = self._end64(end - _LOCATOR64.size, locator, values)
         elif _MAX32 in (size, start) or count == _MAX16:
@@ -346,7 +345,7 @@ class ZipReader:
         streamed = flags & _DESCRIPTOR and (crc, packed, size) == (0, 0, 0)
         if not same or not (streamed or (crc, packed, size) == (record.crc, record.packed, record.size)):
             raise refuse(self._artifact, path, "is described differently by its two headers")
-        return record.offset + after
+        return int(record.offset + after)
 
     def _end_of(self, record: _Record, path: str, data: int) -> int:
         """Where the member ends, its data descriptor included."""

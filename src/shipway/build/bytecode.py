@@ -6,8 +6,8 @@ Stands alone: the standard library only, nothing of ours, so that the image's ow
 
 from __future__ import annotations
 
-import importlib._bootstrap_external as _external  # type: ignore[import-not-found]
 import importlib.util
+import marshal
 import os
 import sys
 from types import CodeType
@@ -26,7 +26,10 @@ def compiled(source: bytes, image_path: str) -> bytes | None:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
     held = _held(code)
-    data: bytes = bytes(_external._code_to_hash_pyc(code, importlib.util.source_hash(source), False))  # noqa: SLF001, FBT003
+    # Flags 1: checked against nothing, named by the hash of the source (PEP 552).
+    data = (
+        importlib.util.MAGIC_NUMBER + b"\1\0\0\0" + importlib.util.source_hash(source) + marshal.dumps(code)
+    )
     del held
     return data
 

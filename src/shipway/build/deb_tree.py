@@ -24,7 +24,7 @@ ALIASES: dict[bool, tuple[str, ...]] = {
     True: ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"),
     False: (),
 }
-"""Root directories that are links into `usr` in a suite, by whether the suite is usr-merged (all since bookworm and noble are)."""
+"""Root directories that are links into `usr`, by whether the suite is usr-merged (all since bookworm and noble are)."""
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z", re.ASCII)
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*\Z", re.ASCII)
 _INFO_NAME = re.compile(r"[A-Za-z0-9_+-]+\Z", re.ASCII)
@@ -160,11 +160,15 @@ def _place(
         known = extractor.entries.get(path)
         # A package may have both `/lib/x` and `/usr/lib/x`; merged, they are one directory, and the first one's attributes stay.
         if known is None or known.kind != DIRECTORY:
-            extractor.directory(path, member.mode, member.mtime, member.uid, member.gid, member.xattrs)
+            extractor.directory(
+                path, member.mode, member.mtime, uid=member.uid, gid=member.gid, xattrs=member.xattrs
+            )
     elif member.kind == FILE:
-        extractor.file(path, content, member.mode, member.mtime, member.uid, member.gid, member.xattrs)
+        extractor.file(
+            path, content, member.mode, member.mtime, uid=member.uid, gid=member.gid, xattrs=member.xattrs
+        )
     elif member.kind == SYMLINK:
-        extractor.symlink(path, member.target, member.mtime, member.uid, member.gid)
+        extractor.symlink(path, member.target, member.mtime, uid=member.uid, gid=member.gid)
     elif member.kind == HARDLINK:
         extractor.hardlink(path, _merged(member.target, aliases, is_link=False))
     elif member.kind == SPECIAL:

@@ -87,7 +87,9 @@ def unpack_wheel(
     root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         wheel = _Wheel(fd, filename, Layout(prefix=prefix.strip("/"), python=python), limits)
-        return wheel.unpack(root, root_fd, compiler, direct_url, threads, emit)
+        return wheel.unpack(
+            root, root_fd, compiler=compiler, direct_url=direct_url, threads=threads, emit=emit
+        )
     finally:
         os.close(root_fd)
         os.close(fd)
@@ -125,6 +127,7 @@ class _Wheel:
         self,
         root: str,
         root_fd: int,
+        *,
         compiler: Compiler | None,
         direct_url: bytes | None,
         threads: int,
