@@ -176,7 +176,7 @@ def parse_simulation(text: str) -> Answer:
             Choice(name=match[1].partition(":")[0], version=match[2], architecture=match[3])
             for match in _INST.finditer(text)
         ),
-        removed=tuple(name.partition(":")[0] for name in re.findall(r"^Remv (\S+)", text, re.MULTILINE)),
+        removed=tuple(re.findall(r"^Remv (\S+)", text, re.MULTILINE)),
     )
 
 

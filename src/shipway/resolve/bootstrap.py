@@ -1,6 +1,7 @@
 """The suite's own apt as a tree to run from: the solver that a suite's users know, whatever this host is.
 
-Only what apt needs to compute is unpacked: apt itself and the libraries it is linked to. Nothing is configured.
+Only what apt needs to compute is unpacked: apt, the libraries it is linked to, and dpkg for its tables of architectures.
+Nothing is configured.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from shipway.store.tree import Tree
 
 _ALIASES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_RECIPE = 1
+_RECIPE = 2
 
 
 def plan_bootstrap(indexes: Sequence[PackageIndex]) -> tuple[PackageRecord, ...]:
@@ -41,7 +42,7 @@ def plan_bootstrap(indexes: Sequence[PackageIndex]) -> tuple[PackageRecord, ...]
         NotFound: the suite has no apt, or a library is missing.
     """
     chosen: dict[str, PackageRecord] = {}
-    wanted = ["apt"]
+    wanted = ["apt", "dpkg"]
     while wanted:
         name = wanted.pop()
         if name in chosen:
@@ -120,12 +121,17 @@ def _is_library(name: str) -> bool:
     return name.startswith(("lib", "zlib"))
 
 
+def _is_left_out(place: str) -> bool:
+    """Manuals and translations; dpkg's tables are what apt reads."""
+    return place.startswith("usr/share/") and not place.startswith("usr/share/dpkg/")
+
+
 def _unpack(path: str, extractor: Extractor, artifact: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         for member in open_deb(fd, artifact).members():
             place = _merged(member.path)
-            if member.path == "." or place.startswith("usr/share/"):
+            if member.path == "." or _is_left_out(place):
                 continue
             if member.kind == DIRECTORY:
                 known = extractor.entries.get(place)

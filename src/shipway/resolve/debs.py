@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shipway.core.digest import BlobDigest, key_of
 from shipway.core.errors import ConflictError, NotFound
@@ -164,7 +164,7 @@ class _Group:
             sorted({one.architecture for _, one in wishes if one.architecture} - {architecture, "all"})
         )
         question = {
-            "solve": 1,
+            "solve": 2,
             "indexes": [[i[3].hex for i in one.indexes] for one in self.archives],
             "architecture": [architecture, *foreign],
             "host": self._host,
@@ -175,10 +175,10 @@ class _Group:
         answer = self._tools.store.record("solve", key_of(question).hex)
         if answer is None:
             choices = self._ask(request, architecture, foreign, wishes)
-            answer = {"chosen": [list(choice.key) for choice in choices]}
+            debs = self._lock_debs([choice.key for choice in choices], (architecture, *foreign))
+            answer = {"debs": [_deb_to_json(deb) for deb in debs]}
             self._tools.store.put_record("solve", key_of(question).hex, answer)
-        keys = [(str(n), str(v), str(a)) for n, v, a in answer["chosen"]]
-        return self._lock_debs(keys, (architecture, *foreign))
+        return tuple(_deb_from_json(value) for value in answer["debs"])
 
     def _ask(
         self,
@@ -218,15 +218,21 @@ class _Group:
             wishes=wishes,
         )
         # What the second step replaces or removes (`name=other version`, `usrmerge`) is not there twice.
-        gone = {one.name for one in more.installed} | set(more.removed)
-        return (*(one for one in base.installed if one.name not in gone), *more.installed)
+        replaced = {(one.name, one.architecture) for one in more.installed}
+        kept = [
+            one
+            for one in base.installed
+            if (one.name, one.architecture) not in replaced
+            and not {one.name, f"{one.name}:{one.architecture}"} & set(more.removed)
+        ]
+        return (*kept, *more.installed)
 
     def _get_solver(self) -> Solver:
         if self._solver is None:
             records = plan_bootstrap(self._read(self._host))
             tools = self._tools
             tree = make_solver_tree(records, fetcher=tools.fetcher, store=tools.store, mirrors=tools.mirrors)
-            self._solver = Solver(tree, tools.store, self.archives, self._read, str(self._base))
+            self._solver = Solver(tree, tools.store, self.archives, read=self._read, base=str(self._base))
         return self._solver
 
     def _read(self, architecture: str) -> list[PackageIndex]:
@@ -305,6 +311,14 @@ def lock_debs(records: Sequence[PackageRecord]) -> list[Deb]:
             )
         )
     return locked
+
+
+def _deb_to_json(deb: Deb) -> dict[str, Any]:
+    return {name: getattr(deb, name) for name in Deb.__slots__}
+
+
+def _deb_from_json(value: dict[str, Any]) -> Deb:
+    return Deb(**(value | {"sha256": BlobDigest(value["sha256"]), "depends": tuple(value["depends"])}))
 
 
 def _parsed(request: DebRequest) -> list[tuple[Wish, AptWish]]:
