@@ -182,8 +182,8 @@ class _Session:
         received = channel.receive()
         match received:
             case (command.LISTENER, fd):
-                root = self.request.merged_root if self.outside.mode == PROOT else None
-                self.recorder = Recorder(fd, merged_root=root)
+                root = self.request.merged_root if self.outside.mode in (CHROOT, PROOT) else None
+                self.recorder = Recorder(fd, merged_root=root, translated=self.outside.mode == PROOT)
             case (command.TERMINAL, fd):
                 self.relay = terminal.Relay(0, 1, fd)
                 terminal.make_raw(0)
