@@ -6,7 +6,7 @@ import grp
 import os
 import pwd
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.run.model import HostFacts, ImageFacts
 
@@ -29,33 +29,38 @@ _MAX_TEXT = 4 << 20
 _MAX_LINKS = 40
 
 
-def find_inside(lowers: Sequence[str], path: str) -> str | None:
-    """The host path of what `path` is inside the stacked `lowers` (top first), links followed inside; None: nothing there."""
+class Located(NamedTuple):
+    """Something inside stacked trees."""
+
+    host: str
+    """Where it is on the host."""
+    path: str
+    """Where it is inside, without links on the way; empty for the root."""
+
+
+def find_inside(lowers: Sequence[str], path: str) -> Located | None:
+    """What `path` is inside the stacked `lowers` (top one first), links followed inside; None: nothing there."""
     left = [part for part in path.split("/") if part not in ("", ".")][::-1]
-    current, found, links = "", None, 0
-    while left:
+    found = Located(lowers[0], "") if lowers else None
+    links = 0
+    while left and found is not None:
         part = left.pop()
         if part == "..":
-            current = current.rpartition("/")[0]
-            found = _find_plain(lowers, current)
+            found = _find_plain(lowers, found.path.rpartition("/")[0])
             continue
-        found = _find_plain(lowers, f"{current}/{part}")
-        if found is None:
-            return None
-        if not os.path.islink(found):
-            current = f"{current}/{part}"
+        parent, found = found, _find_plain(lowers, f"{found.path}/{part}")
+        if found is None or not os.path.islink(found.host):
             continue
         links += 1
         if links > _MAX_LINKS:
             return None
-        target = os.readlink(found)
-        current = "" if target.startswith("/") else current
+        target = os.readlink(found.host)
         left += [piece for piece in target.split("/") if piece not in ("", ".")][::-1]
-        found = _find_plain(lowers, current) if not left else found
+        found = _find_plain(lowers, "") if target.startswith("/") else parent
     return found
 
 
-def _find_plain(lowers: Sequence[str], path: str) -> str | None:
+def _find_plain(lowers: Sequence[str], path: str) -> Located | None:
     """The topmost `path` (absolute inside, its parents no links), unless a whiteout hides it."""
     for lower in lowers:
         try:
@@ -63,7 +68,7 @@ def _find_plain(lowers: Sequence[str], path: str) -> str | None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         hidden = stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
-        return None if hidden else lower + path
+        return None if hidden else Located(lower + path, path)
     return None
 
 
@@ -73,14 +78,18 @@ def read_image_facts(lowers: Sequence[str]) -> ImageFacts:
     Raises:
         OSError: a tree cannot be read.
     """
+    passwd, group, skeleton = (
+        find_inside(lowers, path) for path in ("/etc/passwd", "/etc/group", "/etc/skel")
+    )
     return ImageFacts(
-        passwd=_text(find_inside(lowers, "/etc/passwd")),
-        group=_text(find_inside(lowers, "/etc/group")),
+        passwd=_text(passwd.host) if passwd else "",
+        group=_text(group.host) if group else "",
         shells=_shells(lowers),
         certificates=find_inside(lowers, BUNDLES[0]) is not None,
         zoneinfo=find_inside(lowers, _ZONES + "/Etc/UTC") is not None,
         locales=find_inside(lowers, "/usr/lib/locale/locale-archive") is not None,
-        skeleton=find_inside(lowers, "/etc/skel") or "",
+        skeleton=skeleton.host if skeleton else "",
+        foreign=any(os.stat(lower).st_uid != os.getuid() for lower in lowers),
     )
 
 
@@ -161,8 +170,8 @@ def _zone(wanted: str) -> tuple[bytes, str]:
     return _bytes("/etc/localtime"), real.removeprefix(_ZONES + "/") if known else ""
 
 
-def _text(path: str | None) -> str:
-    return _bytes(path).decode("utf-8", "surrogateescape") if path else ""
+def _text(path: str) -> str:
+    return _bytes(path).decode("utf-8", "surrogateescape")
 
 
 def _bytes(path: str) -> bytes:

@@ -168,10 +168,10 @@ def _quota(cpus: float) -> int:
 def _why_not(wanted: set[str], layout: Layout) -> str:
     refused = sorted(wanted & layout.legacy_refused)
     if refused:
-        return f"the {' and '.join(refused)} controller belongs to cgroup v1, which only root may use"
+        return f"limiting {_listed(refused)} here means cgroup v1, which only root may do"
     missing = sorted(wanted - layout.controllers - set(dict(layout.legacy)))
     if missing:
-        return f"the {' and '.join(missing)} controller is not available to this process"
+        return f"this process has no cgroup controller {_listed(missing)}"
     if layout.writable:
         return "other processes share this cgroup, so its controllers cannot be handed down"
     return "no systemd user manager answers, and this cgroup is not delegated to this user"
@@ -180,13 +180,16 @@ def _why_not(wanted: set[str], layout: Layout) -> str:
 def _limits_text(limits: Limits) -> str:
     words = []
     if limits.memory is not None:
-        words.append(f"A memory limit of {render_size(limits.memory)}")
+        words.append(f"a memory limit of {render_size(limits.memory)}")
     if limits.cpus is not None:
         words.append(f"a limit of {limits.cpus:g} CPUs")
     if limits.pids is not None:
         words.append(f"a limit of {limits.pids} processes")
-    text = " and ".join(words)
-    return text[0].upper() + text[1:]
+    return _listed(words)
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else words[0]
 
 
 def _settings_text(settings: tuple[Setting, ...]) -> str:

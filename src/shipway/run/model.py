@@ -77,6 +77,8 @@ class ImageFacts(NamedTuple):
     """Has locales besides C.UTF-8."""
     skeleton: str = ""
     """Host folder of /etc/skel, or empty."""
+    foreign: bool = False
+    """Some trees belong to another user (a shared store), so their folders are not the caller's to write in."""
 
 
 class Environment(NamedTuple):
@@ -191,6 +193,8 @@ class RunRequest(NamedTuple):
     keep: str
     tty: bool
     skeleton: str
+    foreign: bool = False
+    """See `ImageFacts.foreign`."""
     notes: tuple[str, ...] = ()
     """What the caller should be told, once."""
     merged_root: str = ""

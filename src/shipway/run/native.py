@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.events import Note, silent
 from shipway.core.text import shown
+from shipway.host.files import translating_disk_errors
+from shipway.run.facts import find_inside
 from shipway.run.homes import ensure_home
 from shipway.run.model import Outcome, Top
 from shipway.run.tops import example_folders, opened_top
@@ -53,12 +55,13 @@ def _root_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
 
 
 def _overlay(request: RunRequest, folders: TopFolders) -> Overlay:
+    lowers = (folders.over, *request.lowers) if request.foreign else request.lowers
     if request.top is Top.READ_ONLY:
-        return Overlay(request.lowers, upper=None)
+        return Overlay(lowers, upper=None)
     if not folders.upper:
-        return Overlay(request.lowers)
+        return Overlay(lowers)
     # What is thrown away never has to reach the disk.
-    return Overlay(request.lowers, folders.upper, folders.work, volatile=request.top is Top.THROWN_AWAY)
+    return Overlay(lowers, folders.upper, folders.work, volatile=request.top is Top.THROWN_AWAY)
 
 
 def _system_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
@@ -94,7 +97,7 @@ def run_native(request: RunRequest, *, state: str, runtime: str, emit: Emit = si
     for note in request.notes:
         emit(Note(note, "warning"))
     with opened_top(request, state, emit) as folders:
-        _prepare(request, state)
+        _prepare(request, folders, state)
         plan = plan_sandbox(request, folders)
         result = _run_limited(request, plan, runtime, emit) if request.limits.asked else _run(plan)
     if result.note:
@@ -104,7 +107,7 @@ def run_native(request: RunRequest, *, state: str, runtime: str, emit: Emit = si
     return Outcome(result.code, result.mode)
 
 
-def _prepare(request: RunRequest, state: str) -> None:
+def _prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
     """Make what is ours to make, so that nothing has to be made where it is not."""
     for mount in request.mounts:
         if mount.owned:
@@ -115,6 +118,38 @@ def _prepare(request: RunRequest, state: str) -> None:
                 hints=("make the folder, or correct the mount",),
             )
     require_mount_points(request.mounts)
+    if request.foreign:
+        with translating_disk_errors(f"writing below `{folders.run}`"):
+            _lay_over(request, folders.over)
+
+
+def _lay_over(request: RunRequest, over: str) -> None:
+    """Make the folders that get files or mount points the caller's: the top one of merged folders says whose they are.
+
+    In a user namespace with one id the owner of a shared store is nobody, and nobody's folders cannot be written in.
+    """
+    os.mkdir(over, 0o755)
+    wanted = {os.path.dirname("/" + file.path) for file in request.files} | {
+        os.path.dirname(m.target) for m in request.mounts
+    }
+    for folder in sorted(wanted):
+        found, nearest = None, folder
+        while found is None:
+            found = find_inside(request.lowers, nearest)
+            nearest = os.path.dirname(nearest)
+        if os.path.isdir(found.host):
+            _mirror(request.lowers, over, found.path)
+
+
+def _mirror(lowers: tuple[str, ...], over: str, path: str) -> None:
+    """Make `path` (free of links) and its parents in `over`, with the modes they have inside."""
+    for index, char in enumerate(path + "/"):
+        part = path[:index]
+        if char != "/" or not part or os.path.isdir(over + part):
+            continue
+        found = find_inside(lowers, part)
+        os.mkdir(over + part)
+        os.chmod(over + part, os.stat(found.host).st_mode & 0o777 | 0o700 if found else 0o755)
 
 
 def require_mount_points(mounts: Iterable[Mount]) -> None:

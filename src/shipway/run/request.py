@@ -64,6 +64,7 @@ def plan_run(
         keep=require_keep_name(asked.keep) if asked.keep else "",
         tty=asked.tty,
         skeleton=environment.facts.skeleton,
+        foreign=environment.facts.foreign,
         notes=_notes(host, wants_bundle=wants_bundle, has_bundle=bool(certificates)),
     )
 

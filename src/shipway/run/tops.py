@@ -53,6 +53,11 @@ class TopFolders(NamedTuple):
         """What is /tmp inside: on disk, for installers unpack gigabytes there."""
         return f"{self.run}/scratch"
 
+    @property
+    def over(self) -> str:
+        """A lower above the others, for folders that must be the caller's."""
+        return f"{self.run}/over"
+
 
 class Kept(NamedTuple):
     """One kept top."""
