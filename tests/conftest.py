@@ -52,7 +52,9 @@ def _can_network() -> str:
     probe = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-cache-dir"]
     with tempfile.TemporaryDirectory() as folder:
         command = [*probe, "--timeout", "20", "--retries", "1", "-d", folder, "iniconfig"]
-        done = subprocess.run(command, check=False, capture_output=True, env={**os.environ, "HOME": _REAL_HOME})
+        done = subprocess.run(
+            command, check=False, capture_output=True, env={**os.environ, "HOME": _REAL_HOME}
+        )
     return "" if done.returncode == 0 else "the host's Python index does not answer"
 
 
@@ -62,7 +64,19 @@ _ABILITIES = {
     "needs_docker": _can_docker,
     "needs_network": _can_network,
 }
-_TOOLS = ("mmdebstrap", "skopeo", "umoci", "docker", "dockerd", "proot", "newuidmap", "apt-get", "uv", "pip", "hyperfine")
+_TOOLS = (
+    "mmdebstrap",
+    "skopeo",
+    "umoci",
+    "docker",
+    "dockerd",
+    "proot",
+    "newuidmap",
+    "apt-get",
+    "uv",
+    "pip",
+    "hyperfine",
+)
 
 
 @functools.cache
@@ -98,7 +112,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     quick = [name for name in _ABILITIES if name != "needs_network"]
     can = [name.removeprefix("needs_") for name in quick if not _lack(name)]
     cannot = [f"{name.removeprefix('needs_')} ({_lack(name)})" for name in quick if _lack(name)]
-    tools = [tool for tool in _TOOLS if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")]
+    tools = [
+        tool for tool in _TOOLS if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    ]
     missing = [tool for tool in _TOOLS if tool not in tools]
     required = ", ".join(sorted(config.stash[_REQUIRED])) or "nothing"
     return [
@@ -131,7 +147,9 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(autouse=True)
-def _places_of_this_test(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch):
+def _places_of_this_test(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch
+):
     """Give each test a home of its own. Tests that need the network see where the host says its mirrors and indexes are."""
     _move(monkeypatch, str(tmp_path_factory.mktemp("home")))
     if request.node.get_closest_marker("needs_network"):
@@ -161,7 +179,17 @@ def _refuse_real_places(event: str, args: tuple[object, ...]) -> None:
             raise RuntimeError(f"a test reached for the real `{os.fsdecode(path)}`")
 
 
-_TOUCHING = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.listdir", "os.scandir", "os.link", "os.symlink"}
+_TOUCHING = {
+    "open",
+    "os.mkdir",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.listdir",
+    "os.scandir",
+    "os.link",
+    "os.symlink",
+}
 _REAL_PLACES = tuple(
     os.path.join(_REAL_HOME, *place)
     for place in ((".local", "share", "shipway"), (".local", "state", "shipway"), (".config", "shipway"))

@@ -15,12 +15,12 @@ FUNCTION_LIMIT = 60
 
 
 def _functions() -> list[tuple[str, int]]:
-    found = []
-    for path in python_files("src/"):
-        for node in ast.walk(ast.parse(read(path))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                found.append((f"{path}: {node.name}", (node.end_lineno or node.lineno) - node.lineno + 1))
-    return found
+    return [
+        (f"{path}: {node.name}", (node.end_lineno or node.lineno) - node.lineno + 1)
+        for path in python_files("src/")
+        for node in ast.walk(ast.parse(read(path)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def test_no_file_is_too_long():

@@ -82,7 +82,7 @@ def test_every_room_opens_with_its_charter():
         tree = ast.parse(read(path))
         charter = ast.get_docstring(tree) or ""
         assert 3 <= charter.count("\n") + 1 <= 20, f"{path}: a charter has 3 to 20 lines"
-        assert "Read " in charter, f"{path}: says what to read first"
+        assert "Read " in " ".join(charter.split()), f"{path}: says what to read first"
 
 
 def test_private_names_stay_in_their_file():
