@@ -1,0 +1,57 @@
+"""`gc`: free disk space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shipway.core.events import Emit
+    from shipway.store.collect import Collected, Item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GcRequest:
+    """What may go."""
+
+    older_than: int | None = None
+    """Seconds since the last use."""
+    max_size: int | None = None
+    """Bytes that the store may keep."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GcResult:
+    """What went, or would go."""
+
+    store: str
+    dry_run: bool
+    freed: int
+    """Bytes."""
+    waiting: int
+    """Of these, bytes that running containers still hold."""
+    items: tuple[Item, ...]
+    kept: tuple[Item, ...]
+
+
+def run_gc(request: GcRequest, emit: Emit) -> GcResult:
+    """Collect what no project pins and no container uses.
+
+    Raises:
+        StoreError: the store is locked for too long, or the disk does not answer.
+    """
+    from shipway.store.store import Store
+
+    store = Store.open(emit=emit)
+    collected: Collected = store.collect(
+        older_than=request.older_than, max_bytes=request.max_size, dry_run=request.dry_run
+    )
+    return GcResult(
+        store=store.path,
+        dry_run=request.dry_run,
+        freed=collected.freed,
+        waiting=collected.waiting,
+        items=collected.items,
+        kept=collected.kept,
+    )
