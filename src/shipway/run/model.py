@@ -105,7 +105,7 @@ class Invocation(NamedTuple):
     """What one command line asked for, with every path made absolute."""
 
     argv: tuple[str, ...] = ()
-    """Empty: the environment's command."""
+    """Empty: the environment's command, else a shell."""
     shell: bool = False
     """Start an interactive shell instead."""
     env: tuple[tuple[str, str], ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
 from shipway.run.accounts import choose_account, render_group, render_passwd
 from shipway.run.environ import BUNDLE, choose_environ, needs_certificates
@@ -27,7 +27,6 @@ def plan_run(
     `home`: host folder of the project's home volume. `certificates`: text of the bundle to bring along, empty for none.
 
     Raises:
-        EngineError: there is no command to run.
         ToolError: a mount, name or directory cannot be used (exit code `USAGE`).
     """
     account = choose_account(host, environment.facts)
@@ -130,17 +129,7 @@ def render_hosts(host: str, hostname: str) -> str:
 def _argv(environment: Environment, asked: Invocation, account: Account) -> tuple[str, ...]:
     if asked.shell:
         return (account.shell, *asked.argv)
-    argv = asked.argv or environment.command
-    if not argv:
-        raise EngineError(
-            f"`{shown(environment.name)}` has no command to run",
-            hints=(
-                "name one: `shipway run -- python train.py`",
-                "set `command` in `shipway.toml`",
-                "`shipway shell` opens a shell",
-            ),
-        )
-    return argv
+    return asked.argv or environment.command or (account.shell,)
 
 
 def _workdir(project: str, asked: str) -> str:

@@ -21,7 +21,7 @@ def read_run(
     """The container that `asked` means on this host, now.
 
     Raises:
-        EngineError, ToolError: as `plan_run`.
+        ToolError: as `plan_run`.
     """
     host = read_host_facts(environ)
     bundle = read_certificates(host) if needs_certificates(environment, host) else b""

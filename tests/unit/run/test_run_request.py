@@ -1,7 +1,7 @@
 import pytest
 from run_values import ENVIRONMENT, GIB, HOST, TRUE
 
-from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.core.errors import ExitCode, ToolError
 from shipway.run.describe import describe_run
 from shipway.run.model import Invocation, Limits, Mount, Network, RunOptions, Top
 from shipway.run.request import choose_hostname, plan_run, render_hosts
@@ -66,11 +66,8 @@ def test_the_command_is_the_lines_or_the_images():
     assert plan().argv == ("true",)
 
 
-def test_no_command_at_all_is_said_with_three_ways_out():
-    with pytest.raises(EngineError, match="no command to run") as caught:
-        plan(ENVIRONMENT._replace(command=()), Invocation())
-    assert caught.value.code == ExitCode.ENGINE
-    assert len(caught.value.hints) == 3
+def test_no_command_at_all_means_a_shell():
+    assert plan(ENVIRONMENT._replace(command=()), Invocation()).argv == ("/usr/bin/bash",)
 
 
 def test_a_shell_is_the_callers_or_the_next_best():
