@@ -84,3 +84,12 @@ def filesystem_type(path: str) -> str:
             _raise(path)
     magic = ctypes.c_long.from_buffer(result).value & 0xFFFFFFFF
     return _MAGIC.get(magic, hex(magic))
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+def set_parent_death_signal(number: int) -> None:
+    """prctl(2) PR_SET_PDEATHSIG: the kernel sends us signal `number` when the thread that forked us ends."""
+    if _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number), 0, 0, 0) != 0:
+        _raise()

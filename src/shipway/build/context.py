@@ -1,0 +1,66 @@
+"""What a build works with: one value handed to everything that makes a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shipway.lock.model import Deb, PythonLock, Source, Wheel
+
+if TYPE_CHECKING:
+    from shipway.core.digest import TreeKey
+    from shipway.core.events import Emit
+    from shipway.host.http import Fetcher
+    from shipway.host.location import Location
+    from shipway.lock.model import Lock, TargetLock
+    from shipway.plan.model import Plan, TreeRequest
+    from shipway.store.store import Store
+    from shipway.store.transaction import Transaction
+    from shipway.store.tree import Tree
+
+Artifact = Deb | Wheel | Source | PythonLock
+"""Something that the lock names by sha256 and that can be downloaded."""
+Locate = Callable[[Artifact], "Sequence[Location]"]
+"""Where an artifact can be had from on this host, best first. Called from several threads."""
+
+
+@dataclass(slots=True, kw_only=True)
+class BuildContext:
+    """One build of one plan. The only mutable value of a build is the table of trees made so far."""
+
+    store: Store
+    tx: Transaction
+    lock: Lock
+    plan: Plan
+    project: str
+    """The project's folder."""
+    fetcher: Fetcher
+    locate: Locate
+    emit: Emit
+    trees: dict[TreeKey, Tree] = field(default_factory=dict)
+
+    @property
+    def target(self) -> TargetLock:
+        """The locked target that is built."""
+        return self.lock.target(self.plan.target, self.plan.platform)
+
+    def find(self, request: TreeRequest) -> Tree | None:
+        """The tree of `request`, if it was made before."""
+        tree = self.trees.get(request.key) or self.tx.find_tree(request.key)
+        if tree is not None:
+            self.trees[request.key] = tree
+        return tree
+
+    def below(self, request: TreeRequest) -> list[Tree]:
+        """The trees under `request` in the plan, bottom first.
+
+        Raises:
+            KeyError: one of them was not made yet.
+        """
+        found = []
+        for other in self.plan.trees:
+            if other is request:
+                break
+            found.append(self.trees[other.key])
+        return found
