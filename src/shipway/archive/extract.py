@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from shipway.archive.limits import LIMITS, Limits
 from shipway.archive.names import refuse, refuse_archive
 from shipway.core.errors import NoSpace
-from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, Manifest, path_bytes
+from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, Manifest, disk_mode, path_bytes
 from shipway.core.text import shown
 
 _HANDLES = 96
@@ -27,7 +27,7 @@ Xattrs = tuple[tuple[str, bytes], ...]
 class Extractor:
     """Fills the empty directory behind `root_fd`.
 
-    On disk a file has `mode & 0o555 | 0o400`, a directory `mode & 0o777 | 0o700`; owners, write bits, setuid, setgid, sticky
+    On disk modes are those of `core.manifest.disk_mode`; owners, setuid, setgid, sticky
     and extended attributes are in the manifest only. Not for two threads at once: each thread works on its own `sibling()`.
     """
 
@@ -91,7 +91,7 @@ class Extractor:
             raise self._disk_error(error, path) from error
         try:
             size, digest = _copy(fd, content)
-            os.fchmod(fd, mode & 0o555 | 0o400)
+            os.fchmod(fd, disk_mode(FILE, mode))
             os.utime(fd, (mtime, mtime))
         except OSError as error:
             raise self._disk_error(error, path) from error
@@ -147,7 +147,7 @@ class Extractor:
         ):
             entry = self.entries[path]
             fd = self._open(path)
-            os.fchmod(fd, entry.mode & 0o777 | 0o700)
+            os.fchmod(fd, disk_mode(DIRECTORY, entry.mode))
             os.utime(fd, (entry.mtime, entry.mtime))
         self.close()
         # The topmost tree's root is the root that a container sees, so it must be open to all.

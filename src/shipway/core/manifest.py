@@ -47,6 +47,15 @@ class Entry(NamedTuple):
     xattrs: tuple[tuple[str, bytes], ...] = ()
 
 
+def disk_mode(kind: str, mode: int) -> int:
+    """The mode that a tree's file or directory has on disk, where its manifest says `mode`.
+
+    Set-id and sticky bits are in the manifest only; the owner can always read and search. Write bits stay, because programs
+    that copy a file copy its mode: what a package's script or a user makes of it must come out as it would elsewhere.
+    """
+    return mode & 0o777 | (0o700 if kind == DIRECTORY else 0o400)
+
+
 def path_bytes(path: str) -> bytes:
     """The bytes the kernel knows `path` by; also its sort key."""
     return path.encode("utf-8", "surrogateescape")

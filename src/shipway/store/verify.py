@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from shipway.core.digest import TreeId, TreeKey
 from shipway.core.errors import StoreError
 from shipway.core.events import Began, Did, Ended
-from shipway.core.manifest import WHITEOUT, Entry, parse_manifest
+from shipway.core.manifest import WHITEOUT, Entry, disk_mode, parse_manifest
 from shipway.host import files
 from shipway.host.lock import FileLock
 from shipway.store import layout, staging
@@ -280,7 +280,7 @@ def _compare(root: str, name: str, entry: Entry, status: os.stat_result) -> list
 def _difference(root: str, entry: Entry, status: os.stat_result) -> str:
     """How the path on disk differs from `entry`; empty when it does not.
 
-    On disk a file has the manifest's mode without write and set-id bits, a directory keeps its mode and is open to its owner.
+    Modes on disk are those of `core.manifest.disk_mode`.
     """
     mode = stat.S_IMODE(status.st_mode)
     match entry.kind:
@@ -289,7 +289,7 @@ def _difference(root: str, entry: Entry, status: os.stat_result) -> str:
                 return "is no file"
             if status.st_size != entry.size:
                 return f"{status.st_size} bytes in place of {entry.size}"
-            if mode != entry.mode & 0o555 | 0o400:
+            if mode != disk_mode(entry.kind, entry.mode):
                 return f"mode {mode:04o}"
             if _digest_of(f"{root}/{entry.path}") != entry.digest:
                 return "content"
@@ -341,7 +341,7 @@ def _take_out(store: Store, finding: Finding, keys: tuple[str, ...]) -> tuple[di
     inputs: list[dict[str, Any]] = []
     for key in (finding.name,) if finding.kind == "record" else keys:
         path = f"{store.path}/{layout.KEYS}/{key}"
-        with contextlib.suppress(StoreError, FileNotFoundError), open(path, "rb") as file:
+        with contextlib.suppress(StoreError, FileNotFoundError, ValueError), open(path, "rb") as file:
             inputs.append(parse_inputs(file.read(), TreeKey.from_hex(key)))
         files.step("quarantine:record")
         with contextlib.suppress(FileNotFoundError):

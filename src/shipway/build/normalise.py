@@ -1,0 +1,95 @@
+"""What maintainer scripts leave that differs from build to build, and the one form it gets. One rule per line, with its reason."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Treatment(StrEnum):
+    """What is done with a path."""
+
+    REMOVE = "remove"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Paths (a whole-path pattern, relative) and what becomes of them."""
+
+    pattern: re.Pattern[str]
+    treatment: Treatment
+    reason: str
+
+
+def _rule(pattern: str, treatment: Treatment, reason: str) -> Rule:
+    return Rule(pattern=re.compile(pattern), treatment=treatment, reason=reason)
+
+
+# fmt: off
+RULES = (
+    _rule(r"usr/sbin/policy-rc\.d", Treatment.REMOVE, "ours, so that no service starts"),
+    _rule(r"var/lib/dpkg/tmp\.ci(/.*)?", Treatment.REMOVE, "dpkg's own working directory"),
+    _rule(r"var/lib/dpkg/(status|available|diversions|statoverride)-old", Treatment.REMOVE, "backups of the step before"),
+    _rule(r"var/lib/dpkg/updates/.+", Treatment.REMOVE, "dpkg's journal; empty when dpkg ended well"),
+    _rule(r"var/cache/debconf/.*-old", Treatment.REMOVE, "backups of the step before"),
+    _rule(r"etc/(passwd|group|shadow|gshadow|subuid|subgid)-", Treatment.REMOVE, "backups of the step before"),
+    _rule(r"etc/\.pwd\.lock", Treatment.REMOVE, "a lock"),
+    _rule(r"etc/machine-id", Treatment.EMPTY, "filled at the first start of each machine, see machine-id(5)"),
+    _rule(r"var/lib/dbus/machine-id", Treatment.REMOVE, "made at the first start"),
+    _rule(r"var/log/(dpkg|alternatives|bootstrap|fontconfig)\.log|var/log/apt/.*", Treatment.REMOVE, "logs of the build"),
+    _rule(r"var/log/.*", Treatment.EMPTY, "logs of the build"),
+    _rule(r"var/cache/ldconfig/aux-cache", Treatment.REMOVE, "holds inode numbers and times; ldconfig makes it anew"),
+    _rule(r"var/cache/man(/.*)?/index\.db", Treatment.REMOVE, "holds times; mandb makes it anew"),
+    _rule(r"var/cache/fontconfig/.*\.cache-.*", Treatment.REMOVE, "holds times of directories; made anew on first use"),
+    _rule(r"var/lib/apt/(lists|periodic)/.+|var/cache/apt/.+\.bin", Treatment.REMOVE, "apt's indexes; they stand in the lock"),
+    _rule(r"etc/ssh/ssh_host_.*", Treatment.REMOVE, "a secret that each machine makes for itself"),
+    _rule(r"etc/ssl/private/ssl-cert-snakeoil\.key|etc/ssl/certs/ssl-cert-snakeoil\.pem", Treatment.REMOVE,
+          "a secret that each machine makes for itself"),
+    _rule(r"var/lib/(systemd|urandom)/random-seed", Treatment.REMOVE, "a secret that each machine makes for itself"),
+    _rule(r"tmp/.+|var/tmp/.+", Treatment.REMOVE, "temporary"),
+    _rule(r"dev/.*|proc/.*|sys/.*", Treatment.REMOVE, "mount points"),
+)
+# fmt: on
+ROOT_SHADOW = frozenset({"etc/shadow", "etc/gshadow"})
+"""Files whose tools copy the owner they see, which inside the sandbox is root for every file: they belong to root:shadow."""
+
+
+def find_rule(path: str) -> Rule | None:
+    """The first rule for `path`."""
+    return next((rule for rule in RULES if rule.pattern.fullmatch(path)), None)
+
+
+def normalise(root: str) -> None:
+    """Apply the rules to what lies below the upper directory `root`. Directories that become empty stay."""
+    for folder, names, files in os.walk(root, topdown=False):
+        for name in (*files, *(one for one in names if os.path.islink(os.path.join(folder, one)))):
+            full = os.path.join(folder, name)
+            rule = find_rule(os.path.relpath(full, root))
+            if rule is None:
+                continue
+            if rule.treatment is Treatment.REMOVE:
+                os.unlink(full)
+            elif os.path.isfile(full) and not os.path.islink(full):
+                _empty(full)
+        for name in names:
+            full = os.path.join(folder, name)
+            rule = find_rule(os.path.relpath(full, root))
+            if (
+                rule is not None
+                and rule.treatment is Treatment.REMOVE
+                and not os.path.islink(full)
+                and os.path.isdir(full)
+            ):
+                if not os.listdir(full):
+                    os.rmdir(full)
+
+
+def _empty(path: str) -> None:
+    mode = os.stat(path).st_mode & 0o7777
+    os.chmod(path, mode | 0o200)
+    with open(path, "wb"):
+        pass
+    os.chmod(path, mode)

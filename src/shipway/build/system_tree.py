@@ -1,0 +1,279 @@
+"""The config delta: what maintainer scripts leave over the trees of a set of .debs, as one tree.
+
+The scripts run once, in the sandbox: no network, ids that look like root's, changes of owner recorded instead of made, services
+never started. The result is normalised, so that it depends on the packages alone. Facts: docs/architecture/os-packages.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shipway.archive.deb import open_deb
+from shipway.build.capture import Recorded, capture_upper, finish_times, hash_file
+from shipway.build.dpkg_database import ADMIN, DebPart, parse_statoverrides
+from shipway.build.normalise import ROOT_SHADOW, normalise
+from shipway.build.system_plan import ENV, Step, plan_steps, render_script
+from shipway.build.system_world import World
+from shipway.core.errors import BuildError, SandboxError
+from shipway.core.events import Emit, Note, silent
+from shipway.core.manifest import DIRECTORY, SYMLINK, Entry, Manifest, disk_mode
+from shipway.core.text import shown
+from shipway.sandbox import Dev, Overlay, Proc, Request, SandboxFailure, run_captured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipway.sandbox.launch import Captured
+    from shipway.store.tree import Tree
+
+_LAST = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemSettings:
+    """What besides the packages decides the delta."""
+
+    architecture: str
+    epoch: int
+    """For the dates that shadow(5) writes."""
+
+
+def read_part(deb_path: str, tree: Tree) -> DebPart:
+    """The package in the file `deb_path`, whose tree is `tree`.
+
+    Raises:
+        HostileInput: it is no well-formed .deb.
+    """
+    fd = os.open(deb_path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        deb = open_deb(fd, os.path.basename(deb_path))
+        control = {
+            name: deb.control[name].content
+            for name in ("conffiles", "triggers", "preinst")
+            if name in deb.control
+        }
+        return make_part(deb.paragraph, deb.fields, control, tree.root, tree.manifest())
+    finally:
+        os.close(fd)
+
+
+def make_part(
+    paragraph: str, fields: dict[str, str], control: dict[str, bytes], root: str, manifest: Manifest
+) -> DebPart:
+    """A package from its control files (of which `conffiles`, `triggers` and `preinst` are read) and its tree."""
+    text = {name: content.decode("utf-8", "surrogateescape") for name, content in control.items()}
+    names = [line.rstrip() for line in text.get("conffiles", "").split("\n") if line.startswith("/")]
+    return DebPart(
+        name=fields["Package"],
+        version=fields["Version"],
+        architecture=fields["Architecture"],
+        fields=fields,
+        paragraph=paragraph,
+        root=root,
+        manifest=manifest,
+        conffiles=tuple((name, digest) for name in names if (digest := _md5(root, name))),
+        triggers=text.get("triggers", ""),
+        preinst=text.get("preinst", ""),
+    )
+
+
+def make_system(
+    parts: Sequence[DebPart], settings: SystemSettings, root: str, work: str, *, emit: Emit = silent
+) -> Manifest:
+    """Run the maintainer scripts of `parts` and leave the delta below the empty directory `root`; say what it holds.
+
+    `work` is a directory beside `root` (same file system) for what must vanish.
+
+    Raises:
+        BuildError: a script failed; with its package and last lines.
+        SandboxError: the host refuses the sandbox.
+        NoSpace: the disk is full.
+    """
+    world = World(root, parts, settings.architecture)
+    dpkg = next((part.version for part in parts if part.name == "dpkg"), "")
+    for step in plan_steps(parts):
+        world.unpack(step.unpack)
+        world.activate(step.triggers)
+        if step.preinst or step.configure:
+            _enter(world, step, settings, dpkg, work, emit)
+    normalise(root)
+    entries = capture_upper(root, world.lower, _with_fixed_owners(world))
+    _settle_overrides(world, entries)
+    _settle_clashes(world, entries)
+    _settle_directories(world, entries)
+    finish_times(root, entries.values())
+    return Manifest(entries.values())
+
+
+def _enter(world: World, step: Step, settings: SystemSettings, dpkg: str, work: str, emit: Emit) -> None:
+    is_alone = len(step.preinst) == 1 and step.preinst[0] not in step.unpack
+    if is_alone:
+        world.stage_control(step.preinst[0])
+    os.makedirs(work, exist_ok=True)
+    request = Request(
+        [
+            Overlay([part.root for part in reversed(world.visible)], world.root, work, volatile=True),
+            Proc(),
+            Dev(),
+        ],
+        ("/bin/sh", "-s"),
+        env={**ENV, "SOURCE_DATE_EPOCH": str(settings.epoch)},
+        host_uid_as="root",
+        network="none",
+        hostname="localhost",
+        drop_caps=False,
+        suppress_chown=True,
+        suppress_sync=True,
+    )
+    try:
+        done = run_captured(request, data=render_script(step, dpkg))
+    except SandboxFailure as failure:
+        raise SandboxError(
+            f"the sandbox for maintainer scripts could not be made: {failure.message}",
+            hints=("run `shipway doctor`",),
+        ) from failure
+    if done.result.code != 0:
+        raise _script_failed(done, step)
+    if done.result.note:
+        emit(Note(done.result.note, "warning"))
+    world.recorded = world.recorded.merged(_recorded(done))
+    if is_alone:
+        world.unstage_control()
+
+
+def _recorded(done: Captured) -> Recorded:
+    owners: dict[str, tuple[int, int]] = {}
+    for one in done.result.ownership:
+        path = one.path.lstrip("/")
+        old = owners.get(path, (-1, -1))
+        owners[path] = (old[0] if one.uid < 0 else one.uid, old[1] if one.gid < 0 else one.gid)
+    xattrs: dict[str, tuple[tuple[str, bytes], ...]] = {}
+    for attribute in done.result.xattrs:
+        path = attribute.path.lstrip("/")
+        kept = [pair for pair in xattrs.get(path, ()) if pair[0] != attribute.name]
+        xattrs[path] = tuple(sorted([*kept, (attribute.name, attribute.value)]))
+    return Recorded(owners=owners, xattrs=xattrs)
+
+
+def _script_failed(done: Captured, step: Step) -> BuildError:
+    output = (done.stdout + done.stderr).decode("utf-8", "replace")
+    named = [
+        line
+        for line in output.splitlines()
+        if "error processing package" in line or line.startswith("shipway:")
+    ]
+    what = named[0].removeprefix("shipway: ") if named else step.describe()
+    return BuildError(
+        f"a maintainer script failed: {shown(what)}",
+        hints=("look at its last lines above", "leave the package out, or report it with the lock file"),
+        detail="\n".join(shown(line, 300) for line in output[-_LAST:].splitlines()),
+    )
+
+
+def _with_fixed_owners(world: World) -> Recorded:
+    """What was recorded, corrected where a tool copies an owner that the sandbox cannot show it."""
+    groups = dict(_ids(world.read("etc/group")))
+    gid = groups.get("shadow", 0)
+    owners = dict.fromkeys(ROOT_SHADOW, (0, gid))
+    return world.recorded.merged(Recorded(owners=owners))
+
+
+def _ids(text: str) -> list[tuple[str, int]]:
+    rows = (line.split(":") for line in text.splitlines())
+    return [(row[0], int(row[2])) for row in rows if len(row) > 2 and row[2].isdigit()]  # noqa: PLR2004 - name, x, id
+
+
+def _settle_overrides(world: World, entries: dict[str, Entry]) -> None:
+    """Apply the statoverride database to what packages ship."""
+    users, groups = dict(_ids(world.read("etc/passwd"))), dict(_ids(world.read("etc/group")))
+    for one in parse_statoverrides(world.read(f"{ADMIN}/statoverride")):
+        entry = entries.get(one.path) or world.lower.get(one.path)
+        uid, gid = _id_of(one.user, users), _id_of(one.group, groups)
+        if entry is None or uid is None or gid is None:
+            continue
+        if entry.kind != SYMLINK:
+            _place(world, entries, entry._replace(mode=one.mode, uid=uid, gid=gid))
+
+
+def _id_of(name: str, known: dict[str, int]) -> int | None:
+    return int(name[1:]) if name.startswith("#") and name[1:].isdigit() else known.get(name)
+
+
+def _settle_clashes(world: World, entries: dict[str, Entry]) -> None:
+    """Where two packages fill one path differently, the delta has the one that dpkg would leave: layers may lie in any order."""
+    first: dict[str, Entry] = {}
+    for part in world.visible:
+        for entry in part.manifest.entries:
+            other = first.setdefault(entry.path, entry)
+            winner = world.lower.get(entry.path)
+            if (
+                winner is not None
+                and other._replace(mtime=0) != entry._replace(mtime=0)
+                and entry.path not in entries
+            ):
+                _place(world, entries, winner)
+
+
+def _settle_directories(world: World, entries: dict[str, Entry]) -> None:
+    """Every directory on the way to an entry is an entry, with the attributes it has below."""
+    for path in list(entries):
+        parent = os.path.dirname(path)
+        while parent and parent not in entries:
+            known = world.lower.get(parent)
+            entries[parent] = known if known is not None else Entry(parent, DIRECTORY, 0o755)
+            parent = os.path.dirname(parent)
+
+
+def _place(world: World, entries: dict[str, Entry], entry: Entry) -> None:
+    """Put a lower entry, perhaps with other attributes, into the delta."""
+    full = os.path.join(world.root, entry.path)
+    if entry.kind == DIRECTORY:
+        world.make_parents(entry.path)
+        os.makedirs(full, exist_ok=True)
+        os.chmod(full, disk_mode(DIRECTORY, entry.mode))
+        entries[entry.path] = entry
+        return
+    if entry.path not in entries:
+        owner = world.owner[entry.path]
+        source = entry
+        if entry.kind == "h":
+            source = next(one for one in owner.manifest.entries if one.path == entry.target)
+        world.materialise(source, owner, entry.path)
+        entry = source._replace(path=entry.path, mode=entry.mode, uid=entry.uid, gid=entry.gid)
+    if entry.kind != SYMLINK:
+        digest, size = hash_file(full)
+        os.chmod(full, disk_mode(entry.kind, entry.mode))
+        entry = entry._replace(kind="f", digest=digest, size=size, target="")
+    entries[entry.path] = entry
+
+
+def _md5(root: str, path: str) -> str:
+    """The md5 that dpkg knows a conffile by; empty if the package does not ship it."""
+    full = os.path.join(root, path.lstrip("/"))
+    if not os.path.isfile(full) and not path.startswith("/usr/"):
+        full = os.path.join(root, "usr", path.lstrip("/"))
+    try:
+        with open(full, "rb") as stream:
+            return hashlib.md5(stream.read(), usedforsecurity=False).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def system_inputs(
+    parts: Sequence[DebPart], digests: dict[str, str], suite: str, distribution: str, epoch: int
+) -> dict[str, Any]:
+    """The key inputs of the delta of `parts`; `digests` maps `name=version:architecture` to the sha256 of its .deb."""
+    debs = sorted(
+        [p.name, p.version, p.architecture, digests[f"{p.name}={p.version}:{p.architecture}"]] for p in parts
+    )
+    return {
+        "recipe": "system",
+        "version": 1,
+        "debs": debs,
+        "suite": suite,
+        "distribution": distribution,
+        "epoch": epoch,
+    }

@@ -1,0 +1,180 @@
+"""The root that maintainer scripts see, while it grows: lower trees of what is unpacked, and one upper directory above them.
+
+Unpacking a package here means: its tree becomes visible, and what the upper directory has at its paths gives way, as when dpkg
+unpacks over it. Diversions send files elsewhere, conffiles that a script wrote before stay.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from shipway.build.capture import Recorded, make_whiteout, walk_files
+from shipway.build.dpkg_database import ADMIN, add_triggers, parse_diversions, render_stanza
+from shipway.build.system_plan import TEMPORARY
+from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipway.build.dpkg_database import DebPart, Diversion
+
+_ALIASES = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
+
+
+class World:
+    """State between two entries into the sandbox. `root` is the upper directory, of which we are the only user."""
+
+    def __init__(self, root: str, parts: Sequence[DebPart], architecture: str):
+        """Write what must be there before anything runs."""
+        self.root = root
+        self.visible: list[DebPart] = []
+        self.lower: dict[str, Entry] = {}
+        """What the visible trees show, by path: the last file, the first directory, as dpkg leaves them."""
+        self.owner: dict[str, DebPart] = {}
+        self.recorded = Recorded()
+        self._triggers: dict[str, bytes] = {}
+        self._write_skeleton(parts, architecture)
+
+    def unpack(self, parts: Sequence[DebPart]) -> None:
+        """Make `parts` visible in this order and tell dpkg's database."""
+        if not parts:
+            return
+        diversions = self.diversions()
+        present = set(walk_files(self.root))
+        for part in parts:
+            self._unpack_one(part, diversions, present)
+        with open(
+            os.path.join(self.root, ADMIN, "status"), "a", encoding="utf-8", errors="surrogateescape"
+        ) as stream:
+            stream.write("".join(render_stanza(part) for part in parts))
+        folder = os.path.join(self.root, ADMIN, "triggers")
+        self._triggers = add_triggers(self._triggers, parts)
+        for name, content in self._triggers.items():
+            _write(os.path.join(folder, name), content, 0o644)
+
+    def activate(self, triggers: Sequence[str]) -> None:
+        """Leave `triggers` for dpkg to incorporate, as unpacking does for packages that do not wait."""
+        if triggers:
+            content = "".join(f"{name} -\n" for name in triggers).encode()
+            _write(os.path.join(self.root, ADMIN, "triggers/Unincorp"), content, 0o644)
+
+    def stage_control(self, part: DebPart) -> None:
+        """Put the control files of `part`, whose preinst runs next, where dpkg has them then."""
+        folder = os.path.join(self.root, TEMPORARY)
+        os.makedirs(folder)
+        _write(os.path.join(folder, "control"), part.paragraph.encode("utf-8", "surrogateescape"), 0o644)
+        info = os.path.join(part.root, ADMIN, "info")
+        prefix = part.info + "."
+        for name in os.listdir(info):
+            if name.startswith(prefix) and not name.endswith((".list", ".md5sums")):
+                shutil.copyfile(os.path.join(info, name), os.path.join(folder, name.removeprefix(prefix)))
+        os.chmod(os.path.join(folder, "preinst"), 0o755)
+
+    def unstage_control(self) -> None:
+        """Take them away again."""
+        shutil.rmtree(os.path.join(self.root, TEMPORARY), ignore_errors=True)
+
+    def diversions(self) -> tuple[Diversion, ...]:
+        """What is diverted now."""
+        return parse_diversions(self.read(f"{ADMIN}/diversions"))
+
+    def read(self, path: str) -> str:
+        """The text of a file of the upper directory; empty if it is not there."""
+        try:
+            with open(os.path.join(self.root, path), encoding="utf-8", errors="surrogateescape") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return ""
+
+    def materialise(self, source: Entry, owner: DebPart, target: str) -> None:
+        """Copy the file or link `source` of the tree of `owner` to the path `target` of the upper directory."""
+        full = os.path.join(self.root, target)
+        self.make_parents(target)
+        if os.path.lexists(full):
+            os.unlink(full)
+        if source.kind == SYMLINK:
+            os.symlink(source.target, full)
+        else:
+            shutil.copyfile(os.path.join(owner.root, source.path), full)
+            os.chmod(full, source.mode)
+        self.recorded = self.recorded.merged(
+            Recorded(
+                owners={target: (source.uid, source.gid)},
+                xattrs={target: source.xattrs} if source.xattrs else {},
+            )
+        )
+
+    def make_parents(self, path: str) -> None:
+        """Make the directories above `path` in the upper directory, with the modes that overlayfs shows below."""
+        parent = os.path.dirname(path)
+        full = os.path.join(self.root, parent)
+        if parent and not os.path.isdir(full):
+            self.make_parents(parent)
+            os.mkdir(full)
+            known = self.lower.get(parent)
+            os.chmod(full, (known.mode if known else 0o755) | 0o700)
+
+    def _unpack_one(self, part: DebPart, diversions: tuple[Diversion, ...], present: set[str]) -> None:
+        diverted = {one.source: one.target for one in diversions if one.package != part.name}
+        conffiles = {path.lstrip("/") for path, _ in part.conffiles}
+        for entry in part.manifest.entries:
+            path = entry.path
+            if entry.kind == DIRECTORY:
+                self.lower.setdefault(path, entry)
+                continue
+            if path in diverted:
+                self._unpack_diverted(entry, part, diverted[path])
+                continue
+            if path in present and path not in conffiles:
+                os.unlink(os.path.join(self.root, path))
+            self.lower[path] = entry
+            self.owner[path] = part
+        self.visible.append(part)
+
+    def _unpack_diverted(self, entry: Entry, part: DebPart, target: str) -> None:
+        """The file goes to `target`; its own path keeps showing what it showed, though the tree now lies above."""
+        self.materialise(_content_of(entry, part), part, target)
+        full = os.path.join(self.root, entry.path)
+        if os.path.lexists(full):
+            return
+        before = self.lower.get(entry.path)
+        if before is not None:
+            owner = self.owner[entry.path]
+            self.materialise(_content_of(before, owner), owner, entry.path)
+        else:
+            self.make_parents(entry.path)
+            make_whiteout(full)
+        self.lower[entry.path] = entry
+        self.owner[entry.path] = part
+
+    def _write_skeleton(self, parts: Sequence[DebPart], architecture: str) -> None:
+        shipped = {entry.path for part in parts for entry in part.manifest.entries}
+        for name in _ALIASES:
+            if name not in shipped and (f"usr/{name}" in shipped or name in ("bin", "lib", "sbin")):
+                os.symlink(f"usr/{name}", os.path.join(self.root, name))
+        for folder in ("info", "triggers", "updates", "alternatives"):
+            os.makedirs(os.path.join(self.root, ADMIN, folder), exist_ok=True)
+        _write(os.path.join(self.root, ADMIN, "arch"), f"{architecture}\n".encode(), 0o644)
+        for name in ("status", "available", "diversions"):
+            _write(os.path.join(self.root, ADMIN, name), b"", 0o644)
+        _write(os.path.join(self.root, ADMIN, "info/format"), b"1\n", 0o644)
+        os.makedirs(os.path.join(self.root, "usr/sbin"), exist_ok=True)
+        _write(os.path.join(self.root, "usr/sbin/policy-rc.d"), b"#!/bin/sh\nexit 101\n", 0o755)
+        for folder, _names, _files in os.walk(self.root):
+            os.chmod(folder, 0o755)
+
+
+def _content_of(entry: Entry, part: DebPart) -> Entry:
+    """`entry`, or the file that it is a hard link to."""
+    if entry.kind != HARDLINK:
+        return entry
+    target = next(one for one in part.manifest.entries if one.path == entry.target)
+    return target._replace(kind=FILE)
+
+
+def _write(path: str, content: bytes, mode: int) -> None:
+    with open(path, "wb") as stream:
+        stream.write(content)
+    os.chmod(path, mode)
