@@ -36,6 +36,8 @@ VARIABLES = (
              "Mirrors of an OS archive, separated by spaces; `SHIPWAY_MIRROR_DEBIAN`, `SHIPWAY_MIRROR_DEBIAN_SECURITY`",
              "the host's apt sources"),
     Variable("SHIPWAY_SNAPSHOT_<ARCHIVE>", "urls", "Snapshot services of an OS archive, for packages that the mirrors dropped"),
+    Variable("SHIPWAY_KEYRING_<DISTRIBUTION>", "path", "Keyring that is trusted for an OS archive", "the one that is shipped"),
+    Variable("SHIPWAY_LOCK_TIMEOUT", "seconds", "How long to wait for another process that holds a lock", "`600`"),
     Variable("SHIPWAY_INDEX_<ALIAS>", "urls", "Where the Python index that the spec calls `<ALIAS>` is",
              "the host's uv and pip configuration"),
     Variable("XDG_DATA_HOME", "path", "Parent of the store", "`~/.local/share`", ours=False),
