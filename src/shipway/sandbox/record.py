@@ -16,7 +16,8 @@ import select
 import stat
 import struct
 
-from . import filter as filters, paths, syscalls
+from . import filter as filters
+from . import paths, syscalls
 
 _NOTIFICATION = struct.Struct("<QIIiIQ6Q")
 _ANSWER = struct.Struct("<QqiI")
@@ -24,6 +25,8 @@ _RECEIVE, _SEND, _ID_VALID = 0xC0502100, 0xC0182101, 0x40082102
 _CONTINUE = 1
 _SPARE_FDS = 64
 _LONGEST_PATH, _LONGEST_NAME, _LONGEST_VALUE = 4096, 256, 65536
+_SHORTEST_ACL = 28
+"""Bytes of an ACL with owner, group and others only."""
 _RECORDED_ATTRIBUTES = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _DELETED = " (deleted)"
 _SHORT_ID_CALLS = frozenset({"chown", "lchown", "fchown"})
@@ -126,7 +129,10 @@ class Recorder:
             case "fchownat":
                 fd, first = self._open_at(call, call.integer(0), call.arguments[1], call.integer(4)), 2
             case "lchown" | "lchown32":
-                fd, first = self._open_at(call, syscalls.AT_FDCWD, call.arguments[0], syscalls.AT_SYMLINK_NOFOLLOW), 1
+                fd, first = (
+                    self._open_at(call, syscalls.AT_FDCWD, call.arguments[0], syscalls.AT_SYMLINK_NOFOLLOW),
+                    1,
+                )
             case _:
                 fd, first = self._open_at(call, syscalls.AT_FDCWD, call.arguments[0], 0), 1
         found = self._check(fd)
@@ -155,6 +161,10 @@ class Recorder:
             )
         found = self._check(fd)
         value = self._memory(call, address, min(size, _LONGEST_VALUE)) if size else b""
+        if name == "system.posix_acl_access" and len(value) <= _SHORTEST_ACL:
+            # It says no more than a mode does. Told that there are no ACLs here, programs such as cp fall back to chmod.
+            os.close(fd)
+            raise OSError(errno.EOPNOTSUPP, "", "")
         self._record(fd, found).attributes[name] = value
         return 0
 
@@ -235,12 +245,19 @@ class Recorder:
         process_root = f"/proc/{call.pid}/root"
         prefix = self._prefix if self._translated else os.readlink(process_root).rstrip("/")
         if not path.startswith("/"):
-            link = f"/proc/{call.pid}/cwd" if directory == syscalls.AT_FDCWD else f"/proc/{call.pid}/fd/{directory}"
+            link = (
+                f"/proc/{call.pid}/cwd"
+                if directory == syscalls.AT_FDCWD
+                else f"/proc/{call.pid}/fd/{directory}"
+            )
             base = os.readlink(link)
             if base != prefix and not base.startswith(f"{prefix}/"):
                 raise OSError(errno.ENOENT, "", base)
             path = f"{base.removeprefix(prefix)}/{path}"
-        root = os.open(self._prefix if self._translated else process_root, syscalls.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        root = os.open(
+            self._prefix if self._translated else process_root,
+            syscalls.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC,
+        )
         self._still_asked(call)
         try:
             return paths.open_in_root(root, path, syscalls.O_PATH | (os.O_NOFOLLOW if nofollow else 0))
@@ -276,7 +293,9 @@ class Recorder:
         """The process number may have been given to another meanwhile: then nothing read from it counts."""
         fcntl.ioctl(self.listener, _ID_VALID, call.id.to_bytes(8, "little"))
 
-    def finish(self) -> tuple[list[tuple[str, int, int]], list[tuple[str, str, bytes]], list[tuple[str, int, int]]]:
+    def finish(
+        self,
+    ) -> tuple[list[tuple[str, int, int]], list[tuple[str, str, bytes]], list[tuple[str, int, int]]]:
         """Everything recorded: (path, uid, gid), (path, attribute, value), (path, mode, device), sorted by path."""
         owners: dict[str, tuple[int, int]] = {}
         attributes: dict[tuple[str, str], bytes] = {}
@@ -343,4 +362,3 @@ def _drop_special_bits(fd: int, found: os.stat_result) -> None:
     gone = stat.S_ISUID | (stat.S_ISGID if mode & stat.S_IXGRP else 0)
     if stat.S_ISREG(mode) and mode & gone and fd != -1:
         os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(mode & ~gone))
-
