@@ -1,0 +1,261 @@
+"""Spec -> Lock: OS packages first, for they decide the interpreter and the C library; then wheels; then layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import SpecError
+from shipway.core.events import Began, Did, Emit, Ended, silent
+from shipway.lock.model import BuildCommandLock, Lock, PythonLock, Recipes, TargetLock
+from shipway.plan.layers import Contents, choose_layers
+from shipway.resolve.debs import DebRequest, DebResolution, resolve_debs
+from shipway.resolve.interpreter import choose_interpreter, interpreter_wishes
+from shipway.resolve.libc import glibc_of
+from shipway.resolve.release import parse_time
+from shipway.resolve.wheel_request import WheelRequest, WheelResolution
+from shipway.resolve.wheels import resolve_wheels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shipway.core.digest import TreeKey
+    from shipway.host.http import Fetcher
+    from shipway.host.indexes import IndexTable
+    from shipway.host.mirrors import Mirrors
+    from shipway.lock.model import LayerLock
+    from shipway.resolve.wheel_builder import WheelBuilder
+    from shipway.spec.model import Spec, Target, Wish
+    from shipway.store.store import Store
+
+PHASE = "resolve"
+_DEFAULT_EPOCH = 315532800
+"""1980-01-01, for a lock without any archive that has a date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRequest:
+    """What to lock, and what to keep of the lock before."""
+
+    spec: Spec
+    inputs: TreeKey
+    """The deep checksum of everything that was read (`freshness.inputs_key`)."""
+    platforms: tuple[str, ...]
+    project: str
+    previous: Lock | None = None
+    upgrade: frozenset[str] | None = frozenset()
+    """Names to renew; None: everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolvers:
+    """What resolving works with on this host."""
+
+    store: Store
+    fetcher: Fetcher
+    mirrors: Mirrors
+    indexes: IndexTable
+    builder: WheelBuilder | None = None
+    emit: Emit = field(default=silent, compare=False)
+
+
+def resolve_spec(request: LockRequest, tools: Resolvers) -> Lock:
+    """Everything the spec needs, by hash, for all its targets on `request.platforms`.
+
+    Raises:
+        NotFound, ConflictError: the spec asks for what cannot be had, or not together.
+        SignatureError, FetchError, HashMismatch, OfflineError: an archive or index does not deliver.
+        SandboxError, BuildError: a solver or a build could not run.
+    """
+    tools.emit(Began(PHASE, items=2))
+    debs = _resolve_debs(request, tools)
+    tools.emit(Did(PHASE, "OS packages"))
+    pythons = _choose_interpreters(request, debs, tools)
+    wheels = _resolve_wheels(request, debs, pythons, tools)
+    tools.emit(Did(PHASE, "Python packages"))
+    tools.emit(Ended(PHASE))
+    return _assemble(request, debs, wheels, pythons)
+
+
+Pythons = dict[tuple[str, str], PythonLock | None]
+
+
+def _variants(request: LockRequest) -> list[tuple[Target, str]]:
+    return [(target, platform) for target in request.spec.targets for platform in request.platforms]
+
+
+def needs_python(target: Target) -> bool:
+    """Whether the target gets a Python environment."""
+    return bool(target.python or target.pip or target.projects)
+
+
+def _resolve_debs(request: LockRequest, tools: Resolvers) -> DebResolution:
+    wanted = [
+        DebRequest(
+            target=target.name,
+            platform=platform,
+            base=target.base,
+            names=_deb_wishes(target),
+            recommends=target.recommends,
+        )
+        for target, platform in _variants(request)
+    ]
+    return resolve_debs(
+        wanted,
+        fetcher=tools.fetcher,
+        store=tools.store,
+        mirrors=tools.mirrors,
+        previous=request.previous,
+        upgrade=request.upgrade,
+        emit=tools.emit,
+    )
+
+
+def _deb_wishes(target: Target) -> tuple[Wish, ...]:
+    return (*target.apt, *(interpreter_wishes(target) if needs_python(target) else ()))
+
+
+def _choose_interpreters(request: LockRequest, debs: DebResolution, tools: Resolvers) -> Pythons:
+    del tools
+    by_id = {deb.id: deb for deb in debs.debs}
+    return {
+        (target.name, platform): choose_interpreter(
+            target, platform, tuple(by_id[name] for name in debs.targets[target.name, platform])
+        )
+        if needs_python(target)
+        else None
+        for target, platform in _variants(request)
+    }
+
+
+def _resolve_wheels(
+    request: LockRequest, debs: DebResolution, pythons: Pythons, tools: Resolvers
+) -> WheelResolution:
+    by_id = {deb.id: deb for deb in debs.debs}
+    wanted = []
+    for target, platform in _variants(request):
+        python = pythons[target.name, platform]
+        if python is not None:
+            chosen = tuple(by_id[name] for name in debs.targets[target.name, platform])
+            wanted.append(
+                WheelRequest(
+                    target=target.name,
+                    platform=platform,
+                    python=python.version,
+                    glibc=glibc_of(chosen),
+                    wishes=target.pip,
+                    constraints=target.constraints,
+                    projects=target.projects,
+                    indexes=request.spec.indexes,
+                )
+            )
+    # For wheels, None keeps everything and an empty set renews everything; for .debs it is the other way round.
+    upgrade = frozenset() if request.upgrade is None else request.upgrade or None
+    return resolve_wheels(
+        wanted,
+        indexes=tools.indexes,
+        fetcher=tools.fetcher,
+        previous=request.previous,
+        upgrade=upgrade,
+        project_dir=request.project,
+        builder=tools.builder,
+        emit=tools.emit,
+    )
+
+
+def _assemble(request: LockRequest, debs: DebResolution, wheels: WheelResolution, pythons: Pythons) -> Lock:
+    spec, previous = request.spec, request.previous
+    lock = Lock(
+        name=spec.name,
+        inputs=request.inputs,
+        epoch=_epoch(request, debs),
+        recipes=Recipes(),
+        layer_budget=spec.layer_budget,
+        archives=debs.archives,
+        indexes=wheels.indexes,
+        debs=debs.debs,
+        wheels=wheels.wheels,
+        sources=wheels.sources,
+    )
+    kept = {(one.name, one.platform): one.layers for one in previous.targets} if previous else {}
+    targets = tuple(
+        _target(lock, target, platform, debs, wheels, pythons, kept)
+        for target, platform in sorted(_variants(request), key=lambda pair: (pair[0].name, pair[1]))
+    )
+    return Lock(**{name: getattr(lock, name) for name in Lock.__slots__} | {"targets": targets})
+
+
+def _target(
+    lock: Lock,
+    target: Target,
+    platform: str,
+    debs: DebResolution,
+    wheels: WheelResolution,
+    pythons: Pythons,
+    kept: Mapping[tuple[str, str], tuple[LayerLock, ...]],
+) -> TargetLock:
+    key = (target.name, platform)
+    python = pythons[key]
+    deb_ids, wheel_ids = debs.targets[key], wheels.targets.get(key, ())
+    contents = Contents(
+        debs=tuple(deb for deb in debs.debs if deb.id in set(deb_ids)),
+        wheels=tuple(wheel for wheel in wheels.wheels if wheel.id in set(wheel_ids)),
+        python=python is not None,
+        standalone=python is not None and python.origin != "base",
+        commands=bool(target.build),
+        files=True,
+    )
+    return TargetLock(
+        name=target.name,
+        platform=platform,
+        base=str(target.base),
+        requested=_requested(target),
+        debs=deb_ids,
+        wheels=wheel_ids,
+        python=python,
+        bytecode=target.bytecode,
+        system_site_packages=target.system_site_packages,
+        env=target.env,
+        workdir=target.workdir,
+        command=target.command,
+        include=target.files.include,
+        ignore=target.files.ignore,
+        build=tuple(
+            BuildCommandLock(argv=one.argv, inputs=one.inputs, network=one.network) for one in target.build
+        ),
+        layers=choose_layers(contents, budget=lock.layer_budget, previous=kept.get(key, ())),
+    )
+
+
+def _requested(target: Target) -> tuple[str, ...]:
+    wishes = [f"apt:{wish.text} < {wish.origin}" for wish in _deb_wishes(target)]
+    wishes += [f"pip:{wish.text} < {wish.origin}" for wish in target.pip]
+    wishes += [f"project:{one.path} < {one.origin}" for one in target.projects]
+    return tuple(sorted(wishes))
+
+
+def _epoch(request: LockRequest, debs: DebResolution) -> int:
+    """What the spec says, else what the lock had, so that layers that did not change keep their bytes; else the archives' date."""
+    if request.spec.epoch is not None:
+        return request.spec.epoch
+    if request.previous is not None and request.upgrade is not None:
+        return request.previous.epoch
+    return max((int(parse_time(one.date).timestamp()) for one in debs.archives), default=_DEFAULT_EPOCH)
+
+
+def choose_platforms(spec: Spec, previous: Lock | None, host: str | None) -> tuple[str, ...]:
+    """What the spec says, else what the lock has, else this host's.
+
+    Raises:
+        SpecError: none of them says anything.
+    """
+    if spec.platforms:
+        return spec.platforms
+    if previous is not None and previous.targets:
+        return tuple(sorted({target.platform for target in previous.targets}))
+    if host is None:
+        raise SpecError(
+            "this machine is neither x86-64 nor arm64, and the spec names no platform",
+            hints=['add `platforms = ["linux/amd64"]` to the spec'],
+        )
+    return (host,)
