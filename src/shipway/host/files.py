@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -280,7 +279,8 @@ def _copy_bytes(source: int, target: int) -> None:
 
 def free_bytes(path: str) -> int:
     """Bytes that this user may still write on the file system of `path`."""
-    return shutil.disk_usage(path).free
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
 
 
 def filesystem_type(path: str) -> str:

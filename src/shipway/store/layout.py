@@ -103,6 +103,9 @@ def _make(path: str) -> None:
     files.write_atomic(os.path.join(path, GENERATION), files.random_name().encode(), durable=False)
     for name in (STORE_LOCK, READERS_LOCK):
         os.close(os.open(os.path.join(path, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    # The format number says that all the rest is there, so the rest is made durable first.
+    files.step("layout:sync")
+    files.fsync_directory(path)
     files.write_atomic(os.path.join(path, FORMAT_FILE), b"%d\n" % FORMAT)
 
 
