@@ -45,7 +45,7 @@ class _Finder:
 
     def skip(self) -> bool:
         """Pass blanks and comments; whether anything is left."""
-        self.position = _SPACE.match(self.text, self.position).end()  # type: ignore[union-attr] - it matches the empty text
+        self.take(_SPACE)
         return self.position < len(self.text)
 
     def mark(self, path: Path) -> None:

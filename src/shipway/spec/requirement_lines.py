@@ -24,7 +24,13 @@ _OTHER_OPTION = re.compile(r"\s(--[a-z-]+)")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 _LOCAL = re.compile(r"(?P<path>[^\[\]]+?)(?:\[(?P<extras>[A-Za-z0-9._, -]*)\])?\Z")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
-_SHORT = {"-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url", "-f": "--find-links"}
+_SHORT = {
+    "-r": "--requirement",
+    "-c": "--constraint",
+    "-e": "--editable",
+    "-i": "--index-url",
+    "-f": "--find-links",
+}
 _NOTHING_TO_DO = {"--require-hashes", "--prefer-binary", "--use-pep517"}
 NETRC = "keep the address without user and password, and put these into `~/.netrc` or uv's or pip's own configuration"
 HINTS = {
@@ -75,7 +81,9 @@ def find_included(text: str, name: str) -> tuple[str, ...]:
     found = []
     for line in split_lines(text):
         option, value = _option(line.text)
-        if option in ("--requirement", "--constraint") and (path := find_inside(value, posixpath.dirname(name))):
+        if option in ("--requirement", "--constraint") and (
+            path := find_inside(value, posixpath.dirname(name))
+        ):
             found.append(path)
     return tuple(dict.fromkeys(found))
 
@@ -110,7 +118,9 @@ def hint_for(text: str) -> str:
         return f"write {what} instead; `shipway init` does so for a whole frozen list"
     if holds_credentials(text):
         return NETRC
-    return "requirements look like `jax==0.4.30`, `numpy>=1,<3`, `jax[cuda12]` or `name @ git+https://…@COMMIT`"
+    return (
+        "requirements look like `jax==0.4.30`, `numpy>=1,<3`, `jax[cuda12]` or `name @ git+https://…@COMMIT`"
+    )
 
 
 def wish_of(text: str, origin: Origin, findings: Findings) -> Wish | None:
@@ -161,7 +171,9 @@ class Reader:
             self.findings.refuse(asked, f"file `{name}` is not there", hint)
             return
         for line in split_lines(text):
-            self._line(line, Origin(file=name, line=line.number), posixpath.dirname(name), constraints=constraints)
+            self._line(
+                line, Origin(file=name, line=line.number), posixpath.dirname(name), constraints=constraints
+            )
 
     def _line(self, line: Line, origin: Origin, folder: str, *, constraints: bool) -> None:
         if _VARIABLE.search(line.text):
@@ -185,7 +197,9 @@ class Reader:
         if option in ("--requirement", "--constraint"):
             path = find_inside(value, folder)
             if path is None:
-                self.findings.refuse(origin, f"`{value}` is outside the project", "move the file into the project")
+                self.findings.refuse(
+                    origin, f"`{value}` is outside the project", "move the file into the project"
+                )
             else:
                 self.read(path, origin, constraints=constraints or option == "--constraint")
         elif option == "--editable":
@@ -208,17 +222,23 @@ class Reader:
         match = _LOCAL.match(text.removeprefix("file:").strip())
         path = find_inside(match["path"].strip(), folder) if match else None
         if match is None or path is None:
-            self.findings.refuse(origin, f"`{text}` is outside the project", "move it below the spec's folder")
+            self.findings.refuse(
+                origin, f"`{text}` is outside the project", "move it below the spec's folder"
+            )
         elif path.endswith((".whl", ".tar.gz", ".zip")):
             hint = 'name its folder as `[indexes.ALIAS]` with `folder = "…"`, and the package by name and version'
             self.findings.refuse(origin, f"`{text}` is a single package file", hint)
         else:
-            extras = tuple(sorted(extra.strip() for extra in (match["extras"] or "").split(",") if extra.strip()))
+            extras = tuple(
+                sorted(extra.strip() for extra in (match["extras"] or "").split(",") if extra.strip())
+            )
             self.contents.projects.append(LocalProject(path=path, extras=extras, origin=origin))
 
     def _address(self, text: str, origin: Origin, *, constraints: bool) -> None:
         egg = _EGG.search(text)
-        seen = find_name_and_version(posixpath.basename(text.split("#")[0].split(" ")[0]))
+        seen = find_name_and_version(
+            posixpath.basename(text.split("#", maxsplit=1)[0].split(" ", maxsplit=1)[0])
+        )
         name = egg[1] if egg else seen[0] if seen else ""
         if not name:
             hint = "write `NAME @ ADDRESS`, so that the package's name is known"
@@ -230,7 +250,9 @@ class Reader:
         if holds_credentials(url):
             self.findings.refuse(origin, f"`{_safe(url)}` holds a user or password", NETRC)
         elif not url.startswith(("http://", "https://")):
-            self.findings.refuse(origin, f"`{url}` is no address of an index", "addresses start with `https://`")
+            self.findings.refuse(
+                origin, f"`{url}` is no address of an index", "addresses start with `https://`"
+            )
         else:
             index = IndexSource(alias=alias_of(url), url=url.rstrip("/"))
             if index not in self.contents.indexes:
@@ -242,13 +264,17 @@ class Reader:
             hint = "a folder of the project is understood; for an index write `[indexes.ALIAS]` with `url`"
             self.findings.refuse(origin, f"`{_safe(value)}` is no folder of the project", hint)
             return
-        index = IndexSource(alias="folder-" + (re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-") or "here"), folder=path)
+        index = IndexSource(
+            alias="folder-" + (re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-") or "here"), folder=path
+        )
         if index not in self.contents.indexes:
             self.contents.indexes.append(index)
 
 
 def _is_path(text: str) -> bool:
-    start = text.split("[")[0].split(";")[0].strip()
-    return start == "." or start.startswith(("./", "../", "/", "file:", "~")) or (
-        "/" in start and "@" not in start and "://" not in start
+    start = text.split("[", maxsplit=1)[0].split(";", maxsplit=1)[0].strip()
+    return (
+        start == "."
+        or start.startswith(("./", "../", "/", "file:", "~"))
+        or ("/" in start and "@" not in start and "://" not in start)
     )

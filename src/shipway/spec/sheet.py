@@ -14,6 +14,8 @@ from shipway.core.text import shown
 from shipway.spec.lines import Path, find_lines
 from shipway.spec.model import Origin
 
+_REFERENCE = "`docs/reference/spec.md` lists every key"
+
 
 class Problem(NamedTuple):
     """One thing that is wrong."""
@@ -38,7 +40,9 @@ class Findings:
 
     def refuse(self, origin: Origin, text: str, hint: str = "") -> None:
         """Note that what stands at `origin` is wrong."""
-        self.problems.append(Problem(origin.file, origin.line, shown(origin.key), shown(text, 400), shown(hint, 400)))
+        self.problems.append(
+            Problem(origin.file, origin.line, shown(origin.key), shown(text, 400), shown(hint, 400))
+        )
 
     def warn(self, origin: Origin, text: str) -> None:
         """Note something that is allowed and worth a line."""
@@ -53,11 +57,10 @@ class Findings:
         if not self.problems:
             return
         problems = sorted(dict.fromkeys(self.problems), key=lambda it: (it.file, it.line))
-        hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
         if len(problems) == 1:
-            raise SpecError(str(problems[0]), hints=list(hints) or ["`docs/reference/spec.md` lists every key"])
-        message = f"{len(problems)} mistakes in the spec:\n" + "\n".join(f"  {problem}" for problem in problems)
-        raise SpecError(message, hints=list(hints) or ["`docs/reference/spec.md` lists every key"])
+            raise SpecError(str(problems[0]), hints=[problems[0].hint or _REFERENCE])
+        lines = [f"  {problem}" + (f" ({problem.hint})" if problem.hint else "") for problem in problems]
+        raise SpecError(f"{len(problems)} mistakes in the spec:\n" + "\n".join(lines), hints=[_REFERENCE])
 
 
 class Sheet:
@@ -123,6 +126,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6) or difflib.get_close_matches(
         word.lower().replace("_", "-"), names, n=1, cutoff=0.6
     )
+    close = close or [name for name in names if word and name.startswith(word)][:1]
     if close:
         return f"did you mean `{close[0]}`?"
     return "known here: " + ", ".join(f"`{name}`" for name in names) if 0 < len(names) <= 40 else ""  # noqa: PLR2004
