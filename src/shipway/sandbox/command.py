@@ -6,31 +6,33 @@ import errno
 import os
 import resource
 
-from . import fallback, filter as filters, process, syscalls, terminal
-from .model import CHROOT, PROOT
+from . import fallback, process, syscalls, terminal
+from . import filter as filters
+from .model import PROOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from .fallback import World
     from .model import Request
     from .process import FdChannel
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 BUILD_CAPABILITIES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
-"""What package scripts use (chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap net_bind_service net_raw
-sys_chroot mknod audit_write setfcap). Not sys_admin: with it a build that is root outside could undo the mounts that protect /proc."""
+"""What package scripts use: chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap net_bind_service net_raw
+sys_chroot mknod audit_write setfcap. Not sys_admin: a build that is root outside could undo the mounts that protect /proc."""
 
 LISTENER = b"l"
 TERMINAL = b"t"
 """Labels of descriptors sent outside."""
 
 
-def become(request: Request, mode: str, report: int, channel: FdChannel | None) -> NoReturn:
+def become(request: Request, world: World | None, report: int, channel: FdChannel | None) -> NoReturn:
     """Turn this process into the command; on failure one message goes to `report`."""
     try:
-        _become(request, mode, channel, report)
+        _become(request, world, channel, report)
     except BaseException as error:  # noqa: BLE001 - reported whole; this fork must not return into the caller's code
         number = (error.errno or 0) if isinstance(error, OSError) else 0
         process.send_message(report, ("failed", process.describe_error(error), number))
@@ -38,8 +40,8 @@ def become(request: Request, mode: str, report: int, channel: FdChannel | None) 
         os._exit(127)
 
 
-def _become(request: Request, mode: str, channel: FdChannel | None, report: int) -> None:
-    if mode in (CHROOT, PROOT):
+def _become(request: Request, world: World | None, channel: FdChannel | None, report: int) -> None:
+    if world is not None:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, process.SIGKILL)
     os.setsid()
     if request.tty and channel is not None:
@@ -47,26 +49,38 @@ def _become(request: Request, mode: str, channel: FdChannel | None, report: int)
     os.umask(request.umask)
     for name, (soft, hard) in request.rlimits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
-    _enter_directory(request, mode)
+    argv, env = _enter(request, world)
     process.default_signals()
-    give_up_rights(request, mode, channel)
+    give_up_rights(request, channel)
     process.close_on_exec(request.keep_fds)
     process.restore_signals(())
-    argv = fallback.render_proot(request) if mode == PROOT else list(request.argv)
-    message, number = execute(argv, request.env)
+    message, number = execute(argv, env)
     process.send_message(report, ("exec", message, number))
 
 
-def _enter_directory(request: Request, mode: str) -> None:
-    if mode == PROOT:
-        return
+def _enter(request: Request, world: World | None) -> tuple[list[str], dict[str, str]]:
+    """Be where the command is to start; returns its words and environment."""
+    if world is not None and world.mode == PROOT:
+        proot = fallback.find_proot()
+        if proot is None:
+            raise OSError(errno.ENOENT, "PRoot is not installed", "proot")
+        return world.render_proot(proot), fallback.proot_environment(request.env)
+    if world is not None:
+        world.enter()
+    _enter_directory(request)
+    return list(request.argv), request.env
+
+
+def _enter_directory(request: Request) -> None:
     try:
         os.chdir(request.cwd)
     except OSError as error:
-        raise OSError(error.errno, f"cannot enter the working directory: {error.strerror}", request.cwd) from error
+        raise OSError(
+            error.errno, f"cannot enter the working directory: {error.strerror}", request.cwd
+        ) from error
 
 
-def give_up_rights(request: Request, mode: str, channel: FdChannel | None) -> None:
+def give_up_rights(request: Request, channel: FdChannel | None) -> None:
     """Capabilities, no_new_privs and the filter, in the order that lets each step still be taken."""
     kept: tuple[int, ...] = () if request.drop_caps else BUILD_CAPABILITIES
     _drop_bounding(kept)
@@ -103,27 +117,19 @@ def _drop_bounding(kept: tuple[int, ...]) -> None:
 def _limit_capabilities(mask: int) -> None:
     try:
         syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
-        syscalls.set_capabilities(mask & _permitted())
+        syscalls.set_capabilities(mask & syscalls.permitted_capabilities())
     except OSError as error:
         if error.errno != errno.EPERM or mask == 0:
             raise
 
 
-def _permitted() -> int:
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        for line in status:
-            if line.startswith("CapPrm:"):
-                return int(line.split()[1], 16)
-    return 0
-
-
 def execute(argv: list[str], env: dict[str, str]) -> tuple[str, int]:
-    """exec `argv[0]`, looked up in `env`'s PATH. Returns only on failure: (sentence, errno)."""
+    """Exec `argv[0]`, looked up in `env`'s PATH. Returns only on failure: (sentence, errno)."""
     name = argv[0]
     worst = errno.ENOENT
     for path in _candidates(name, env):
         try:
-            os.execve(path, argv, env)
+            os.execve(path, argv, env)  # noqa: S606
         except OSError as error:
             number = error.errno or errno.ENOENT
             if number in (errno.ENOENT, errno.ENOTDIR):

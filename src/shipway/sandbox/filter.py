@@ -78,7 +78,9 @@ _TYPE_BITS, _CHARACTER, _BLOCK = 0o170000, 0o020000, 0o060000
 Instruction = tuple[int, int, int, int]
 
 
-def plan_filter(*, record: bool, suppress_sync: bool, terminal: bool, keyrings: bool, machine: str = MACHINE) -> list[Instruction]:
+def plan_filter(
+    *, record: bool, suppress_sync: bool, terminal: bool, keyrings: bool, machine: str = MACHINE
+) -> list[Instruction]:
     """The program as (code, jump if true, jump if false, constant). Empty if nothing is asked for.
 
     `record`: owners, attributes and devices are notified, changes of own ids answered 0. `terminal`, `keyrings`: refused.
@@ -98,7 +100,9 @@ def render_filter(program: list[Instruction]) -> bytes:
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
 
 
-def _block(arch: int, *, record: bool, suppress_sync: bool, terminal: bool, keyrings: bool) -> list[Instruction]:
+def _block(
+    arch: int, *, record: bool, suppress_sync: bool, terminal: bool, keyrings: bool
+) -> list[Instruction]:
     calls = CALLS[arch]
     block: list[Instruction] = [(_LOAD, 0, 0, _NUMBER_AT)]
     if arch == X86_64:

@@ -59,14 +59,18 @@ def _live(inside: Inside) -> None:
         os._exit(1)
     if not inside.own_pids:
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-    process.send_message(inside.report, ("made", make_world(inside)))
+    world = _enter_world(inside)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     signals = process.SignalReader()
-    child = _start(inside, signals)
-    status = _watch(child, signals)
-    _end_the_rest(own_pids=inside.own_pids)
-    process.send_message(inside.report, ("ended", status))
-    os.read(inside.release, 1)
+    try:
+        child = _start(inside, world, signals)
+        status = _watch(child, signals, whole_group=inside.mode == PROOT)
+        _end_the_rest(own_pids=inside.own_pids)
+        process.send_message(inside.report, ("ended", status))
+        os.read(inside.release, 1)
+    finally:
+        if world is not None:
+            world.clean()
     os._exit(0)
 
 
@@ -76,16 +80,35 @@ def _gone(release: int) -> bool:
     return bool(poll.poll(0))
 
 
-def make_world(inside: Inside) -> list[str]:
-    """Mounts, names and network as asked. Returns the notes."""
-    request = inside.request
+def _enter_world(inside: Inside) -> fallback.World | None:
+    """Make the file system as asked, and enter it where that can be undone by leaving. Tells the notes."""
     if inside.mode in (CHROOT, PROOT):
-        return fallback.make_world(request, inside.mode)
-    syscalls.unshare(syscalls.CLONE_NEWNS)
-    builder = Builder(userns=inside.mode == NAMESPACES)
-    builder.open_sources(request.ops)
-    builder.stage()
-    builder.perform(request.ops)
+        world = fallback.World(inside.request, inside.mode)
+        try:
+            world.prepare()
+        except BaseException:
+            world.clean()
+            raise
+        process.send_message(inside.report, ("made", world.notes))
+        return world
+    process.send_message(
+        inside.report, ("made", make_world(inside.request, userns=inside.mode == NAMESPACES))
+    )
+    return None
+
+
+def make_world(request: Request, *, userns: bool) -> list[str]:
+    """Mounts, names and network as asked, in namespaces of our own. Returns the notes."""
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        builder = Builder(userns=userns)
+        builder.open_sources(request.mounted_ops())
+        builder.stage()
+    except OSError as error:
+        raise SandboxFailure(
+            f"mounts are refused: {process.describe_error(error)}", step="mounts", errno=error.errno or 0
+        ) from error
+    builder.perform(request.mounted_ops())
     builder.enter()
     if request.uts and request.hostname:
         syscalls.set_host_name(request.hostname)
@@ -97,19 +120,22 @@ def make_world(inside: Inside) -> list[str]:
 def bring_loopback_up() -> None:
     """Set IFF_UP and IFF_RUNNING on `lo` (SIOCSIFFLAGS, struct ifreq)."""
     made = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
-    fcntl.ioctl(made.fileno(), 0x8914, b"lo".ljust(16, b"\0") + (0x1 | 0x40).to_bytes(2, "little") + bytes(22))
+    fcntl.ioctl(
+        made.fileno(), 0x8914, b"lo".ljust(16, b"\0") + (0x1 | 0x40).to_bytes(2, "little") + bytes(22)
+    )
     made.close()
 
 
-def _start(inside: Inside, signals: process.SignalReader) -> int:
+def _start(inside: Inside, world: fallback.World | None, signals: process.SignalReader) -> int:
     """Fork the command. Raises `SandboxFailure` if it could not be set up; a failed exec is reported as a message."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        command.become(inside.request, inside.mode, writer, inside.channel)
+        command.become(inside.request, world, writer, inside.channel)
     # This process lives beside the command: it keeps nothing that a look into it, or a forgotten end of a pipe, could reveal.
-    process.close_all_but({inside.report, inside.release, signals.fd, reader})
+    held = world.descriptors() if world is not None else ()
+    process.close_all_but({inside.report, inside.release, signals.fd, reader, *held})
     answer = process.receive_message(reader)
     os.close(reader)
     if answer is not None:
@@ -120,7 +146,7 @@ def _start(inside: Inside, signals: process.SignalReader) -> int:
     return child
 
 
-def _watch(child: int, signals: process.SignalReader) -> int:
+def _watch(child: int, signals: process.SignalReader, *, whole_group: bool) -> int:
     """Reap and forward until `child` is over; returns its wait status."""
     while True:
         number = signals.read()
@@ -129,7 +155,7 @@ def _watch(child: int, signals: process.SignalReader) -> int:
             if status is not None:
                 return status
         else:
-            _forward(child, number)
+            _forward(child, number, whole_group=whole_group)
 
 
 def _reap(child: int) -> int | None:
@@ -146,13 +172,14 @@ def _reap(child: int) -> int | None:
             found = status
 
 
-def _forward(child: int, number: int) -> None:
+def _forward(child: int, number: int, *, whole_group: bool) -> None:
+    """Pass a signal on. `whole_group`: PRoot ignores signals, what it runs does not."""
     # The command leads a session whose parent is outside it, where the kernel ignores SIGTSTP: SIGSTOP stops it all the same.
     sent = process.SIGSTOP if number == process.SIGTSTP else number
     if number not in process.FORWARDED:
         return
     try:
-        if number in process.TO_THE_GROUP:
+        if whole_group or number in process.TO_THE_GROUP:
             os.killpg(child, sent)
         else:
             os.kill(child, sent)

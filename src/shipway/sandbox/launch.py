@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from . import modes, outside, process, terminal
+from . import causes, modes, outside, process, terminal
 from .model import Attribute, Device, Owner, Result, SandboxFailure
 
 TYPE_CHECKING = False
@@ -30,13 +30,35 @@ def run(
     stderr: int | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> Result:
-    """Run `request` to its end. Streams are descriptors; None means our own (for `stdin`: nothing to read, unless it is a terminal's).
+    """Run `request` to its end. Streams are descriptors; None means our own.
 
-    `on_start(pid)` is called before anything is set up, while the process waits: whatever limits it is given hold for all it starts.
+    `on_start(pid)` is called before anything is set up, while the process waits: limits it is given then hold for all it
+    starts. Where a mode is refused and another one is tried, it is called again.
     In the main thread signals are passed on (`forward_signals`); an exception in the caller kills the sandbox. Raises
     `SandboxFailure` if the sandbox could not be made; a command that could not be executed is a result with code 126 or 127.
     """
-    return start(request, stdin=stdin, stdout=stdout, stderr=stderr, on_start=on_start).wait()
+    refusals: list[SandboxFailure] = []
+    for mode in modes.plan_modes(request):
+        try:
+            running = start(
+                request.replace(mode=mode), stdin=stdin, stdout=stdout, stderr=stderr, on_start=on_start
+            )
+            return running.wait()
+        except SandboxFailure as failure:
+            if failure.step not in modes.REFUSED_STEPS:
+                raise
+            refusals.append(failure)
+    raise _explain(refusals)
+
+
+def _explain(refusals: list[SandboxFailure]) -> SandboxFailure:
+    """The first refusal, with what to do about it."""
+    first = refusals[0]
+    found = causes.diagnose(causes.read_texts(), uid=os.geteuid(), number=first.errno)
+    message = "; ".join((first.message, *(cause.finding for cause in found)))
+    return SandboxFailure(
+        message, step=first.step, errno=first.errno, hints=tuple(cause.remedy for cause in found)
+    )
 
 
 class Captured:
@@ -76,14 +98,18 @@ def start(
     stderr: int | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> Running:
-    """Begin `request` and return at once; the caller must `wait`."""
-    mode = modes.choose(request)
-    streams = (0 if stdin is None else stdin, 1 if stdout is None else stdout, 2 if stderr is None else stderr)
+    """Begin `request` and return at once; the caller must `wait`. Mode `auto` is the first of `plan_modes` here."""
+    mode = modes.plan_modes(request)[0]
+    streams = (
+        0 if stdin is None else stdin,
+        1 if stdout is None else stdout,
+        2 if stderr is None else stderr,
+    )
     answer_reader, answer_writer = os.pipe()
     go_reader, go_writer = os.pipe()
     mask = process.block_signals()
     try:
-        pid = _fork()
+        pid = process.fork()
         if pid == 0:
             os.close(answer_reader)
             os.close(go_writer)
@@ -101,15 +127,6 @@ def start(
         running.kill()
         raise
     return running
-
-
-def _fork() -> int:
-    """`os.fork`, in a program that may have threads: the fork only makes system calls and leaves by exec or `_exit`."""
-    import warnings  # noqa: PLC0415 - always loaded
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
 
 
 class Running:
@@ -151,12 +168,12 @@ class Running:
         return parse_answer(answer)
 
     def _finish(self) -> None:
+        process.close_quietly(self._answer)
+        process.close_quietly(self._go)
         try:
             os.waitpid(self.pid, 0)
         except ChildProcessError:  # the caller ignores SIGCHLD: the kernel reaped it
-            pass
-        process.close_quietly(self._answer)
-        process.close_quietly(self._go)
+            return
 
     def _forward_signals(self) -> None:
         """Pass our signals on, where this thread may say so."""

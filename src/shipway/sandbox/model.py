@@ -23,7 +23,9 @@ class Value:
     __slots__: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
+        return type(self) is type(other) and all(
+            getattr(self, n) == getattr(other, n) for n in self.__slots__
+        )
 
     def __hash__(self) -> int:
         return hash((type(self), *(repr(getattr(self, n)) for n in self.__slots__)))
@@ -79,7 +81,7 @@ class Overlay(Op):
         self.volatile = volatile
         self.scratch_size = scratch_size
 
-    def describe(self) -> str:
+    def describe(self) -> str:  # noqa: D102
         top = {None: "read-only", SCRATCH: "thrown away"}.get(self.upper, f"upper {self.upper}")
         return f"overlay {self.target}: {len(self.lowers)} lowers, {top}"
 
@@ -106,7 +108,7 @@ class Bind(Op):
         self.optional = optional
         self.devices = devices
 
-    def describe(self) -> str:
+    def describe(self) -> str:  # noqa: D102
         return f"bind {self.source} -> {self.target}{' (read-only)' if self.read_only else ''}"
 
 
@@ -149,7 +151,7 @@ class Symlink(Op):
         self.text = text
         self.target = target
 
-    def describe(self) -> str:
+    def describe(self) -> str:  # noqa: D102
         return f"symlink {self.target} -> {self.text}"
 
 
@@ -163,7 +165,7 @@ class WriteFile(Op):
         self.data = data
         self.mode = mode
 
-    def describe(self) -> str:
+    def describe(self) -> str:  # noqa: D102
         return f"write {self.target} ({len(self.data)} bytes)"
 
 
@@ -193,7 +195,7 @@ def parse_op(value: Mapping[str, Any]) -> Op:
         fields["data"] = str(fields["data"]).encode("latin-1")
     unknown = set(fields) - set(kind.__slots__)
     if unknown:
-        raise ValueError(f"operation `{name}` has no field `{sorted(unknown)[0]}`")
+        raise ValueError(f"operation `{name}` has no field `{min(unknown)}`")
     try:
         return kind(**fields)
     except TypeError as error:
@@ -237,8 +239,8 @@ class Request(Value):
     ):
         """`host_uid_as`: the caller's id inside, `root` (0) or `self`. `network`: `host` or `none`.
 
-        `suppress_chown`: a build; changes of owner, file capabilities, ACLs and devices are recorded and answered 0, changes of own
-        ids are answered 0. `drop_caps` False leaves root inside the capabilities that package scripts need. `rlimits`:
+        `suppress_chown`: a build; changes of owner, file capabilities, ACLs and devices are recorded and answered 0, changes of
+        own ids are answered 0. `drop_caps` False leaves root inside the capabilities that package scripts need. `rlimits`:
         names of `resource` without `RLIMIT_`, soft and hard, -1 for unlimited. `keep_fds`: descriptors the process inherits.
         `mode`: `auto` or a `Mode`; `merged_root`: the tree that stands for all lowers in modes without mounts.
         """
@@ -284,6 +286,13 @@ class Request(Value):
         """A copy with some fields changed."""
         return Request(**{**self.fields(), **changes})
 
+    def mounted_ops(self) -> tuple[Op, ...]:
+        """The operations with `merged_root`, if there is one, in place of the overlay at `/`."""
+        if self.merged_root is None:
+            return self.ops
+        merged = Bind(self.merged_root, "/", recursive=False)
+        return tuple(merged if isinstance(op, Overlay) and op.target == "/" else op for op in self.ops)
+
     def describe(self) -> list[str]:
         """One line per operation, then the command."""
         return [*(op.describe() for op in self.ops), f"exec {' '.join(self.argv)} in {self.cwd}"]
@@ -309,7 +318,7 @@ def parse_request(value: Mapping[str, Any]) -> Request:
     fields = dict(value)
     unknown = set(fields) - set(Request.__slots__)
     if unknown:
-        raise ValueError(f"unknown field `{sorted(unknown)[0]}`")
+        raise ValueError(f"unknown field `{min(unknown)}`")
     ops = [parse_op(op) for op in fields.pop("ops", [])]
     try:
         return Request(ops, fields.pop("argv", ()), **fields)
@@ -318,7 +327,7 @@ def parse_request(value: Mapping[str, Any]) -> Request:
 
 
 class Owner(Value):
-    """A recorded change of owner: what is at `path` (inside) when the sandbox ends belongs to `uid`, `gid`; -1 means not changed."""
+    """A recorded change of owner: what is at `path` (inside) at the end belongs to `uid`, `gid`; -1 means not changed."""
 
     __slots__ = ("gid", "path", "uid")
 
@@ -351,7 +360,7 @@ class Device(Value):
 
 
 class Result(Value):
-    """How it ended. `code` is what a shell would report (128 + n for signal n); `note` says what was not isolated, '' if all was."""
+    """How it ended. `code` is what a shell reports (128 + n for signal n); `note` says what was not isolated, '' if all was."""
 
     __slots__ = ("code", "devices", "message", "mode", "note", "ownership", "signal", "xattrs")
 
@@ -394,15 +403,17 @@ class Result(Value):
 class SandboxFailure(Exception):
     """The sandbox could not be set up: `step` is what was tried, `errno` the kernel's answer (0 if none)."""
 
-    def __init__(self, message: str, *, step: str = "", errno: int = 0):
+    def __init__(self, message: str, *, step: str = "", errno: int = 0, hints: Sequence[str] = ()):
+        """`hints`: next steps for the person at this host."""
         super().__init__(message)
         self.message = message
         self.step = step
         self.errno = errno
+        self.hints = tuple(hints)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_revive, (self.message, self.step, self.errno))
+        return (_revive, (self.message, self.step, self.errno, self.hints))
 
 
-def _revive(message: str, step: str, errno: int) -> SandboxFailure:
-    return SandboxFailure(message, step=step, errno=errno)
+def _revive(message: str, step: str, errno: int, hints: tuple[str, ...]) -> SandboxFailure:
+    return SandboxFailure(message, step=step, errno=errno, hints=hints)

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     from .model import Op
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-LINKS = (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2"), ("ptmx", "pts/ptmx"))
+LINKS = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "fd/0"),
+    ("stdout", "fd/1"),
+    ("stderr", "fd/2"),
+    ("ptmx", "pts/ptmx"),
+)
 READ_ONLY_IN_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "asound")
 """Switches of the whole host. A namespaced root that is root outside too could write them: core_pattern alone runs programs."""
 HIDDEN_IN_PROC = ("kcore", "keys", "timer_list", "latency_stats", "sched_debug")
 
 _SAFE = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
-_STAGING_PLACES = ("/tmp", "/run", "/mnt", "/var/tmp", "/dev/shm", "/usr", "/etc")  # noqa: S108 - mount points, not files
+STAGING_PLACES = ("/tmp", "/run", "/mnt", "/var/tmp", "/dev/shm", "/usr", "/etc")  # noqa: S108 - mount points, not files
 _DIRECTORY = syscalls.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -48,12 +54,15 @@ class Builder:
         for index, op in enumerate(ops):
             if isinstance(op, Overlay):
                 own = () if op.upper in (None, SCRATCH) else (op.upper, op.work or "")
-                self.sources[index] = tuple(_open_source(p, _DIRECTORY) for p in (*op.lowers, *own) if p is not None)
+                self.sources[index] = tuple(
+                    _open_source(p, _DIRECTORY) for p in (*op.lowers, *own) if p is not None
+                )
             elif isinstance(op, Bind):
                 self._open_bind(index, op)
             elif isinstance(op, Dev):
                 self.sources[index] = tuple(
-                    _open_source(f"/dev/{name}", syscalls.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC) for name in DEVICES
+                    _open_source(f"/dev/{name}", syscalls.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+                    for name in DEVICES
                 )
             elif isinstance(op, Proc):
                 self.sources[index] = (_open_source("/proc", _DIRECTORY),)
@@ -68,7 +77,7 @@ class Builder:
     def stage(self) -> None:
         """A private tmpfs over some host directory (seen by us alone) to hold the root until we enter it."""
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
-        self.staging = next((p for p in _STAGING_PLACES if os.path.isdir(p) and not os.path.islink(p)), "/")
+        self.staging = next((p for p in STAGING_PLACES if os.path.isdir(p) and not os.path.islink(p)), "/")
         place = os.open(self.staging, _DIRECTORY)
         attach(new_tmpfs("16m", 0o700), place)
         os.close(place)
@@ -103,6 +112,8 @@ class Builder:
                 self._dev(op, sources)
             case Symlink() | WriteFile() | MakeDir():
                 write_op(self.root, op)
+            case _:
+                raise ValueError("unknown operation")
 
     def _mount_root(self, mounted: int) -> None:
         attach(mounted, self.root)
@@ -125,9 +136,9 @@ class Builder:
     def _overlay(self, op: Overlay, sources: tuple[int, ...]) -> None:
         lowers = sources[: len(op.lowers)]
         own = sources[len(op.lowers) :]
-        if own and len(own) != 2:
+        if len(own) == 1:
             raise ValueError("an upper directory needs a work directory")
-        upper, work = own if own else self._scratch(op.scratch_size)
+        upper, work = own or self._scratch(op.scratch_size)
         layers = Layers(lowers, upper, work, volatile=op.volatile or not own, userxattr=self.userns)
         target = self._target(op.target)
         self._scratches += 1
@@ -156,7 +167,7 @@ class Builder:
         os.close(fd)
         for name in ("upper", "work"):
             os.mkdir(f"{place}/{name}")
-            os.chmod(f"{place}/{name}", 0o755)
+            os.chmod(f"{place}/{name}", 0o755)  # noqa: S103 - the merged root shows it
         return os.open(f"{place}/upper", _DIRECTORY), os.open(f"{place}/work", _DIRECTORY)
 
     def _bind(self, op: Bind, sources: tuple[int, ...]) -> None:
@@ -197,7 +208,9 @@ class Builder:
         dev = paths.open_in_root(self.root, op.target, syscalls.O_PATH | os.O_DIRECTORY)
         for name, source in zip(DEVICES, sources, strict=True):
             cloned = clone_mount(source, recursive=False)
-            syscalls.mount_setattr(cloned, syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC, recursive=False)
+            syscalls.mount_setattr(
+                cloned, syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC, recursive=False
+            )
             attach_file(dev, cloned, name)
             os.close(source)
         for name, text in LINKS:
@@ -311,7 +324,9 @@ def _protect(proc: int, name: str) -> None:
     except FileNotFoundError:
         return
     cloned = clone_mount(fd, recursive=True)
-    syscalls.mount_setattr(cloned, syscalls.MOUNT_ATTR_RDONLY | _SAFE | syscalls.MOUNT_ATTR_NOEXEC, recursive=True)
+    syscalls.mount_setattr(
+        cloned, syscalls.MOUNT_ATTR_RDONLY | _SAFE | syscalls.MOUNT_ATTR_NOEXEC, recursive=True
+    )
     attach(cloned, fd)
     os.close(fd)
 
@@ -347,5 +362,7 @@ def _open_source(path: str, flags: int) -> int:
 def _failure(op: Op, error: OSError | ValueError) -> SandboxFailure:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
-        return SandboxFailure(f"{op.describe()}: {error.strerror}{where}", step=op.describe(), errno=error.errno or 0)
+        return SandboxFailure(
+            f"{op.describe()}: {error.strerror}{where}", step=op.describe(), errno=error.errno or 0
+        )
     return SandboxFailure(f"{op.describe()}: {error}", step=op.describe())

@@ -70,7 +70,9 @@ class _Session:
         if self.init == 0:
             os.close(release)
             os.close(report)
-            init.run_init(init.Inside(self.request, self.outside.mode, report_writer, release_reader, channel))
+            init.run_init(
+                init.Inside(self.request, self.outside.mode, report_writer, release_reader, channel)
+            )
         os.close(report_writer)
         os.close(release_reader)
         self._keep_streams()
@@ -166,8 +168,10 @@ class _Session:
                 self.exec_failure = (text, number)
             case ("ended", status):
                 self.status = status
-            case ("failed", text, step, number):
+            case (_, text, step, number):
                 raise SandboxFailure(text, step=step, errno=number)
+            case _:
+                raise SandboxFailure(f"the sandbox's first process said {message!r}", step="init")
 
     def _on_signal(self, number: int) -> None:
         if number == process.SIGWINCH and self.relay is not None:
@@ -180,14 +184,16 @@ class _Session:
 
     def _receive(self, channel: process.FdChannel) -> bool:
         received = channel.receive()
-        match received:
-            case (command.LISTENER, fd):
-                root = self.request.merged_root if self.outside.mode in (CHROOT, PROOT) else None
-                self.recorder = Recorder(fd, merged_root=root, translated=self.outside.mode == PROOT)
-            case (command.TERMINAL, fd):
-                self.relay = terminal.Relay(0, 1, fd)
-                terminal.make_raw(0)
-        return received is not None
+        if received is None:
+            return False
+        label, fd = received
+        if label == command.LISTENER:
+            root = self.request.merged_root if self.outside.mode in (CHROOT, PROOT) else None
+            self.recorder = Recorder(fd, merged_root=root, translated=self.outside.mode == PROOT)
+        else:
+            self.relay = terminal.Relay(0, 1, fd)
+            terminal.make_raw(0)
+        return True
 
     def _answer(self, release: int) -> tuple[Any, ...]:
         if self.relay is not None:

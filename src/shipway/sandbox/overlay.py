@@ -27,7 +27,9 @@ _REFUSED = (errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.ENOENT, errno.EOPNOTS
 class Layers:
     """Open directories of one overlay: `lowers` top first, `upper` and `work` or None for both."""
 
-    def __init__(self, lowers: Sequence[int], upper: int | None, work: int | None, *, volatile: bool, userxattr: bool):
+    def __init__(
+        self, lowers: Sequence[int], upper: int | None, work: int | None, *, volatile: bool, userxattr: bool
+    ):
         self.lowers = tuple(lowers)
         self.upper = upper
         self.work = work
@@ -62,19 +64,23 @@ def mount_overlay(layers: Layers, target: int, scratch: str) -> str:
                 break
         else:
             return name
-    raise SandboxFailure("the kernel refuses the overlay mount: " + "; ".join(answers), step="overlay", errno=errno.EINVAL)
+    raise SandboxFailure(
+        "the kernel refuses the overlay mount: " + "; ".join(answers), step="overlay", errno=errno.EINVAL
+    )
 
 
 def _mount_by_fds(layers: Layers, target: int, scratch: str) -> None:
     """Linux 6.13: layers as descriptors."""
     del scratch
-    _mount_new(layers, target, lambda context, key, fd: syscalls.fsconfig_fd(context, key, fd))
+    _mount_new(layers, target, syscalls.fsconfig_fd)
 
 
 def _mount_by_paths(layers: Layers, target: int, scratch: str) -> None:
     """Linux 6.8: one `lowerdir+` per layer; the path is short because it names the descriptor."""
     del scratch
-    _mount_new(layers, target, lambda context, key, fd: syscalls.fsconfig_string(context, key, f"/proc/self/fd/{fd}"))
+    _mount_new(
+        layers, target, lambda context, key, fd: syscalls.fsconfig_string(context, key, f"/proc/self/fd/{fd}")
+    )
 
 
 def _mount_new(layers: Layers, target: int, put: Callable[[int, str, int], None]) -> None:
@@ -98,7 +104,7 @@ def _mount_new(layers: Layers, target: int, put: Callable[[int, str, int], None]
 
 
 def render_options(layers: Layers) -> str:
-    """The option string for mount(2), with the names that `_mount_classic` makes. Raises `OSError` E2BIG where it would be cut."""
+    """The option string for mount(2), with the names that `_mount_classic` makes. Raises `OSError` where it would be cut."""
     parts = [*layers.flags(), "lowerdir=" + ":".join(str(n) for n in range(len(layers.lowers)))]
     if layers.upper is not None:
         parts += ["upperdir=u", "workdir=w"]
@@ -139,7 +145,9 @@ def verify_overlay(root: int, layers: Layers) -> None:
     """Compare the mount that the open directory `root` is on with `layers`. Raises `SandboxFailure` on any difference."""
     line = find_mount(root)
     if line is None:
-        raise SandboxFailure("the overlay mount is not in `/proc/self/mountinfo`", step="overlay verification")
+        raise SandboxFailure(
+            "the overlay mount is not in `/proc/self/mountinfo`", step="overlay verification"
+        )
     found = count_lowers(line)
     if found != len(layers.lowers):
         raise SandboxFailure(
@@ -148,7 +156,9 @@ def verify_overlay(root: int, layers: Layers) -> None:
         )
     read_only = bool(os.fstatvfs(root).f_flag & os.ST_RDONLY)
     if read_only and layers.upper is not None:
-        raise SandboxFailure("the overlay is read-only though an upper directory was given", step="overlay verification")
+        raise SandboxFailure(
+            "the overlay is read-only though an upper directory was given", step="overlay verification"
+        )
 
 
 def find_mount(fd: int) -> str | None:

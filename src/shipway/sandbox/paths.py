@@ -18,7 +18,7 @@ _MAX_LINKS = 40
 def open_in_root(root: int, path: str, flags: int = syscalls.O_PATH) -> int:
     """Open `path` as a process chrooted to `root` would. Raises `OSError`. The last component is followed unless O_NOFOLLOW."""
     resolve = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS
-    for _ in range(100):
+    while True:
         try:
             return syscalls.openat2(root, path, flags, resolve)
         except OSError as error:
@@ -27,7 +27,6 @@ def open_in_root(root: int, path: str, flags: int = syscalls.O_PATH) -> int:
             if error.errno in (errno.ENOSYS, errno.EPERM):
                 return walk_in_root(root, path, flags)
             raise
-    syscalls.fail(errno.EAGAIN, path)
 
 
 def walk_in_root(root: int, path: str, flags: int = syscalls.O_PATH) -> int:
@@ -72,8 +71,8 @@ def _reopen(fd: int, flags: int) -> int:
 def make_directories(root: int, path: str, mode: int = 0o755) -> int:
     """Make `path` and its parents inside `root` and return an O_PATH descriptor of it.
 
-    Links on the way are followed inside the root. Raises `OSError`: ENOTDIR where a part is no directory, ENOENT where a part is a
-    link to nothing (which is never created through).
+    Links on the way are followed inside the root. Raises `OSError`: ENOTDIR where a part is no directory, ENOENT where a part is
+    a link to nothing (which is never created through).
     """
     parts = [part for part in path.split("/") if part and part != "."]
     done = ""

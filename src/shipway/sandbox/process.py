@@ -6,12 +6,12 @@ entering a namespace.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _socket
 import errno
 import marshal
 import os
-
-import _signal  # type: ignore[import-not-found]
+import warnings
 
 from . import syscalls
 
@@ -28,6 +28,7 @@ TO_THE_GROUP = frozenset({SIGHUP, SIGINT, SIGQUIT, SIGCONT, SIGTSTP, SIGWINCH})
 """What a terminal would send to every process of the foreground, not to its leader alone."""
 ALL_SIGNALS = tuple(n for n in range(1, 65) if n not in (32, 33))
 """All but the two that the C library keeps for itself."""
+STANDARD = (0, 1, 2)
 _HIGHEST_FD = 0xFFFFFFFF
 
 
@@ -54,6 +55,13 @@ def default_signals() -> None:
 def handle_signal(number: int, handler: Any) -> Any:
     """`signal.signal` without its import."""
     return _signal.signal(number, handler)
+
+
+def fork() -> int:
+    """`os.fork` in a program that may have threads: the child makes system calls only, and leaves by exec or `_exit`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 class SignalReader:
@@ -95,12 +103,11 @@ def close_on_exec(keep: Iterable[int]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EINVAL):
             raise
-        for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
-            if fd > 2:
-                try:
-                    os.set_inheritable(fd, False)
-                except OSError:  # the listing's own descriptor
-                    continue
+        for fd in {int(name) for name in os.listdir("/proc/self/fd")} - set(STANDARD):
+            try:
+                os.set_inheritable(fd, False)
+            except OSError:  # the listing's own descriptor
+                continue
     for fd in keep:
         os.set_inheritable(fd, True)
 
@@ -124,7 +131,7 @@ def set_standard_streams(stdin: int, stdout: int, stderr: int) -> None:
 def duplicate_high(fd: int) -> int:
     """A duplicate of `fd` above the standard streams."""
     copy = os.dup(fd)
-    if copy > 2:
+    if copy not in STANDARD:
         return copy
     try:
         return duplicate_high(fd)
@@ -132,7 +139,7 @@ def duplicate_high(fd: int) -> int:
         os.close(copy)
 
 
-def send_message(fd: int, value: object) -> None:
+def send_message(fd: int, value: Any) -> None:
     """Write one value of built-in types to a pipe or socket."""
     data = marshal.dumps(value)
     view = memoryview(len(data).to_bytes(8, "little") + data)

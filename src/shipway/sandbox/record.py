@@ -1,9 +1,9 @@
 """Changes of owner, file capabilities, ACLs and devices: asked for inside, written down outside, answered "done".
 
 seccomp hands each such call to this process (linux/seccomp.h, user notification). The file meant is opened as the caller of the
-call would reach it and held open, so what is recorded at the end is where the file is then: a script that makes `shadow+`, gives it
-to a group and renames it to `shadow` is understood. Nothing here is a boundary: a process that lies about its own paths while
-they are read only spoils its own record.
+call would reach it and held open, so what is recorded at the end is where the file is then: a script that makes `shadow+`, gives
+it to a group and renames it to `shadow` is understood. Nothing here is a boundary: a process that lies about its own paths
+while they are read only spoils its own record.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _SHORTEST_ACL = 28
 """Bytes of an ACL with owner, group and others only."""
 _RECORDED_ATTRIBUTES = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _DELETED = " (deleted)"
+_NO_SHORT_ID = 0xFFFF
 _SHORT_ID_CALLS = frozenset({"chown", "lchown", "fchown"})
 """On 32-bit architectures these take ids of 16 bits."""
 
@@ -50,7 +51,7 @@ class Call:
         """A user or group id; -1 for no change."""
         if self.arch in (filters.I386, filters.ARM) and self.name in _SHORT_ID_CALLS:
             value = self.arguments[index] & 0xFFFF
-            return -1 if value == 0xFFFF else value
+            return -1 if value == _NO_SHORT_ID else value
         return -1 if self.integer(index) == -1 else self.arguments[index] & 0xFFFFFFFF
 
 
@@ -68,10 +69,13 @@ class _Record:
 
 
 class Recorder:
-    """Serves one listener. `merged_root`: the tree that stands for the root where nothing is mounted; None where the root is real."""
+    """Serves one listener and remembers."""
 
     def __init__(self, listener: int, *, merged_root: str | None = None, translated: bool = False):
-        """`translated`: PRoot stands between, so absolute paths of the calls are below `merged_root` though the processes' root is not."""
+        """`merged_root`: the tree that stands for the root where nothing is mounted.
+
+        `translated`: PRoot stands between, so absolute paths of the calls are below `merged_root` though the processes' root is not.
+        """
         self.listener = listener
         self.open = True
         self.notes: list[str] = []

@@ -13,8 +13,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-_X86_64 = {"pivot_root": 155, "prctl": 157, "mount": 165, "umount2": 166, "sethostname": 170, "capset": 126, "unshare": 272, "seccomp": 317, "signalfd4": 289}
-_AARCH64 = {"pivot_root": 41, "prctl": 167, "mount": 40, "umount2": 39, "sethostname": 161, "capset": 91, "unshare": 97, "seccomp": 277, "signalfd4": 74}
+_X86_64 = {
+    "pivot_root": 155,
+    "prctl": 157,
+    "mount": 165,
+    "umount2": 166,
+    "sethostname": 170,
+    "capget": 125,
+    "capset": 126,
+    "unshare": 272,
+    "seccomp": 317,
+    "signalfd4": 289,
+}
+_AARCH64 = {
+    "pivot_root": 41,
+    "prctl": 167,
+    "mount": 40,
+    "umount2": 39,
+    "sethostname": 161,
+    "capget": 90,
+    "capset": 91,
+    "unshare": 97,
+    "seccomp": 277,
+    "signalfd4": 74,
+}
 _COMMON = {
     "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432,
     "close_range": 436, "openat2": 437, "mount_setattr": 442,
@@ -88,8 +110,16 @@ def describe_namespaces(flags: int) -> str:
 
 
 def mount(source: str | None, target: str, kind: str | None, flags: int, data: bytes | None = None) -> None:
-    """The classic mount(2). The kernel cuts `data` at one page without an error: callers check its length and the result."""
-    call("mount", _path(source), os.fsencode(target), _path(kind), flags, data, what=f"{kind or 'flags'} on {target}")
+    """The classic call. The kernel cuts `data` at one page without an error: callers check its length and the result."""
+    call(
+        "mount",
+        _path(source),
+        os.fsencode(target),
+        _path(kind),
+        flags,
+        data,
+        what=f"{kind or 'flags'} on {target}",
+    )
 
 
 def umount(target: str, flags: int = 0) -> None:
@@ -98,12 +128,12 @@ def umount(target: str, flags: int = 0) -> None:
 
 
 def pivot_root(new: str, old: str) -> None:
-    """pivot_root(2)."""
+    """Exchange the root of this mount namespace."""
     call("pivot_root", os.fsencode(new), os.fsencode(old))
 
 
 def open_tree(directory: int, path: str, flags: int) -> int:
-    """open_tree(2): with `OPEN_TREE_CLONE` a detached copy of the mount at `path`."""
+    """Open a mount; with `OPEN_TREE_CLONE` a detached copy of the mount at `path`."""
     return call("open_tree", directory, os.fsencode(path), flags | OPEN_TREE_CLOEXEC, what=path)
 
 
@@ -119,7 +149,15 @@ def fsopen(kind: str) -> int:
 
 def fsconfig_string(context: int, key: str, value: str) -> None:
     """Set `key=value`; the kernel takes up to 255 bytes of value."""
-    call("fsconfig", context, FSCONFIG_SET_STRING, os.fsencode(key), os.fsencode(value), 0, what=f"{key}={value}")
+    call(
+        "fsconfig",
+        context,
+        FSCONFIG_SET_STRING,
+        os.fsencode(key),
+        os.fsencode(value),
+        0,
+        what=f"{key}={value}",
+    )
 
 
 def fsconfig_flag(context: int, key: str) -> None:
@@ -146,18 +184,18 @@ def mount_setattr(fd: int, attributes: int, *, recursive: bool, clear: int = 0) 
 
 
 def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
-    """openat2(2), close-on-exec."""
+    """Open with a rule for links (linux/openat2.h), close-on-exec."""
     how = b"".join(n.to_bytes(8, "little") for n in (flags | os.O_CLOEXEC, mode, resolve))
     return call("openat2", directory, os.fsencode(path), how, len(how), what=path)
 
 
 def prctl(option: int, value: int = 0, third: int = 0) -> int:
-    """prctl(2)."""
+    """Change this process."""
     return call("prctl", option, value, third, 0, 0, what=str(option))
 
 
 def close_range(first: int, last: int, flags: int = 0) -> None:
-    """close_range(2)."""
+    """Close, or mark, every descriptor from `first` to `last`."""
     call("close_range", first, last, flags)
 
 
@@ -173,6 +211,14 @@ def set_capabilities(mask: int) -> None:
     header = (0x20080522).to_bytes(4, "little") + bytes(4)
     data = b"".join(n.to_bytes(4, "little") for n in (low, low, 0, high, high, 0))
     call("capset", header, data)
+
+
+def permitted_capabilities() -> int:
+    """The permitted set of this process (capget(2))."""
+    header = (0x20080522).to_bytes(4, "little") + bytes(4)
+    data = ctypes.create_string_buffer(24)
+    call("capget", header, data)
+    return int.from_bytes(data.raw[4:8], "little") | int.from_bytes(data.raw[16:20], "little") << 32
 
 
 def signal_descriptor(mask: int) -> int:

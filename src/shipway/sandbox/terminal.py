@@ -24,7 +24,7 @@ def open_inside() -> int:
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for number in (0, 1, 2):
         os.dup2(slave, number, inheritable=True)
-    if slave > 2:
+    if slave not in (0, 1, 2):
         os.close(slave)
     return master
 
@@ -53,7 +53,14 @@ def make_raw(fd: int) -> None:
     if modes is None:
         return
     modes[0] &= ~(
-        termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP | termios.INLCR | termios.IGNCR | termios.ICRNL | termios.IXON
+        termios.IGNBRK
+        | termios.BRKINT
+        | termios.PARMRK
+        | termios.ISTRIP
+        | termios.INLCR
+        | termios.IGNCR
+        | termios.ICRNL
+        | termios.IXON
     )
     modes[1] &= ~termios.OPOST
     modes[2] = (modes[2] & ~(termios.CSIZE | termios.PARENB)) | termios.CS8
