@@ -83,18 +83,24 @@ def _configure(waiting: list[DebPart], unpacked: list[DebPart], configured: set[
     return Step(unpack=tuple(waiting), configure=True, triggers=find_activations(unpacked, configured))
 
 
+def staged_control(part: DebPart) -> str:
+    """Where the control files of a package wait until its preinst runs."""
+    return f"var/lib/dpkg/shipway.{part.name}.{part.architecture}"
+
+
 def render_script(step: Step, dpkg_version: str) -> bytes:
     """The shell script that does `step` inside."""
     lines = ["set -e", "cd /", f"export DPKG_RUNNING_VERSION={shlex.quote(dpkg_version)}"]
-    is_alone = len(step.preinst) == 1 and step.preinst[0] not in step.unpack
     for part in step.preinst:
-        script = f"/{TEMPORARY}/preinst" if is_alone else f"/var/lib/dpkg/info/{part.info}.preinst"
+        # debconf tells whose preinst it serves by the directory and the control file beside it.
+        lines.append(f"mv /{staged_control(part)} /{TEMPORARY}")
         variables = (
             f"DPKG_MAINTSCRIPT_PACKAGE={part.name} DPKG_MAINTSCRIPT_ARCH={part.architecture} "
             "DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1"
         )
         failed = f"{{ echo 'shipway: preinst of {part.name} failed' >&2; exit 1; }}"
-        lines.append(f"env {variables} {shlex.quote(script)} install || {failed}")
+        lines.append(f"env {variables} /{TEMPORARY}/preinst install || {failed}")
+        lines.append(f"rm -r /{TEMPORARY}")
     if step.configure:
         # `--force-depends` lets dpkg enter the cycles of the essential set; an order is kept all the same.
         lines.append("dpkg --force-depends --force-unsafe-io --configure --pending")

@@ -21,6 +21,7 @@ from shipway.core.errors import BuildError, SandboxError
 from shipway.core.events import Emit, Note, silent
 from shipway.core.manifest import DIRECTORY, SYMLINK, Entry, Manifest, disk_mode
 from shipway.core.text import shown
+from shipway.host import files
 from shipway.sandbox import Dev, Overlay, Proc, Request, SandboxFailure, run_captured
 
 if TYPE_CHECKING:
@@ -109,10 +110,12 @@ def make_system(
 
 
 def _enter(world: World, step: Step, settings: SystemSettings, dpkg: str, work: str, emit: Emit) -> None:
-    is_alone = len(step.preinst) == 1 and step.preinst[0] not in step.unpack
-    if is_alone:
-        world.stage_control(step.preinst[0])
-    os.makedirs(work, exist_ok=True)
+    for part in step.preinst:
+        world.stage_control(part)
+    # A volatile overlay marks its work directory, so that none is used twice.
+    if os.path.isdir(work):
+        files.remove_tree(work)
+    os.makedirs(work)
     request = Request(
         [
             Overlay([part.root for part in reversed(world.visible)], world.root, work, volatile=True),
@@ -140,8 +143,6 @@ def _enter(world: World, step: Step, settings: SystemSettings, dpkg: str, work: 
     if done.result.note:
         emit(Note(done.result.note, "warning"))
     world.recorded = world.recorded.merged(_recorded(done))
-    if is_alone:
-        world.unstage_control()
 
 
 def _recorded(done: Captured) -> Recorded:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shipway.build.capture import Recorded, make_whiteout, walk_files
 from shipway.build.dpkg_database import ADMIN, add_triggers, parse_diversions, render_stanza
-from shipway.build.system_plan import TEMPORARY
+from shipway.build.system_plan import staged_control
 from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class World:
 
     def stage_control(self, part: DebPart) -> None:
         """Put the control files of `part`, whose preinst runs next, where dpkg has them then."""
-        folder = os.path.join(self.root, TEMPORARY)
+        folder = os.path.join(self.root, staged_control(part))
         os.makedirs(folder)
         _write(os.path.join(folder, "control"), part.paragraph.encode("utf-8", "surrogateescape"), 0o644)
         info = os.path.join(part.root, ADMIN, "info")
@@ -71,10 +71,6 @@ class World:
             if name.startswith(prefix) and not name.endswith((".list", ".md5sums")):
                 shutil.copyfile(os.path.join(info, name), os.path.join(folder, name.removeprefix(prefix)))
         os.chmod(os.path.join(folder, "preinst"), 0o755)
-
-    def unstage_control(self) -> None:
-        """Take them away again."""
-        shutil.rmtree(os.path.join(self.root, TEMPORARY), ignore_errors=True)
 
     def diversions(self) -> tuple[Diversion, ...]:
         """What is diverted now."""
@@ -157,7 +153,7 @@ class World:
         for folder in ("info", "triggers", "updates", "alternatives"):
             os.makedirs(os.path.join(self.root, ADMIN, folder), exist_ok=True)
         _write(os.path.join(self.root, ADMIN, "arch"), f"{architecture}\n".encode(), 0o644)
-        for name in ("status", "available", "diversions"):
+        for name in ("status", "diversions"):
             _write(os.path.join(self.root, ADMIN, name), b"", 0o644)
         _write(os.path.join(self.root, ADMIN, "info/format"), b"1\n", 0o644)
         os.makedirs(os.path.join(self.root, "usr/sbin"), exist_ok=True)
