@@ -180,5 +180,8 @@ def _bytes(path: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return b""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return b""
     with open(descriptor, "rb") as file:
-        return file.read(_MAX_TEXT) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        return file.read(_MAX_TEXT)

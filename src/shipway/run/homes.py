@@ -96,7 +96,7 @@ def remove_home(state: str, project: str) -> int:
     folder = homes_folder(state, project)
     if not os.path.isdir(folder):
         raise NotFound(f"`{project}` has no home volume", hints=("a run makes one",))
-    size = folder_size(folder)
+    size = folder_size(home_folder(state, project))
     with translating_disk_errors(f"removing the home volume `{folder}`"):
         remove_tree(folder)
     return size

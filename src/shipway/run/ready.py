@@ -1,7 +1,7 @@
 """Launch records: what a run needs, found again by a few `stat` calls instead of reading spec, lock and plan.
 
 A record says of which files it is the consequence (spec, lock, requirements, ignore files, and files whose absence mattered)
-and which trees it mounts. It counts only while every one of those files is the same (time, size and inode; when one of
+and which trees it mounts. It counts only while every one of those files is the same (times, size and inode; when one of
 these differs, its digest) and every tree is still there. Hold the trees (`store.use(keys)`) before asking, so that no
 collection can take them in between. A record is a cache: any doubt means that there is none.
 """
@@ -30,8 +30,10 @@ class Input(NamedTuple):
     """One file as it was."""
 
     path: str
+    changed: int
+    """Nanoseconds, ctime, which nobody can set back as mtime. 0: not there, or so new that it may still change unseen."""
     mtime: int
-    """Nanoseconds; 0 for a file that is not there."""
+    """Nanoseconds."""
     size: int
     """-1 for a file that is not there."""
     inode: int
@@ -98,9 +100,10 @@ def _read_input(path: str) -> Input:
             status = os.fstat(file.fileno())
             digest = hashlib.sha256(file.read()).hexdigest()
     except OSError:
-        return Input(path, 0, -1, 0, "")
-    settled = time.time_ns() - status.st_mtime_ns > _SETTLED
-    return Input(path, status.st_mtime_ns if settled else 0, status.st_size, status.st_ino, digest)
+        return Input(path, 0, 0, -1, 0, "")
+    settled = time.time_ns() - status.st_ctime_ns > _SETTLED
+    changed = status.st_ctime_ns if settled else 0
+    return Input(path, changed, status.st_mtime_ns, status.st_size, status.st_ino, digest)
 
 
 def _is_same(entry: Input) -> bool:
@@ -108,7 +111,8 @@ def _is_same(entry: Input) -> bool:
         status = os.stat(entry.path)
     except OSError:
         return entry.size < 0
-    if (status.st_mtime_ns, status.st_size, status.st_ino) == (entry.mtime, entry.size, entry.inode):
+    now = (status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino)
+    if now == (entry.changed, entry.mtime, entry.size, entry.inode):
         return True
     return status.st_size == entry.size and _read_input(entry.path).digest == entry.digest
 

@@ -195,7 +195,7 @@ def remove_kept(state: str, project: str, name: str) -> int:
             f"`{name}` is in use by {describe_holders(lock.path)}", hints=("wait for it to end",)
         )
     try:
-        size = folder_size(folder)
+        size = folder_size(f"{folder}/upper")
         with translating_disk_errors(f"removing `{folder}`"):
             remove_tree(folder)
     finally:
