@@ -1,0 +1,66 @@
+"""Which file of a release fits a target: wheel tags by platform, Python and C library (PEP 425, PEP 600)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from shipway.core.platform import machine_name
+
+_OLDEST = {"x86_64": 5, "aarch64": 17}
+"""The first glibc 2.x that wheels of the machine were ever tagged for."""
+_LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+
+def wheel_platforms(platform: str, glibc: tuple[int, int]) -> tuple[str, ...]:
+    """Platform tags that run there, best first. `linux_x86_64` is none of them: it promises nothing about the C library."""
+    machine = machine_name(platform)
+    found = []
+    for minor in range(glibc[1], _OLDEST[machine] - 1, -1):
+        found.append(f"manylinux_2_{minor}_{machine}")
+        if minor in _LEGACY:
+            found.append(f"{_LEGACY[minor]}_{machine}")
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=64)
+def _ranks(platform: str, minor_version: str, glibc: tuple[int, int]) -> dict[str, int]:
+    major, minor = (int(part) for part in minor_version.split(".")[:2])
+    platforms = wheel_platforms(platform, glibc)
+    interpreter = f"cp{major}{minor}"
+    tags = [*cpython_tags((major, minor), abis=[interpreter], platforms=platforms)]
+    tags += compatible_tags((major, minor), interpreter=interpreter, platforms=platforms)
+    return {str(tag): rank for rank, tag in reversed(list(enumerate(tags)))}
+
+
+def find_wheel(
+    filenames: Iterable[str], platform: str, minor_version: str, glibc: tuple[int, int]
+) -> str | None:
+    """The file name that fits best, or None. Equal tags: the higher build number, then the name; order does not matter."""
+    ranks = _ranks(platform, minor_version, glibc)
+    fitting = []
+    for filename in filenames:
+        try:
+            _, _, build, tags = parse_wheel_filename(filename)
+        except InvalidWheelFilename:
+            continue
+        rank = min((ranks[str(tag)] for tag in tags if str(tag) in ranks), default=None)
+        if rank is not None:
+            fitting.append((rank, tuple(-number for number in build[:1]), filename))
+    return min(fitting)[2] if fitting else None
+
+
+def describe_misfit(
+    filenames: Iterable[str], platform: str, minor_version: str, glibc: tuple[int, int]
+) -> str:
+    """Why none of `filenames` fits, for a message: what is wanted and what there is."""
+    names = sorted(filenames)
+    wanted = f"Python {minor_version} on {platform} with glibc {glibc[0]}.{glibc[1]}"
+    if not names:
+        return f"no wheel at all for {wanted}"
+    tags = sorted({"-".join(name.removesuffix(".whl").split("-")[-3:]) for name in names})
+    shown = ", ".join(tags[:4]) + (", …" if len(tags) > 4 else "")  # noqa: PLR2004 - enough to see why
+    return f"no wheel for {wanted} (there are: {shown})"

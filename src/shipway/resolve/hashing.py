@@ -1,0 +1,24 @@
+"""Digests that an index does not state: the file is fetched once and hashed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from shipway.host.dirs import cache_dir
+from shipway.host.http import Fetcher
+from shipway.host.location import Location
+from shipway.resolve.simple_api import file_location
+
+
+def hash_file(fetcher: Fetcher, root: Location, place: str, filename: str) -> tuple[str, int]:
+    """sha256 (hex) and size of the file at `place` (URL or path), which the index at `root` links to.
+
+    Raises:
+        FetchError: it cannot be had.
+    """
+    url = place if "://" in place else "file://" + os.path.abspath(place)
+    with tempfile.TemporaryDirectory(prefix="hash-", dir=cache_dir()) as folder:
+        source = file_location(root, url)
+        got = fetcher.fetch([source], os.path.join(folder, "file"), None, None, name=filename)
+    return got.sha256.hex, got.size

@@ -1,0 +1,126 @@
+"""Source trees as values: the content of an sdist or of a folder, and the digest that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+
+from shipway.archive.names import checked_path, refuse
+from shipway.archive.stream import Bytes, decompress
+from shipway.archive.tar import read_tar
+from shipway.archive.zip import ZipReader
+from shipway.core.digest import BlobDigest
+from shipway.core.errors import SpecError
+from shipway.core.manifest import FILE, SYMLINK, Entry, Manifest
+from shipway.resolve.wheel_builder import SourceFile
+
+LINK = 0o120000
+_CHUNK = 1 << 18
+_MOST_BYTES = 512 << 20
+"""Sources are held in memory while they are packed for the sandbox."""
+_SKIPPED = frozenset(
+    {".git", ".hg", ".svn", ".tox", ".nox", ".venv", "venv", "__pycache__", "node_modules", "build", "dist"}
+    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", ".shipway"}
+)
+
+
+def read_sdist(path: str, filename: str) -> tuple[SourceFile, ...]:
+    """The files of an sdist below its one top folder.
+
+    Raises:
+        HostileInput: the archive breaks a rule; or holds more than one top folder, or special files.
+    """
+    members = _zip_files(path, filename) if filename.endswith(".zip") else _tar_files(path, filename)
+    files: list[SourceFile] = []
+    tops: set[str] = set()
+    for name, mode, data in members:
+        top, slash, below = name.partition("/")
+        tops.add(top)
+        if not slash or len(tops) > 1:
+            raise refuse(filename, name, "lies outside the one folder that an sdist has")
+        files.append(SourceFile(path=below, mode=mode, data=data))
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _tar_files(path: str, filename: str) -> Iterator[tuple[str, int, bytes]]:
+    size = os.path.getsize(path)
+    with open(path, "rb") as stream:
+        name = filename + ".gz" if filename.endswith(".tgz") else filename
+        chunks = decompress(name, iter(lambda: stream.read(_CHUNK), b""), size, filename)
+        for member in read_tar(Bytes(chunks), filename):
+            if member.kind == FILE:
+                yield member.path, 0o755 if member.mode & 0o100 else 0o644, member.content.read()
+            elif member.kind == SYMLINK:
+                yield member.path, LINK, os.fsencode(member.target)
+            elif member.kind != "d":
+                raise refuse(filename, member.path, "is neither file, folder nor symbolic link")
+
+
+def _zip_files(path: str, filename: str) -> Iterator[tuple[str, int, bytes]]:
+    with open(path, "rb") as stream:
+        reader = ZipReader(stream.fileno(), filename)
+        for member in reader.members:
+            yield member.path, 0o644, b"".join(reader.read(member))
+
+
+def read_folder(root: str, *, ignored: Callable[[str], bool] = lambda _: False) -> tuple[SourceFile, ...]:
+    """The files of a project's folder: all but version control, environments, caches, build results and what `ignored` names.
+
+    Raises:
+        SpecError: it is no folder, or holds far more than sources.
+    """
+    files: list[SourceFile] = []
+    total = 0
+    for folder, names, leaves in os.walk(root):
+        below = os.path.relpath(folder, root)
+        prefix = "" if below == "." else below + "/"
+        linked = [name for name in names if os.path.islink(os.path.join(folder, name))]
+        names[:] = sorted(
+            n for n in names if n not in linked and not _skips(folder, n) and not ignored(prefix + n)
+        )
+        for name in sorted([*leaves, *linked]):
+            if ignored(prefix + name) or name.endswith((".pyc", ".egg-link")):
+                continue
+            file = _read_leaf(os.path.join(folder, name), prefix + name)
+            if file is not None:
+                files.append(file)
+                total += len(file.data)
+        if total > _MOST_BYTES:
+            raise SpecError(
+                f"the Python project in `{root}` holds more than {_MOST_BYTES >> 20} MiB",
+                hints=["name data folders in `.dockerignore`, or move the package into a folder of its own"],
+            )
+    if not files:
+        raise SpecError(f"there is no Python project in `{root}`", hints=["correct the path in the spec"])
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _skips(folder: str, name: str) -> bool:
+    if name in _SKIPPED or name.endswith(".egg-info"):
+        return True
+    return os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
+
+
+def _read_leaf(path: str, name: str) -> SourceFile | None:
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        return SourceFile(path=name, mode=LINK, data=os.fsencode(os.readlink(path)))
+    if not stat.S_ISREG(status.st_mode):
+        return None  # a socket or a pipe is no source
+    checked_path(name, "project")
+    with open(path, "rb") as stream:
+        return SourceFile(path=name, mode=0o755 if status.st_mode & 0o100 else 0o644, data=stream.read())
+
+
+def tree_digest(files: Iterable[SourceFile]) -> BlobDigest:
+    """The digest of a tree of sources: paths, the executable bit, contents; no times, no owners."""
+    entries = []
+    for file in files:
+        if file.mode == LINK:
+            entries.append(Entry(file.path, SYMLINK, 0o777, target=os.fsdecode(file.data)))
+        else:
+            digest = hashlib.sha256(file.data).hexdigest()
+            entries.append(Entry(file.path, FILE, file.mode, size=len(file.data), digest=digest))
+    return BlobDigest(str(Manifest(entries).identity()))

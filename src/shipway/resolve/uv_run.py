@@ -1,0 +1,149 @@
+"""uv at work: a stand-in project in a private folder is locked; nothing of any project runs on the host."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from shipway.core.errors import FetchError, OfflineError, ToolError
+from shipway.host.dirs import cache_dir
+from shipway.host.indexes import DEFAULT, Index
+from shipway.host.location import Location
+from shipway.host.proc import Command, run
+from shipway.host.uv_tool import uv_environment, uv_program
+from shipway.resolve.uv_project import UvProject, render_project
+
+_NETWORK_SIGNS = (
+    "Failed to fetch",
+    "error sending request",
+    "Request failed",
+    "Failed to download",
+    "operation timed out",
+)
+_BROKEN_SIGNS = (
+    "Failed to deserialize",
+    "invalid JSON",
+    "Unsupported `Content-Type`",
+    "Failed to read metadata",
+    "Received some unexpected",
+)
+
+
+class NoSolution(Exception):
+    """uv found no set of versions; `text` is its reasoning."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+def uv_cache() -> str:
+    """Our own cache of what uv downloads; never the one that the caller's uv links environments to."""
+    path = os.path.join(cache_dir(), "uv")
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    return path
+
+
+def run_uv_lock(
+    project: UvProject,
+    preferences: str,
+    *,
+    default: Location,
+    indexes: Sequence[Index] = (),
+    folder: str = "",
+    offline: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[str, tuple[str, ...]]:
+    """The `uv.lock` for `project`, and what uv warned of. `indexes`: strongest first; `folder`: wheels that were built here.
+
+    Raises:
+        NoSolution: the requirements cannot be satisfied.
+        FetchError: an index did not answer as it should.
+        OfflineError: the network is forbidden and the cache has too little.
+    """
+    environ = os.environ if environ is None else environ
+    cache = uv_cache()
+    env = uv_environment(environ, cache)
+    env.update(_index_variables(default, indexes))
+    if folder:
+        env["UV_FIND_LINKS"] = folder
+    argv = [
+        uv_program(),
+        "lock",
+        "--quiet",
+        "--no-build",
+        "--python",
+        sys.executable,
+        *(["--offline"] if offline else []),
+    ]
+    with tempfile.TemporaryDirectory(prefix="lock-", dir=cache_dir()) as place:
+        _write(os.path.join(place, "pyproject.toml"), render_project(project))
+        if preferences:
+            _write(os.path.join(place, "uv.lock"), preferences)
+        finished = run(Command(argv=tuple(argv), env=env, cwd=place))
+        if finished.code:
+            raise _failure(finished.stderr.decode("utf-8", "replace"), offline=offline)
+        with open(os.path.join(place, "uv.lock"), encoding="utf-8") as file:
+            return file.read(), _warnings(finished.stderr.decode("utf-8", "replace"))
+
+
+def _warnings(text: str) -> tuple[str, ...]:
+    return tuple(line.removeprefix("warning: ") for line in text.splitlines() if line.startswith("warning: "))
+
+
+def _index_variables(default: Location, indexes: Sequence[Index]) -> dict[str, str]:
+    """Addresses and, apart from them, credentials: the environment of a process is not in its command line, nor in any lock."""
+    variables = {"UV_DEFAULT_INDEX": f"{DEFAULT}={default.url}"}
+    variables.update(_credentials(DEFAULT, default))
+    for index in indexes:
+        variables.update(_credentials(index.alias, index.locations[0]))
+    searched = [f"{index.alias}={index.locations[0].url}" for index in indexes if not index.flat]
+    if searched:
+        variables["UV_INDEX"] = " ".join(searched)
+    return variables
+
+
+def _credentials(name: str, place: Location) -> dict[str, str]:
+    if place.auth is None:
+        return {}
+    upper = re.sub(r"[^A-Z0-9]", "_", name.upper())
+    return {f"UV_INDEX_{upper}_USERNAME": place.auth.user, f"UV_INDEX_{upper}_PASSWORD": place.auth.password}
+
+
+def _failure(text: str, *, offline: bool) -> Exception:
+    """What went wrong, by the recorded forms of uv 0.13's messages (tests/unit/resolve/test_wheels_uv_messages.py)."""
+    if offline and ("network connectivity is disabled" in text or "network was disabled" in text):
+        return OfflineError(
+            "the Python packages have to be looked up, and the network is switched off",
+            hints=["leave out --offline"],
+        )
+    if "lack of valid authentication credentials" in text:
+        return FetchError(
+            "a Python index asks for credentials, and has none or refuses them",
+            hints=["put them into ~/.netrc, or into the address that the host's uv or pip configuration has"],
+            detail=text,
+        )
+    if "No solution found" in text:
+        return NoSolution(text)
+    if any(sign in text for sign in (*_NETWORK_SIGNS, *_BROKEN_SIGNS)):
+        place = re.search(r"https?://[^\s`)]+", text)
+        where = f" at `{place[0]}`" if place else ""
+        return FetchError(
+            f"a Python index{where} does not answer as an index should",
+            hints=[
+                "run the command again",
+                "run `shipway doctor` to check indexes, proxies and certificates",
+            ],
+            detail=text,
+        )
+    return ToolError(
+        "uv could not resolve the Python packages", hints=["the lines below are uv's own"], detail=text
+    )
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
