@@ -67,13 +67,15 @@ def parse_requirement(text: str) -> Requirement:
         raise ValueError("does not start with a package name")
     rest = text.strip()[head.end() :]
     if rest.startswith("@"):
-        url, _, marker = rest[1:].strip().partition(" ;")
+        url, ends, marker = rest[1:].strip().partition(" ;")
         if not url.strip() or any(char.isspace() for char in url.strip()):
             raise ValueError("names no address after `@`")
         specifier: tuple[str, ...] = ()
     else:
-        clauses, _, marker = rest.partition(";")
+        clauses, ends, marker = rest.partition(";")
         url, specifier = "", _clauses(clauses)
+    if ends and not marker.strip():
+        raise ValueError("names no environment marker after `;`")
     return Requirement(
         name=normal_name(head[1]),
         extras=_extras(head[2] or ""),

@@ -259,7 +259,7 @@ class Reader:
                 self.contents.indexes.append(index)
 
     def _find_links(self, value: str, origin: Origin, folder: str) -> None:
-        path = find_inside(value, folder)
+        path = None if "://" in value else find_inside(value, folder)
         if path is None:
             hint = "a folder of the project is understood; for an index write `[indexes.ALIAS]` with `url`"
             self.findings.refuse(origin, f"`{_safe(value)}` is no folder of the project", hint)

@@ -192,7 +192,7 @@ def test_in_pyproject_and_alone():
     assert spec.default_target == "default"
     assert str(spec.target().apt[0].origin) == "pyproject.toml:14 (tool.shipway.apt)"
     assert [wish.text for wish in spec.target().pip] == ["rich"]
-    with pytest.raises(SpecError, match="tool.shipway"):
+    with pytest.raises(SpecError, match=r"tool\.shipway"):
         parse_spec("[project]\nname='x'", {}, file="pyproject.toml")
 
 
