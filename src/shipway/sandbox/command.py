@@ -51,7 +51,7 @@ def _become(request: Request, world: World | None, channel: FdChannel | None, re
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
     argv, env = _enter(request, world)
     process.default_signals()
-    give_up_rights(request, channel)
+    give_up_rights(request, channel, mode=world.mode if world is not None else "")
     process.close_on_exec(request.keep_fds)
     process.restore_signals(())
     message, number = execute(argv, env)
@@ -80,7 +80,7 @@ def _enter_directory(request: Request) -> None:
         ) from error
 
 
-def give_up_rights(request: Request, channel: FdChannel | None) -> None:
+def give_up_rights(request: Request, channel: FdChannel | None, *, mode: str = "") -> None:
     """Capabilities, no_new_privs and the filter, in the order that lets each step still be taken."""
     kept: tuple[int, ...] = () if request.drop_caps else BUILD_CAPABILITIES
     _drop_bounding(kept)
@@ -92,6 +92,7 @@ def give_up_rights(request: Request, channel: FdChannel | None) -> None:
         suppress_sync=request.suppress_sync,
         terminal=request.seccomp_terminal,
         keyrings=request.seccomp_terminal,
+        fake_root=mode == PROOT and request.host_uid_as == "root" and request.suppress_chown,
     )
     if not program:
         return

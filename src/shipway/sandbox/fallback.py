@@ -219,10 +219,11 @@ class World:
         """PRoot's command line; the environment it starts with is its own, so loader variables of ours travel as arguments."""
         request = self.request
         binds = [word for source, target in self._binds for word in ("-b", f"{source}:{target}")]
-        fake_root = ["-0"] if request.host_uid_as == "root" else []
+        # PRoot's own pretence of root rewrites the ids of a chown before it can be recorded; a build pretends by the filter.
+        fake_root = ["-0"] if request.host_uid_as == "root" and not request.suppress_chown else []
         loader = [f"{name}={value}" for name, value in request.env.items() if name.startswith("LD_")]
         command = ["/usr/bin/env", *loader, *request.argv] if loader else list(request.argv)
-        return [proot, "--kill-on-exit", *fake_root, "-r", self.place, *binds, "-w", request.cwd, *command]
+        return [proot, *fake_root, "-r", self.place, *binds, "-w", request.cwd, *command]
 
 
 def proot_environment(env: dict[str, str]) -> dict[str, str]:

@@ -27,6 +27,10 @@ _ID_CALLS_32 = {
     "setresuid": 164, "setresgid": 170, "setreuid32": 203, "setregid32": 204, "setgroups32": 206, "setresuid32": 208,
     "setresgid32": 210, "setuid32": 213, "setgid32": 214, "setfsuid32": 215, "setfsgid32": 216, "capset": 185,
 }  # fmt: skip
+_WHO_CALLS_32 = {
+    "getuid": 24, "getgid": 47, "geteuid": 49, "getegid": 50, "getuid32": 199, "getgid32": 200, "geteuid32": 201,
+    "getegid32": 202, "getresuid": 165, "getresgid": 171, "getresuid32": 209, "getresgid32": 211,
+}  # fmt: skip
 _OWNER_CALLS_32 = {"lchown": 16, "fchown": 95, "chown": 182, "lchown32": 198, "fchown32": 207, "chown32": 212}
 _XATTR_CALLS_32 = {"setxattr": 226, "lsetxattr": 227, "fsetxattr": 228, "setxattrat": 463}
 
@@ -36,10 +40,12 @@ CALLS: dict[int, dict[str, int]] = {
         "setgid": 106, "setreuid": 113, "setregid": 114, "setgroups": 116, "setresuid": 117, "setresgid": 119, "setfsuid": 122,
         "setfsgid": 123, "capset": 126, "mknod": 133, "sync": 162, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190,
         "add_key": 248, "request_key": 249, "keyctl": 250, "mknodat": 259, "fchownat": 260, "sync_file_range": 277,
-        "syncfs": 306, "setxattrat": 463,
+        "syncfs": 306, "setxattrat": 463, "getuid": 102, "getgid": 104, "geteuid": 107, "getegid": 108, "getresuid": 118,
+        "getresgid": 120,
     },
     I386: {
-        **_ID_CALLS_32, **_OWNER_CALLS_32, **_XATTR_CALLS_32, "ioctl": 54, "msync": 144, "fsync": 118, "fdatasync": 148,
+        **_ID_CALLS_32, **_OWNER_CALLS_32, **_XATTR_CALLS_32, **_WHO_CALLS_32, "ioctl": 54, "msync": 144, "fsync": 118,
+        "fdatasync": 148,
         "mknod": 14, "sync": 36, "add_key": 286, "request_key": 287, "keyctl": 288, "mknodat": 297, "fchownat": 298,
         "sync_file_range": 314, "syncfs": 344,
     },
@@ -47,10 +53,12 @@ CALLS: dict[int, dict[str, int]] = {
         "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "ioctl": 29, "mknodat": 33, "fchownat": 54, "fchown": 55, "sync": 81,
         "fsync": 82, "fdatasync": 83, "sync_file_range": 84, "capset": 91, "setregid": 143, "setgid": 144, "setreuid": 145,
         "setuid": 146, "setresuid": 147, "setresgid": 149, "setfsuid": 151, "setfsgid": 152, "setgroups": 159, "add_key": 217,
-        "request_key": 218, "keyctl": 219, "msync": 227, "syncfs": 267, "setxattrat": 463,
+        "request_key": 218, "keyctl": 219, "msync": 227, "syncfs": 267, "setxattrat": 463, "getuid": 174, "geteuid": 175,
+        "getgid": 176, "getegid": 177, "getresuid": 148, "getresgid": 150,
     },
     ARM: {
-        **_ID_CALLS_32, **_OWNER_CALLS_32, **_XATTR_CALLS_32, "ioctl": 54, "msync": 144, "fsync": 118, "fdatasync": 148,
+        **_ID_CALLS_32, **_OWNER_CALLS_32, **_XATTR_CALLS_32, **_WHO_CALLS_32, "ioctl": 54, "msync": 144, "fsync": 118,
+        "fdatasync": 148,
         "mknod": 14, "sync": 36, "add_key": 309, "request_key": 310, "keyctl": 311, "mknodat": 324, "fchownat": 325,
         "sync_file_range": 341, "syncfs": 373,
     },
@@ -64,6 +72,8 @@ XATTR_CALLS = frozenset(_XATTR_CALLS_32)
 DEVICE_CALLS = frozenset({"mknod", "mknodat"})
 ID_CALLS = frozenset(_ID_CALLS_32)
 SYNC_CALLS = frozenset({"fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"})
+WHO_CALLS = frozenset(name for name in _WHO_CALLS_32 if "res" not in name)
+WHO_ALL_CALLS = frozenset(_WHO_CALLS_32) - WHO_CALLS
 KEYRING_CALLS = frozenset({"add_key", "request_key", "keyctl"})
 
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
@@ -79,17 +89,32 @@ Instruction = tuple[int, int, int, int]
 
 
 def plan_filter(
-    *, record: bool, suppress_sync: bool, terminal: bool, keyrings: bool, machine: str = MACHINE
+    *,
+    record: bool,
+    suppress_sync: bool,
+    terminal: bool,
+    keyrings: bool,
+    fake_root: bool = False,
+    machine: str = MACHINE,
 ) -> list[Instruction]:
     """The program as (code, jump if true, jump if false, constant). Empty if nothing is asked for.
 
-    `record`: owners, attributes and devices are notified, changes of own ids answered 0. `terminal`, `keyrings`: refused.
+    `record`: owners, attributes and devices are notified, changes of own ids answered 0. `fake_root`: who asks for its ids
+    is told 0, for builds that are not root of anything. `terminal`, `keyrings`: refused.
     """
-    if not (record or suppress_sync or terminal or keyrings):
+    if not (record or suppress_sync or terminal or keyrings or fake_root):
         return []
+    answers: tuple[tuple[frozenset[str], int], ...] = (
+        (OWNER_CALLS | XATTR_CALLS if record else frozenset(), NOTIFY),
+        (ID_CALLS if record else frozenset(), DONE),
+        (WHO_CALLS if fake_root else frozenset(), DONE),
+        (WHO_ALL_CALLS if fake_root and record else frozenset(), NOTIFY),
+        (SYNC_CALLS if suppress_sync else frozenset(), DONE),
+        (KEYRING_CALLS if keyrings else frozenset(), REFUSED),
+    )
     program: list[Instruction] = [(_LOAD, 0, 0, _ARCH_AT)]
     for arch in DOORS[machine]:
-        block = _block(arch, record=record, suppress_sync=suppress_sync, terminal=terminal, keyrings=keyrings)
+        block = _block(arch, answers, record=record, terminal=terminal)
         # A conditional jump reaches 255 instructions, an unconditional one any number.
         program += [(_EQUAL, 1, 0, arch), (_JUMP, 0, 0, len(block)), *block]
     return [*program, (_RETURN, 0, 0, ABSENT)]
@@ -101,19 +126,14 @@ def render_filter(program: list[Instruction]) -> bytes:
 
 
 def _block(
-    arch: int, *, record: bool, suppress_sync: bool, terminal: bool, keyrings: bool
+    arch: int, answers: tuple[tuple[frozenset[str], int], ...], *, record: bool, terminal: bool
 ) -> list[Instruction]:
     calls = CALLS[arch]
     block: list[Instruction] = [(_LOAD, 0, 0, _NUMBER_AT)]
     if arch == X86_64:
         # x32 shares this architecture's word and has numbers of its own; no distribution of ours uses it.
         block += [(_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, ABSENT)]
-    for names, answer in (
-        (OWNER_CALLS | XATTR_CALLS if record else (), NOTIFY),
-        (ID_CALLS if record else (), DONE),
-        (SYNC_CALLS if suppress_sync else (), DONE),
-        (KEYRING_CALLS if keyrings else (), REFUSED),
-    ):
+    for names, answer in answers:
         for name in sorted(names):
             if name in calls:
                 block += [(_EQUAL, 0, 1, calls[name]), (_RETURN, 0, 0, answer)]

@@ -10,6 +10,7 @@ import _socket
 import fcntl
 import os
 import select
+import sys
 
 from . import command, fallback, process, syscalls
 from .model import CHROOT, NAMESPACES, PROOT, SandboxFailure
@@ -53,7 +54,15 @@ def run_init(inside: Inside) -> NoReturn:
         os._exit(1)
 
 
+def forbid_imports() -> None:
+    """Never load code from now on: the module path will mean the sandbox's files, and this process has more rights than they."""
+    sys.meta_path.clear()
+    sys.path_hooks.clear()
+    sys.path.clear()
+
+
 def _live(inside: Inside) -> None:
+    forbid_imports()
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, process.SIGKILL)
     if _gone(inside.release):
         os._exit(1)
@@ -205,7 +214,7 @@ def _end_the_rest(*, own_pids: bool) -> None:
 
 def _kill_children() -> None:
     """Without a pid namespace orphans come to us as children; each is killed as it comes."""
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:
+    with open(f"/proc/self/task/{os.getpid()}/children", encoding="utf-8") as listing:
         pids = [int(pid) for pid in listing.read().split()]
     for pid in pids:
         try:

@@ -164,7 +164,7 @@ def verify_overlay(root: int, layers: Layers) -> None:
 def find_mount(fd: int) -> str | None:
     """The line of `/proc/self/mountinfo` of the mount that `fd` is on."""
     wanted = ""
-    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii", errors="replace") as info:
+    with open(f"/proc/self/fdinfo/{fd}", encoding="utf-8", errors="replace") as info:
         for row in info:
             if row.startswith("mnt_id:"):
                 wanted = row.split()[1]
