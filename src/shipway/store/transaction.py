@@ -213,6 +213,11 @@ class Transaction:
         """Where to write the artifact `digest` before `add_blob`."""
         return f"{self.path}/blob-{digest.hex}"
 
+    def find_blob(self, digest: BlobDigest) -> str | None:
+        """Like `Store.find_blob`, and finds what this transaction has added but not committed."""
+        with self._mutex:
+            return self._blobs.get(digest) or self._store.find_blob(digest)
+
     def add_blob(self, path: str, digest: BlobDigest) -> str:
         """Add the file `path` of this transaction, whose bytes the caller has checked against `digest`.
 
