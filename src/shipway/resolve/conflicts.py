@@ -73,7 +73,7 @@ def explain(
     if missing:
         return _not_found(missing[1], text, groups, known, detail)
     absent = _NO_VERSION.search(flat)
-    if absent and absent[2]:
+    if absent and (absent[2] or not versions_of(absent[1])):
         return _no_version(absent[1], absent[2], groups, versions_of(absent[1]), detail)
     return _conflict(text, groups, remarks, detail)
 
@@ -139,7 +139,13 @@ def _no_version(
     wanted = re.sub(r"[<>=!~]", "", specifier.partition(",")[0])
     near = difflib.get_close_matches(wanted, versions, n=_MOST_VERSIONS // 3, cutoff=0.4)
     newest = list(versions[-_MOST_VERSIONS:])
-    hints = []
+    hints = (
+        []
+        if newest
+        else [
+            f"the index lists no file of `{name}`: run `shipway doctor` to see whether it is an index at all"
+        ]
+    )
     if near:
         hints.append(f"nearest: {', '.join(near)}")
     if newest:

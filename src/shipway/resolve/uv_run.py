@@ -53,11 +53,15 @@ def run_uv_lock(
     *,
     default: Location,
     indexes: Sequence[Index] = (),
+    searched: Sequence[str] = (),
     folder: str = "",
     offline: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> tuple[str, tuple[str, ...]]:
-    """The `uv.lock` for `project`, and what uv warned of. `indexes`: strongest first; `folder`: wheels that were built here.
+    """The `uv.lock` for `project`, and what uv warned of.
+
+    `indexes`: all but the default one; `searched`: aliases of those that any package may come from, strongest first; `folder`:
+    wheels that were built here.
 
     Raises:
         NoSolution: the requirements cannot be satisfied.
@@ -67,13 +71,12 @@ def run_uv_lock(
     environ = os.environ if environ is None else environ
     cache = uv_cache()
     env = uv_environment(environ, cache)
-    env.update(_index_variables(default, indexes))
+    env.update(_index_variables(default, indexes, searched))
     if folder:
-        env["UV_FIND_LINKS"] = folder
+        env["UV_FIND_LINKS"] = ",".join(filter(None, [folder, env.get("UV_FIND_LINKS", "")]))
     argv = [
         uv_program(),
         "lock",
-        "--quiet",
         "--no-build",
         "--python",
         sys.executable,
@@ -94,15 +97,20 @@ def _warnings(text: str) -> tuple[str, ...]:
     return tuple(line.removeprefix("warning: ") for line in text.splitlines() if line.startswith("warning: "))
 
 
-def _index_variables(default: Location, indexes: Sequence[Index]) -> dict[str, str]:
+def _index_variables(default: Location, indexes: Sequence[Index], searched: Sequence[str]) -> dict[str, str]:
     """Addresses and, apart from them, credentials: the environment of a process is not in its command line, nor in any lock."""
     variables = {"UV_DEFAULT_INDEX": f"{DEFAULT}={default.url}"}
     variables.update(_credentials(DEFAULT, default))
     for index in indexes:
         variables.update(_credentials(index.alias, index.locations[0]))
-    searched = [f"{index.alias}={index.locations[0].url}" for index in indexes if not index.flat]
-    if searched:
-        variables["UV_INDEX"] = " ".join(searched)
+    by_alias = {index.alias: index for index in indexes}
+    # uv's variable takes no folders; one that serves any package is a find-links place.
+    variables["UV_INDEX"] = " ".join(
+        f"{a}={by_alias[a].locations[0].url}" for a in searched if not by_alias[a].flat
+    )
+    folders = [by_alias[alias].locations[0].url for alias in searched if by_alias[alias].flat]
+    if folders:
+        variables["UV_FIND_LINKS"] = ",".join(folders)
     return variables
 
 

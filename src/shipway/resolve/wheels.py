@@ -196,19 +196,21 @@ def _differences(chosen: Chosen) -> int:
 def _lock(session: _Session, groups: Mapping[str, WheelRequest], kept: Sequence[Wheel]) -> Chosen:
     """One run of uv, on the first location of the default index that answers."""
     sources = index_sources(list(groups.values()))
-    searched = [session.table.require(alias) for alias, source in sources.items() if not source.packages]
+    indexes = [session.table.require(alias) for alias in sources]
+    searched = [index for index in indexes if not sources[index.alias].packages]
     lowest = _lowest_python(list(groups.values()))
     additions = session.workshop.additions(tuple(session.excluded))
     project = make_project(groups, session.table, additions, lowest)
     locations = session.table.require(DEFAULT).locations
     for number, location in enumerate(locations):
-        addresses = {DEFAULT: location.url, **{index.alias: index.locations[0].url for index in searched}}
+        addresses = {DEFAULT: location.url, **{index.alias: index.locations[0].url for index in indexes}}
         try:
             text, warnings = run_uv_lock(
                 project,
                 render_preferences(kept, addresses, lowest) if kept else "",
                 default=location,
-                indexes=searched,
+                indexes=indexes,
+                searched=[index.alias for index in searched],
                 folder=session.workshop.folder,
                 offline=session.fetcher.offline,
                 environ=session.environ,
