@@ -8,7 +8,7 @@ from shipway.run import native
 
 if TYPE_CHECKING:
     from shipway.core.events import Emit
-    from shipway.run.model import Outcome, RunRequest
+    from shipway.run.model import Merge, Outcome, RunRequest
 
 
 class Engine(Protocol):
@@ -23,7 +23,9 @@ class Engine(Protocol):
         """What `run` would do, one line per step; does nothing."""
         ...
 
-    def run(self, request: RunRequest, *, state: str, runtime: str, emit: Emit) -> Outcome:
+    def run(
+        self, request: RunRequest, *, state: str, runtime: str, emit: Emit, merge: Merge | None = None
+    ) -> Outcome:
         """Run the container to its end, with the caller's terminal and streams.
 
         Raises:
@@ -42,9 +44,11 @@ class NativeEngine:
         """The sandbox's steps."""
         return native.describe_native(request)
 
-    def run(self, request: RunRequest, *, state: str, runtime: str, emit: Emit) -> Outcome:
+    def run(
+        self, request: RunRequest, *, state: str, runtime: str, emit: Emit, merge: Merge | None = None
+    ) -> Outcome:
         """See `native.run_native`."""
-        return native.run_native(request, state=state, runtime=runtime, emit=emit)
+        return native.run_native(request, state=state, runtime=runtime, emit=emit, merge=merge)
 
 
 ENGINES: dict[str, Engine] = {native.NAME: NativeEngine()}

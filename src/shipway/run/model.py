@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -198,7 +199,7 @@ class RunRequest(NamedTuple):
     notes: tuple[str, ...] = ()
     """What the caller should be told, once."""
     merged_root: str = ""
-    """A private copy of the lowers, for hosts where nothing can be mounted; made by the caller."""
+    """A private tree of all lowers, for hosts where they cannot be mounted."""
 
 
 class Outcome(NamedTuple):
@@ -207,3 +208,7 @@ class Outcome(NamedTuple):
     code: int
     """What `shipway` exits with: the child's own code, or 128 + the signal that ended it."""
     isolation: str = "namespaces"
+
+
+Merge = Callable[[Sequence[str], str], None]
+"""Fills the empty directory (second) with what the lowers (first, top one first) are when stacked; the caller owns all of it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.events import Note, silent
 from shipway.core.text import shown
-from shipway.host.files import translating_disk_errors
+from shipway.host.files import remove_tree, translating_disk_errors
 from shipway.run.facts import find_inside
 from shipway.run.homes import ensure_home
 from shipway.run.model import Outcome, Top
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from shipway.core.events import Emit
-    from shipway.run.model import Mount, RunRequest
+    from shipway.run.model import Merge, Mount, RunRequest
     from shipway.run.tops import TopFolders
     from shipway.sandbox.model import Op, Result
 
 NAME = "native"
+_REFUSALS = frozenset({"namespaces", "mounts", "overlay"})
+"""Steps of the sandbox after whose failure nothing has run, and a merged tree may still do."""
 _EPHEMERAL = ("/run", "/var/tmp")  # noqa: S108 - inside a container, in memory of its own
 
 
@@ -84,10 +86,13 @@ def describe_native(request: RunRequest) -> tuple[str, ...]:
     return tuple(map(shown, plan_sandbox(request, example_folders(request)).describe()))
 
 
-def run_native(request: RunRequest, *, state: str, runtime: str, emit: Emit = silent) -> Outcome:
+def run_native(
+    request: RunRequest, *, state: str, runtime: str, emit: Emit = silent, merge: Merge | None = None
+) -> Outcome:
     """Run the container to its end with the caller's terminal and streams.
 
-    `state`: the state folder. `runtime`: XDG_RUNTIME_DIR of the user's session manager, empty if there is none.
+    `state`: the state folder. `runtime`: XDG_RUNTIME_DIR of the user's session manager, empty if there is none. `merge`: makes
+    one tree of all lowers, for hosts that refuse namespaces or overlay mounts; without it such hosts are refused.
 
     Raises:
         EngineError: it could not be started (125), or its command cannot be executed (126) or is not there (127).
@@ -98,13 +103,50 @@ def run_native(request: RunRequest, *, state: str, runtime: str, emit: Emit = si
         emit(Note(note, "warning"))
     with opened_top(request, state, emit) as folders:
         _prepare(request, folders, state)
-        plan = plan_sandbox(request, folders)
-        result = _run_limited(request, plan, runtime, emit) if request.limits.asked else _run(plan)
+        try:
+            result = _run_somehow(request, folders, runtime, emit, merge)
+        except SandboxFailure as failure:
+            raise EngineError(
+                f"The container could not be started: {failure.message}",
+                hints=(*failure.hints, "`shipway doctor` says what this host refuses"),
+            ) from failure
     if result.note:
         emit(Note(result.note, "warning"))
     if result.message:
         raise _not_started(request, result)
     return Outcome(result.code, result.mode)
+
+
+def _run_somehow(
+    request: RunRequest, folders: TopFolders, runtime: str, emit: Emit, merge: Merge | None
+) -> Result:
+    try:
+        return _run_limited(request, plan_sandbox(request, folders), runtime, emit)
+    except SandboxFailure as failure:
+        if merge is None or failure.step not in _REFUSALS:
+            raise
+    merged = request._replace(merged_root=_make_merged(request, folders, merge))
+    if request.top is Top.READ_ONLY:
+        emit(
+            Note(
+                "this host refuses what a read-only environment needs; what is written is thrown away instead",
+                "warning",
+            )
+        )
+    return _run_limited(merged, plan_sandbox(merged, folders), runtime, emit)
+
+
+def _make_merged(request: RunRequest, folders: TopFolders, merge: Merge) -> str:
+    """A tree of this run's own, or the one that was kept: what is written goes into it."""
+    base = os.path.dirname(folders.upper) if request.top is Top.KEPT else folders.run
+    tree, part = f"{base}/merged", f"{base}/merged.part"
+    if not os.path.isdir(tree):
+        with translating_disk_errors(f"merging the environment at `{tree}`"):
+            remove_tree(part)
+            os.mkdir(part, 0o755)
+            merge(request.lowers, part)
+            os.rename(part, tree)
+    return tree
 
 
 def _prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
@@ -182,6 +224,8 @@ def require_mount_points(mounts: Iterable[Mount]) -> None:
 
 
 def _run_limited(request: RunRequest, plan: Request, runtime: str, emit: Emit) -> Result:
+    if not request.limits.asked:
+        return _run(plan)
     from shipway.run.limits import enforced_limits  # noqa: PLC0415 - drags in `subprocess`, and most runs have no limit
 
     name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
@@ -201,13 +245,7 @@ def _run_limited(request: RunRequest, plan: Request, runtime: str, emit: Emit) -
 def _run(plan: Request, on_start: Callable[[int], None] | None = None) -> Result:
     from shipway.sandbox.launch import run  # noqa: PLC0415 - drags in `ctypes`, which describing a run does not need
 
-    try:
-        return run(plan, on_start=on_start)
-    except SandboxFailure as failure:
-        raise EngineError(
-            f"The container could not be started: {failure.message}",
-            hints=("`shipway doctor` says what this host refuses",),
-        ) from failure
+    return run(plan, on_start=on_start)
 
 
 def _not_started(request: RunRequest, result: Result) -> ToolError:

@@ -1,3 +1,6 @@
+import contextlib
+import os
+
 import pytest
 from run_values import ENVIRONMENT, HOST, TRUE
 
@@ -5,6 +8,7 @@ from shipway.core.errors import EngineError, ExitCode
 from shipway.core.events import Note
 from shipway.run import native
 from shipway.run.engines import ENGINES
+from shipway.run.limits import Enforcer
 from shipway.run.model import Limits, Mount, Network, RunOptions
 from shipway.run.native import describe_native, plan_sandbox, require_mount_points, run_native
 from shipway.run.request import plan_run
@@ -208,13 +212,68 @@ def test_a_refused_sandbox_is_an_engine_error_and_leaves_nothing(environment, tm
 
 
 def test_limits_are_never_dropped_in_silence(environment, tmp_path, monkeypatch):
-    launched = Launched(monkeypatch, Result(0))
+    from shipway.run import limits as room
+
     seen = []
 
-    def limited(request, plan, runtime, emit):
-        seen.append(request.limits)
-        return launched(plan)
+    @contextlib.contextmanager
+    def enforced(limits, **_more):
+        seen.append(limits)
+        yield Enforcer()
 
-    monkeypatch.setattr(native, "_run_limited", limited)
+    Launched(monkeypatch, Result(0))
+    monkeypatch.setattr(room, "enforced_limits", enforced)
     launch(environment, tmp_path, TRUE._replace(limits=Limits(memory=1 << 30)))
     assert seen == [Limits(memory=1 << 30)]
+
+
+class Refusing(Launched):
+    """A host without namespaces: only a plan with a merged tree runs."""
+
+    def __call__(self, plan, on_start=None):
+        self.plans.append(plan)
+        if plan.merged_root is None:
+            raise SandboxFailure("refused", step=self.answer)
+        assert os.listdir(plan.merged_root) == ["merged"]
+        return Result(0, mode="proot", note="files are not isolated")
+
+
+def merge(lowers, target):
+    assert lowers
+    os.mkdir(f"{target}/merged")
+
+
+@pytest.mark.parametrize("step", ["namespaces", "mounts", "overlay"])
+def test_where_namespaces_are_refused_a_merged_tree_is_made_for_this_run(
+    environment, tmp_path, monkeypatch, step
+):
+    refusing = Refusing(monkeypatch, step)
+    events = []
+    request = plan_run(environment, TRUE._replace(read_only=True), HOST, home=f"{tmp_path}/h")
+    outcome = run_native(request, state=f"{tmp_path}/state", runtime="", emit=events.append, merge=merge)
+    assert outcome.isolation == "proot"
+    assert [event.level for event in events] == ["warning", "warning"]
+    assert "read-only" in events[0].text
+    assert not os.path.exists(refusing.plans[1].merged_root)
+
+
+def test_a_kept_merged_tree_is_made_once(environment, tmp_path, monkeypatch):
+    Refusing(monkeypatch, "namespaces")
+    request = plan_run(environment, TRUE._replace(keep="a"), HOST, home=f"{tmp_path}/h")
+    made = []
+
+    def counted(lowers, target):
+        made.append(target)
+        merge(lowers, target)
+
+    for _ in range(2):
+        run_native(request, state=f"{tmp_path}/state", runtime="", merge=counted)
+    assert len(made) == 1
+
+
+def test_other_failures_are_not_tried_again(environment, tmp_path, monkeypatch):
+    refusing = Refusing(monkeypatch, "bind /work")
+    request = plan_run(environment, TRUE, HOST, home=f"{tmp_path}/h")
+    with pytest.raises(EngineError, match="refused"):
+        run_native(request, state=f"{tmp_path}/state", runtime="", merge=merge)
+    assert len(refusing.plans) == 1
