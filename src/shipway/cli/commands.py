@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import ExitCode
+from shipway.verbs.context import LockMode, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +38,168 @@ class Call(NamedTuple):
         """Whether JSON is wanted."""
         return self.arguments.flag("json")
 
+    def task(self) -> Task:
+        """What every verb that works on a project is told."""
+        flag = self.arguments.flag
+        mode = LockMode.LOCKED if flag("locked") else LockMode.FROZEN if flag("frozen") else LockMode.UPDATE
+        platform = self.arguments.values.get("platform")
+        return Task(
+            self.settings.directory,
+            self.settings.target,
+            platform if isinstance(platform, str) else "",
+            offline=self.settings.offline,
+            mode=mode,
+            repair=flag("repair"),
+            emit=self.emit,
+        )
 
-def _completion(call: Call) -> Answer:
-    from shipway.cli.completion import render_completion
 
-    return Answer(render_completion(call.arguments.words[0]))
+def _init(call: Call) -> Answer:
+    from shipway.cli.show_init import init_document, render_init
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.init import run_init
+
+    arguments = call.arguments
+    result = run_init(
+        call.task(),
+        name=arguments.text("name"),
+        force=arguments.flag("force"),
+        dry_run=arguments.flag("dry-run"),
+    )
+    if call.json:
+        return Answer(render_json("init", init_document(result)))
+    return Answer(result.text if result.dry_run else "", render_init(result))
+
+
+def _lock(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_lock import describe_lock, lock_document, render_lock_result
+    from shipway.verbs.lock import LockRequest, run_lock
+
+    arguments = call.arguments
+    names = arguments.values["upgrade"]
+    request = LockRequest(
+        check=arguments.flag("check"),
+        upgrade=(() if "" in names else names) if names else None,
+        repair=arguments.flag("repair"),
+        platforms=arguments.values["platform"],
+        dry_run=arguments.flag("dry-run"),
+    )
+    result = run_lock(request, call.task())
+    if call.json:
+        return Answer(render_json("lock", lock_document(result)), code=result.code)
+    return Answer(render_lock_result(result), describe_lock(result), result.code)
+
+
+def _build(call: Call) -> Answer:
+    from shipway.cli.show_image import build_document, describe_build, render_build
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.build import run_build
+
+    result = run_build(call.task(), dry_run=call.arguments.flag("dry-run"))
+    if call.json:
+        return Answer(render_json("build", build_document(result)))
+    return Answer(render_build(result), describe_build(result))
+
+
+def _run(call: Call) -> Answer:
+    return _start(call, interactive=False)
+
+
+def _shell(call: Call) -> Answer:
+    return _start(call, interactive=True)
+
+
+def _start(call: Call, *, interactive: bool) -> Answer:
+    from shipway.verbs.run import RunWords, run_command
+
+    arguments, values = call.arguments, call.arguments.values
+    words = RunWords(
+        argv=arguments.words,
+        shell=interactive,
+        env=values["env"],
+        env_files=values["env-file"],
+        mounts=values["mount"],
+        workdir=arguments.text("workdir"),
+        hostname=arguments.text("hostname"),
+        network=arguments.text("network"),
+        shm_size=values["shm-size"],
+        memory=values["memory"],
+        cpus=values["cpus"],
+        pids=values["pids"],
+        keep=arguments.text("keep"),
+        read_only=arguments.flag("read-only"),
+        tty=not arguments.flag("no-tty") and _is_terminal(),
+    )
+    result = run_command(words, call.task(), dry_run=arguments.flag("dry-run"))
+    return Answer("".join(f"{line}\n" for line in result.plan), code=result.code)
+
+
+def _is_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _inspect(call: Call) -> Answer:
+    from shipway.cli.show_image import inspect_document, render_inspect
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.inspect import run_inspect
+
+    result = run_inspect(call.task())
+    return Answer(render_json("inspect", inspect_document(result)) if call.json else render_inspect(result))
+
+
+def _explain(call: Call) -> Answer:
+    from shipway.cli.show_image import explain_document, render_explain
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.explain import run_explain
+
+    result = run_explain(call.task())
+    return Answer(render_json("explain", explain_document(result)) if call.json else render_explain(result))
+
+
+def _why(call: Call) -> Answer:
+    from shipway.cli.parser import UsageError
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_lock import rebuilt_document, render_rebuilt, render_why, why_document
+    from shipway.verbs.rebuilt import run_rebuilt
+    from shipway.verbs.why import run_why
+
+    if call.arguments.flag("rebuilt") == bool(call.arguments.words):
+        raise UsageError(
+            "`shipway why` needs the name of a package, or `--rebuilt`, and not both",
+            hints=["for example `shipway why numpy`"],
+        )
+    if call.arguments.flag("rebuilt"):
+        difference = run_rebuilt(call.task())
+        document = rebuilt_document(difference)
+        return Answer(render_json("why-rebuilt", document) if call.json else render_rebuilt(difference))
+    packages = run_why(call.arguments.words[0], call.task())
+    return Answer(render_json("why", why_document(packages)) if call.json else render_why(packages))
+
+
+def _verify(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_lock import render_verify, verify_document
+    from shipway.verbs.verify import run_verify
+
+    repair = call.arguments.flag("repair") and not call.arguments.flag("dry-run")
+    result = run_verify(call.task(), repair=repair)
+    if call.json:
+        return Answer(render_json("verify", verify_document(result)), code=result.code)
+    return Answer(render_verify(result), code=result.code)
+
+
+def _gc(call: Call) -> Answer:
+    from shipway.cli.show_gc import gc_document, render_gc
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.gc import GcRequest, run_gc
+
+    values = call.arguments.values
+    request = GcRequest(
+        older_than=values["older-than"], max_size=values["max-size"], dry_run=call.arguments.flag("dry-run")
+    )
+    result = run_gc(request, call.emit)
+    return Answer(render_json("gc", gc_document(result)) if call.json else render_gc(result))
 
 
 def _doctor(call: Call) -> Answer:
@@ -57,7 +216,23 @@ def _doctor(call: Call) -> Answer:
     return Answer(render_doctor(result, color=call.settings.color_data), code=result.code)
 
 
+def _completion(call: Call) -> Answer:
+    from shipway.cli.completion import render_completion
+
+    return Answer(render_completion(call.arguments.words[0]))
+
+
 COMMANDS: dict[str, Callable[[Call], Answer]] = {
+    "init": _init,
+    "lock": _lock,
+    "build": _build,
+    "run": _run,
+    "shell": _shell,
+    "inspect": _inspect,
+    "explain": _explain,
+    "why": _why,
+    "verify": _verify,
+    "gc": _gc,
     "doctor": _doctor,
     "completion": _completion,
 }

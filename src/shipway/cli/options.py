@@ -189,10 +189,10 @@ VERBS = (
     ),
     Verb(
         "verify", "Check the store against its digests and the image against the lock",
-        "Reads every file that the image uses. Exits with 24 when something differs.",
-        (("shipway verify", "check this project"), ("shipway verify --repair", "fetch and unpack damaged trees again")),
-        (Option("all", "Check the whole store, not only this project's part"),
-         Option("repair", "Make damaged trees again"), *_CHOICE, DRY_RUN, JSON),
+        "Reads every file in the store and writes the image's layers again to compare. Exits with 24 when something differs.",
+        (("shipway verify", "check the store, and this project's image"),
+         ("shipway verify --repair", "fetch and unpack damaged trees again")),
+        (Option("repair", "Take out what is damaged, and make again what this project needs"), *_CHOICE, DRY_RUN, JSON),
     ),
     Verb(
         "gc", "Free disk space",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shipway.lock.model import Deb, Lock, TargetLock, Wheel
+    from shipway.verbs.context import Task
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
 _ESSENTIAL = "every system has it (essential)"
@@ -120,7 +121,7 @@ def _reasons(
     found = []
     prefix = "apt:" if kind == "deb" else "pip:"
     for requested in target.requested:
-        wish, _, origin = requested.partition(" < ")
+        wish, _, origin = requested.rpartition(" < ")
         match = _REQUIREMENT.match(wish.removeprefix(prefix)) if wish.startswith(prefix) else None
         if match:
             name = match[0] if kind == "deb" else normalise(match[0])
@@ -167,3 +168,22 @@ def find_chain(packages: Mapping[str, Deb | Wheel], start: str, end: str) -> lis
 
 def _links(chain: list[str], packages: Mapping[str, Deb | Wheel]) -> tuple[Link, ...]:
     return tuple(Link(name=name, version=packages[name].version) for name in chain)
+
+
+def run_why(name: str, task: Task) -> tuple[WhyPackage, ...]:
+    """Look `name` up in the project's lock.
+
+    Raises:
+        LockStale: there is no lock.
+        NotFound: the target holds no such package.
+    """
+    from shipway.store.store import Store
+    from shipway.verbs.context import LockMode, host_platform
+    from shipway.verbs.locking import ensure_lock
+    from shipway.verbs.project import read_project, require_locked, require_target
+
+    project = read_project(task.directory, task.emit)
+    target = require_target(project.spec, task.target).name
+    store = Store.open(emit=task.emit)
+    lock, _ = ensure_lock(project, task._replace(mode=LockMode.FROZEN), store)
+    return find_reasons(lock, require_locked(lock, target, task.platform or host_platform()), name)

@@ -1,0 +1,133 @@
+"""`build`: have every tree of a target, and the image that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.verbs.history import remember_build
+from shipway.verbs.prepare import build_planned, plan_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shipway.core.events import Emit
+    from shipway.image.assemble import LayerContent
+    from shipway.image.oci import Image
+    from shipway.plan.model import Plan
+    from shipway.store.tree import Tree
+    from shipway.verbs.context import Task
+    from shipway.verbs.prepare import Planned, Prepared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """One image that is there, or would be made."""
+
+    name: str
+    target: str
+    platform: str
+    digest: str
+    """Of the image manifest; empty for a dry run."""
+    config_digest: str
+    layers: int
+    built: int
+    """Trees made now, or to be made."""
+    trees: int
+    missing: tuple[str, ...] = ()
+    """Of a dry run: names of the trees to make."""
+
+
+def run_build(task: Task, *, dry_run: bool = False) -> BuildResult:
+    """Lock, plan, fetch, build, assemble, pin.
+
+    Raises:
+        ToolError: any step failed; what was finished is kept.
+    """
+    planned = plan_project(task, files=True)
+    if dry_run:
+        return _would_build(planned)
+    prepared = build_planned(planned, task)
+    planned = prepared.planned
+    image = make_image(planned, prepared.trees, task.emit)
+    keep(prepared)
+    remember_build(planned.project.folder, planned)
+    return BuildResult(
+        name=planned.lock.name,
+        target=planned.plan.target,
+        platform=planned.plan.platform,
+        digest=image.digest,
+        config_digest=image.config_digest,
+        layers=len(image.layers),
+        built=prepared.built,
+        trees=len(prepared.trees),
+    )
+
+
+def _would_build(planned: Planned) -> BuildResult:
+    missing = tuple(
+        request.name for request in planned.requests if planned.store.find_tree(request.key) is None
+    )
+    return BuildResult(
+        name=planned.lock.name,
+        target=planned.plan.target,
+        platform=planned.plan.platform,
+        digest="",
+        config_digest="",
+        layers=len(planned.plan.layers),
+        built=len(missing),
+        trees=len(planned.requests),
+        missing=missing,
+    )
+
+
+def make_image(planned: Planned, trees: Sequence[Tree], emit: Emit) -> Image:
+    """The image of a plan whose trees are all there. `trees` in the order of `planned.requests`."""
+    from shipway.image.assemble import assemble
+    from shipway.image.oci import ImageConfig
+
+    settings = planned.plan.settings
+    config = ImageConfig(
+        platform=planned.plan.platform,
+        env=settings.env,
+        workdir=settings.workdir,
+        command=settings.command,
+        epoch=settings.epoch,
+    )
+    return assemble(planned.store, layer_contents(planned.plan, trees), config, emit)
+
+
+def layer_contents(plan: Plan, trees: Iterable[Tree]) -> tuple[LayerContent, ...]:
+    """The plan's layers with their trees, which come in the plan's order."""
+    from shipway.image.assemble import LayerContent
+
+    coming = iter(trees)
+    return tuple(
+        LayerContent(
+            name=layer.name,
+            trees=tuple(next(coming) for _ in layer.trees),
+            packages=layer.packages,
+            reason=layer.reason,
+        )
+        for layer in plan.layers
+    )
+
+
+def find_image(planned: Planned, emit: Emit) -> Image | None:
+    """The image, if all its trees are in the store."""
+    from shipway.build.builder import find_trees
+
+    trees = find_trees(planned.plan, planned.store, planned.requests)
+    return None if trees is None else make_image(planned, trees, emit)
+
+
+def keep(prepared: Prepared) -> None:
+    """Pin what the project needs now, so that no collection takes it."""
+    from shipway.core.digest import LockDigest
+    from shipway.lock.render import render_lock
+
+    planned = prepared.planned
+    lock_digest = LockDigest.of(render_lock(planned.lock).encode())
+    keys = [request.key for request in planned.requests]
+    target = f"{planned.plan.target} {planned.plan.platform}"
+    planned.store.pin(planned.project.folder, keys, lock_digest, target=target)

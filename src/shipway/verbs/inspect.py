@@ -1,0 +1,86 @@
+"""`inspect`: the image that the lock means, layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from shipway.verbs.build import find_image
+from shipway.verbs.context import LockMode
+from shipway.verbs.prepare import plan_project
+
+if TYPE_CHECKING:
+    from shipway.verbs.context import Task
+    from shipway.verbs.prepare import Planned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerView:
+    """One layer."""
+
+    name: str
+    diff_id: str
+    """Empty while it is not built."""
+    size: int | None
+    """Bytes of the uncompressed layer; None while it is not built."""
+    reason: str
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectResult:
+    """One image, from the bottom up."""
+
+    name: str
+    target: str
+    platform: str
+    base: str
+    digest: str
+    """Of the manifest; empty while the image is not built."""
+    config_digest: str
+    size: int | None
+    """Bytes of all layers."""
+    env: tuple[tuple[str, str], ...]
+    workdir: str
+    command: tuple[str, ...]
+    layers: tuple[LayerView, ...]
+    stale: tuple[str, ...]
+    """What changed in the spec since the lock was made."""
+
+
+def run_inspect(task: Task) -> InspectResult:
+    """Describe the locked image. Changes nothing in the project; digests need the image to be built.
+
+    Raises:
+        LockStale: there is no lock.
+    """
+    return describe_image(plan_project(task._replace(mode=LockMode.FROZEN), files=True), task)
+
+
+def describe_image(planned: Planned, task: Task) -> InspectResult:
+    """The image of a plan, with digests if all trees are there."""
+    image = find_image(planned, task.emit)
+    layers = [
+        LayerView(name=layer.name, diff_id="", size=None, reason=layer.reason, packages=layer.packages)
+        for layer in planned.plan.layers
+    ]
+    if image is not None:
+        layers = [
+            replace(view, diff_id=layer.diff_id, size=layer.size)
+            for view, layer in zip(layers, image.layers, strict=True)
+        ]
+    settings = planned.plan.settings
+    return InspectResult(
+        name=planned.lock.name,
+        target=planned.plan.target,
+        platform=planned.plan.platform,
+        base=planned.lock.target(planned.plan.target, planned.plan.platform).base,
+        digest=image.digest if image else "",
+        config_digest=image.config_digest if image else "",
+        size=sum(layer.size for layer in image.layers) if image else None,
+        env=settings.env,
+        workdir=settings.workdir,
+        command=settings.command,
+        layers=tuple(layers),
+        stale=planned.freshness.drift,
+    )

@@ -1,0 +1,121 @@
+"""Is the lock fresh, and if not, make it so: the one way to a lock for every verb that needs one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import LockStale
+from shipway.core.events import Note
+from shipway.verbs.context import LockMode, host_platform
+from shipway.verbs.find import LOCK_FILE
+from shipway.verbs.project import read_lock
+
+if TYPE_CHECKING:
+    from shipway.core.digest import TreeKey
+    from shipway.core.events import Emit
+    from shipway.lock.model import Lock
+    from shipway.store.store import Store
+    from shipway.verbs.context import Task
+    from shipway.verbs.project import Project
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How a lock stands to its spec."""
+
+    lock: Lock | None
+    inputs: TreeKey
+    """Deep checksum of what the spec says now."""
+    drift: tuple[str, ...]
+    """What changed, each as a sentence; empty: the lock is fresh."""
+
+
+def check_lock(project: Project, *, platforms: tuple[str, ...] = ()) -> Freshness:
+    """Compare the project's lock with its spec, without network. `platforms`: also wanted, whatever the spec says.
+
+    Raises:
+        LockFormatError: the lock cannot be read.
+    """
+    from shipway.resolve.freshness import find_drift, inputs_key
+
+    key = inputs_key(project.spec, project.texts)
+    lock = read_lock(project)
+    if lock is None:
+        return Freshness(lock=None, inputs=key, drift=(f"there is no `{LOCK_FILE}`",))
+    drift = find_drift(project.spec, key, lock)
+    there = {target.platform for target in lock.targets}
+    drift += tuple(f"platform `{name}` is not in the lock" for name in platforms if name not in there)
+    return Freshness(lock=lock, inputs=key, drift=drift)
+
+
+def ensure_lock(project: Project, task: Task, store: Store) -> tuple[Lock, Freshness]:
+    """A lock to work with, as `task.mode` allows, and how the one on disk stood.
+
+    Raises:
+        LockStale: it is missing or stale and may not be made.
+    """
+    wanted = (task.platform,) if task.platform else ()
+    found = check_lock(project, platforms=wanted if task.mode is not LockMode.FROZEN else ())
+    if found.lock is not None and (not found.drift or task.mode is LockMode.FROZEN):
+        return found.lock, found
+    if task.mode is not LockMode.UPDATE:
+        raise LockStale(
+            f"the lock of `{project.spec.name}` does not match the spec"
+            if found.lock
+            else f"there is no `{LOCK_FILE}`",
+            hints=["run `shipway lock`"],
+            detail="\n".join(found.drift) if found.lock else "",
+        )
+    for sentence in found.drift if found.lock else ():
+        task.emit(Note(f"lock: {sentence}"))
+    return make_lock(project, found, task, store, upgrade=frozenset()), found
+
+
+def make_lock(
+    project: Project,
+    found: Freshness,
+    task: Task,
+    store: Store,
+    *,
+    upgrade: frozenset[str] | None,
+    platforms: tuple[str, ...] = (),
+    dry_run: bool = False,
+) -> Lock:
+    """Resolve the spec and write the lock. `upgrade`: names that may move; None: all."""
+    from shipway.resolve.lock_spec import LockRequest, choose_platforms, resolve_spec
+    from shipway.verbs.workshop import open_resolvers
+
+    known = choose_platforms(project.spec, found.lock, host_platform())
+    wanted = (*known, *platforms, *((task.platform,) if task.platform else ()))
+    request = LockRequest(
+        spec=project.spec,
+        inputs=found.inputs,
+        platforms=tuple(dict.fromkeys(wanted)),
+        project=project.folder,
+        previous=found.lock,
+        upgrade=upgrade,
+    )
+    lock = resolve_spec(request, open_resolvers(project, task, store))
+    if not dry_run:
+        write_lock(project, lock, task.emit)
+    return lock
+
+
+def write_lock(project: Project, lock: Lock, emit: Emit) -> None:
+    """Write the project's lock file."""
+    from shipway.host.files import make_directory, write_atomic
+    from shipway.lock.render import render_lock
+
+    folder = os.path.dirname(project.lock_path)
+    if project.inferred:
+        make_directory(folder)
+        write_atomic(os.path.join(folder, "shipway.toml"), project.inferred.encode())
+    write_atomic(project.lock_path, render_lock(lock).encode())
+    emit(Note(f"wrote `{project.lock_path if project.inferred else LOCK_FILE}`"))
+
+
+def without_inputs(lock: Lock) -> Lock:
+    """`lock` without its checksum, to see whether anything that matters differs."""
+    return replace(lock, inputs=lock.inputs.of(b""))

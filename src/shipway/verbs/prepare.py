@@ -1,0 +1,167 @@
+"""From a project to trees that are there: lock, plan, fetch, build. The way that `build`, `run`, `shell` and `verify` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import Vanished
+from shipway.core.events import Note
+from shipway.verbs.context import host_platform
+from shipway.verbs.locking import ensure_lock, make_lock
+from shipway.verbs.project import read_project, require_locked, require_target
+
+if TYPE_CHECKING:
+    from shipway.lock.model import Lock
+    from shipway.plan.model import Plan, TreeRequest
+    from shipway.store.store import Store
+    from shipway.store.tree import Tree
+    from shipway.verbs.context import Task
+    from shipway.verbs.locking import Freshness
+    from shipway.verbs.project import Project
+
+_REPAIRS = 3
+"""How often a lock is repaired in one command; what vanishes faster than that is no accident."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A project with a lock and the plan of one target."""
+
+    project: Project
+    store: Store
+    lock: Lock
+    freshness: Freshness
+    plan: Plan
+    requests: tuple[TreeRequest, ...]
+    """The trees to have, bottom first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """The same with every tree in the store."""
+
+    planned: Planned
+    trees: tuple[Tree, ...]
+    """In the order of `planned.requests`."""
+    built: int
+    """How many of them were made now."""
+
+
+def plan_project(task: Task, *, files: bool) -> Planned:
+    """Read, lock if need be, and plan. `files`: the image's own copy of the project belongs to it.
+
+    Raises:
+        SpecError, LockStale, NotFound: there is nothing that could be planned.
+    """
+    from shipway.store.store import Store
+
+    project = read_project(task.directory, task.emit)
+    store = Store.open(emit=task.emit)
+    target = require_target(project.spec, task.target).name
+    lock, freshness = ensure_lock(project, task, store)
+    return plan_locked(project, lock, freshness, store=store, target=target, task=task, files=files)
+
+
+def plan_locked(
+    project: Project, lock: Lock, freshness: Freshness, *, store: Store, target: str, task: Task, files: bool
+) -> Planned:
+    """The plan of one target of `lock`."""
+    from shipway.build.recipes import complete_requests
+    from shipway.plan.target import plan_target
+
+    platform = task.platform or host_platform()
+    require_locked(lock, target, platform)
+    plan = plan_target(lock, target, platform)
+    requests = complete_requests(plan, project.folder, task.emit, files=files)
+    return Planned(project=project, store=store, lock=lock, freshness=freshness, plan=plan, requests=requests)
+
+
+def build_planned(planned: Planned, task: Task) -> Prepared:
+    """Have every tree; with `task.repair`, replace what vanished from the archives in the lock and say so.
+
+    Raises:
+        Vanished: a locked artifact is offered nowhere, and nothing may be replaced.
+        ToolError: anything else that a build can meet.
+    """
+    for _ in range(_REPAIRS):
+        try:
+            return _build_once(planned, task)
+        except Vanished as error:
+            if not task.repair:
+                raise
+            planned = repair_planned(planned, error, task)
+    return _build_once(planned, task)
+
+
+def repair_planned(planned: Planned, error: Vanished, task: Task) -> Planned:
+    """Lock again with other versions of only what `error` names."""
+    names = package_names(planned.lock, error.names)
+    task.emit(Note(f"{error.message}; replacing {', '.join(sorted(names)) or 'it'} in the lock", "warning"))
+    lock = make_lock(planned.project, planned.freshness, task, planned.store, upgrade=names)
+    files = len(planned.requests) == len(planned.plan.trees)
+    for line in describe_changes(planned.lock, lock):
+        task.emit(Note(f"lock: {line}", "warning"))
+    return plan_locked(
+        planned.project,
+        lock,
+        planned.freshness,
+        store=planned.store,
+        target=planned.plan.target,
+        task=task,
+        files=files,
+    )
+
+
+def package_names(lock: Lock, artifacts: tuple[str, ...]) -> frozenset[str]:
+    """Names of the packages whose artifacts are called `artifacts` in messages."""
+    wanted = set(artifacts)
+    debs = {deb.name for deb in lock.debs if f"{deb.name} {deb.version}" in wanted}
+    wheels = {wheel.name for wheel in lock.wheels if wheel.filename in wanted}
+    sources = {source.name for source in lock.sources if {source.filename, source.id} & wanted}
+    return frozenset(debs | wheels | sources)
+
+
+def describe_changes(old: Lock, new: Lock) -> tuple[str, ...]:
+    """Every package that differs between two locks, as `name old -> new`."""
+    before = _versions(old)
+    after = _versions(new)
+    lines = []
+    for kind, name in sorted(before.keys() | after.keys()):
+        was, now = before.get((kind, name), ""), after.get((kind, name), "")
+        if was != now:
+            lines.append(f"{kind} {name} {was or '(none)'} -> {now or '(none)'}")
+    return tuple(lines)
+
+
+def _versions(lock: Lock) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], set[str]] = {}
+    for kind, packages in (("deb", lock.debs), ("wheel", lock.wheels)):
+        for package in packages:
+            found.setdefault((kind, package.name), set()).add(package.version)
+    return {key: ", ".join(sorted(versions)) for key, versions in found.items()}
+
+
+def _build_once(planned: Planned, task: Task) -> Prepared:
+    from shipway.build.builder import build_trees, find_trees
+
+    found = find_trees(planned.plan, planned.store, planned.requests)
+    if found is not None:
+        return Prepared(planned=planned, trees=tuple(found), built=0)
+    from shipway.resolve.locations import open_locations
+    from shipway.verbs.workshop import open_fetcher
+
+    missing = sum(planned.store.find_tree(request.key) is None for request in planned.requests)
+    fetcher = open_fetcher(task)
+    locate = open_locations(planned, fetcher)
+    trees = build_trees(
+        planned.plan,
+        planned.requests,
+        lock=planned.lock,
+        store=planned.store,
+        fetcher=fetcher,
+        locate=locate,
+        project=planned.project.folder,
+        emit=task.emit,
+    )
+    return Prepared(planned=planned, trees=tuple(trees), built=missing)

@@ -1,0 +1,48 @@
+"""`why --rebuilt`: how the inputs of the next build differ from those of the last one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import NotFound
+from shipway.verbs.context import LockMode
+from shipway.verbs.history import Difference, compare_builds, read_history, snapshot
+from shipway.verbs.prepare import plan_project
+
+if TYPE_CHECKING:
+    from shipway.verbs.context import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuiltResult:
+    """What the next build makes anew, and from which change."""
+
+    target: str
+    platform: str
+    drift: tuple[str, ...]
+    """What changed in the spec and is not in the lock yet."""
+    differences: tuple[Difference, ...]
+
+
+def run_rebuilt(task: Task) -> RebuiltResult:
+    """Compare the last build with what the lock and the folder say now.
+
+    Raises:
+        NotFound: nothing was built yet.
+        LockStale: there is no lock.
+    """
+    planned = plan_project(task._replace(mode=LockMode.FROZEN), files=True)
+    plan = planned.plan
+    before = read_history(planned.project.folder, plan.target, plan.platform)
+    if before is None:
+        raise NotFound(
+            f"target `{plan.target}` was not built here yet, so there is nothing to compare with",
+            hints=["`shipway explain` says what a build would do"],
+        )
+    return RebuiltResult(
+        target=plan.target,
+        platform=plan.platform,
+        drift=planned.freshness.drift,
+        differences=compare_builds(before, snapshot(planned)),
+    )

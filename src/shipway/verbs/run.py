@@ -1,0 +1,245 @@
+"""`run` and `shell`: a command in the container.
+
+When a launch record says that nothing changed, the container starts without spec, lock or plan being read; this module
+and what it imports at the top stay small for that way.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.core.errors import EngineError
+from shipway.core.events import Note
+from shipway.verbs.context import LockMode, Task, host_platform
+from shipway.verbs.find import find_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shipway.core.digest import TreeKey
+    from shipway.run.model import Environment, Invocation
+    from shipway.run.ready import Ready
+    from shipway.store.store import Store
+    from shipway.verbs.prepare import Prepared
+
+_ENGINE = "native"
+
+
+class RunWords(NamedTuple):
+    """The options of `run` and `shell` as they were written."""
+
+    argv: tuple[str, ...] = ()
+    shell: bool = False
+    env: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    workdir: str = ""
+    hostname: str = ""
+    network: str = ""
+    shm_size: int | None = None
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    keep: str = ""
+    read_only: bool = False
+    tty: bool = False
+
+
+class RunResult(NamedTuple):
+    """How it ended, or what would be done."""
+
+    code: int
+    plan: tuple[str, ...] = ()
+    """Of a dry run: one line per fact and step."""
+
+
+def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunResult:
+    """Build what is missing, then run the command to its end.
+
+    Raises:
+        ToolError: the container could not be made or started.
+    """
+    from shipway.store.store import Store
+
+    asked = read_invocation(words)
+    folder = find_folder(task.directory)
+    store = Store.open(emit=task.emit)
+    ready = _find_ready(folder, task, store)
+    if ready is not None:
+        keys = _keys(ready.environment.keys)
+        with store.use(keys) as use:
+            from shipway.run.ready import holds
+
+            if not use.missing and holds(ready, context=_context(store, task)):
+                return _start(ready.environment, asked, task, dry_run=dry_run)
+    environment = _prepare(task, dry_run=dry_run)
+    if environment is None:
+        return RunResult(0, _unbuilt(task))
+    with store.use(_keys(environment.keys)) as use:
+        if use.missing:
+            raise EngineError(
+                "trees of the environment were collected while it was started",
+                hints=["run the command again"],
+            )
+        return _start(environment, asked, task, dry_run=dry_run)
+
+
+def read_invocation(words: RunWords) -> Invocation:
+    """The words as values, with every path absolute.
+
+    Raises:
+        ToolError: a word has the wrong form (exit code `USAGE`), or a file of variables cannot be read.
+    """
+    from shipway.run.model import Invocation, Limits, Network
+    from shipway.run.words import parse_assignment, parse_mount
+
+    here = os.getcwd()
+    home = os.path.expanduser("~")
+    env = [pair for path in words.env_files for pair in _read_env_file(path)]
+    env += [pair for text in words.env if (pair := parse_assignment(text, os.environ))]
+    return Invocation(
+        argv=words.argv,
+        shell=words.shell,
+        env=tuple(env),
+        mounts=tuple(parse_mount(text, folder=here, home=home) for text in words.mounts),
+        workdir=words.workdir,
+        hostname=words.hostname,
+        network=Network(words.network) if words.network else None,
+        shm_size=words.shm_size,
+        limits=Limits(memory=words.memory, cpus=words.cpus, pids=words.pids),
+        read_only=words.read_only,
+        keep=words.keep,
+        tty=words.tty,
+    )
+
+
+def _read_env_file(path: str) -> Sequence[tuple[str, str]]:
+    from shipway.core.errors import ExitCode, ToolError
+    from shipway.core.text import shown
+    from shipway.run.words import parse_env_file
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ToolError(
+            f"the file of variables `{shown(path)}` cannot be read: {problem}",
+            hints=["correct `--env-file`"],
+            code=ExitCode.USAGE,
+        ) from problem
+    return parse_env_file(text, os.environ, file=path)
+
+
+def _find_ready(folder: str, task: Task, store: Store) -> Ready | None:
+    from shipway.host.dirs import state_dir
+    from shipway.run.places import ready_file
+    from shipway.run.ready import read_ready
+
+    if task.platform and task.platform != host_platform():
+        return None
+    del store
+    return read_ready(ready_file(state_dir(), folder, task.target))
+
+
+def _context(store: Store, task: Task) -> str:
+    """What must be the same besides files: the stores, whose absence of trees and whose owner would matter, and the platform."""
+    return "\n".join((store.path, *store.lowers, task.platform or host_platform()))
+
+
+def _prepare(task: Task, *, dry_run: bool) -> Environment | None:
+    """The environment, built if need be; None when it would have to be and must not."""
+    from shipway.verbs.build import keep
+    from shipway.verbs.prepare import build_planned, plan_project
+
+    if dry_run:
+        from shipway.build.builder import find_trees
+        from shipway.verbs.locking import check_lock
+        from shipway.verbs.prepare import Prepared
+        from shipway.verbs.project import read_project
+
+        if check_lock(read_project(task.directory, task.emit)).drift:
+            return None
+        planned = plan_project(task._replace(mode=LockMode.FROZEN), files=False)
+        trees = find_trees(planned.plan, planned.store, planned.requests)
+        if trees is None:
+            return None
+        return _environment(Prepared(planned=planned, trees=tuple(trees), built=0))
+    prepared = build_planned(plan_project(task, files=False), task)
+    keep(prepared)
+    environment = _environment(prepared)
+    _remember(environment, prepared, task)
+    return environment
+
+
+def _environment(prepared: Prepared) -> Environment:
+    from shipway.run.facts import read_image_facts
+    from shipway.run.model import Environment
+    from shipway.verbs.run_options import read_run_options
+
+    planned = prepared.planned
+    lowers = tuple(tree.root for tree in reversed(prepared.trees))
+    settings = planned.plan.settings
+    return Environment(
+        project=planned.project.folder,
+        name=planned.lock.name,
+        target=planned.plan.target,
+        lowers=lowers,
+        keys=tuple(request.key for request in reversed(planned.requests)),
+        env=settings.env,
+        workdir=settings.workdir,
+        command=settings.command,
+        options=read_run_options(planned.project, planned.plan.target),
+        facts=read_image_facts(lowers),
+    )
+
+
+def _remember(environment: Environment, prepared: Prepared, task: Task) -> None:
+    """Write the launch record of the next run, unless something decides that is no single file, or the lock is stale."""
+    from shipway.host.dirs import state_dir
+    from shipway.run.places import ready_file
+    from shipway.run.ready import Ready, read_inputs, write_ready
+
+    planned = prepared.planned
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
+    if task.mode is LockMode.FROZEN or planned.project.inferred or any(one.inputs for one in target.build):
+        return
+    record = Ready(environment, read_inputs(planned.project.inputs()), _context(planned.store, task))
+    try:
+        write_ready(ready_file(state_dir(), planned.project.folder, task.target), record)
+    except OSError as problem:
+        task.emit(
+            Note(f"the next start will be slower, for its record cannot be written: {problem}", "warning")
+        )
+
+
+def _start(environment: Environment, asked: Invocation, task: Task, *, dry_run: bool) -> RunResult:
+    from shipway.host.dirs import state_dir
+    from shipway.run.engines import ENGINES
+    from shipway.run.start import read_run
+
+    state = state_dir()
+    request = read_run(environment, asked, environ=os.environ, state=state)
+    engine = ENGINES[_ENGINE]
+    if dry_run:
+        from shipway.run.describe import describe_run
+
+        return RunResult(0, (*describe_run(request), "", *engine.describe(request)))
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    outcome = engine.run(request, state=state, runtime=runtime, emit=task.emit)
+    return RunResult(outcome.code)
+
+
+def _unbuilt(task: Task) -> tuple[str, ...]:
+    from shipway.verbs.explain import run_explain
+
+    plan = run_explain(task)
+    work = [f"build {layer.name}: {', '.join(layer.missing)}" for layer in plan.layers if layer.missing]
+    return (f"lock       {plan.lock}", *plan.drift, *work, "run        when that is done")
+
+
+def _keys(keys: Sequence[str]) -> Sequence[TreeKey]:
+    from shipway.core.digest import TreeKey
+
+    make: Callable[[str], TreeKey] = TreeKey
+    return [make(key) for key in keys]
