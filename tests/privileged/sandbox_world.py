@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shipway.sandbox import Bind, Dev, Op, Overlay, Proc, Request, Symlink, Tmpfs
+from shipway.sandbox import Bind, Dev, Op, Overlay, Proc, Request, Symlink, Tmpfs, syscalls
 from shipway.sandbox import filter as filters
-from shipway.sandbox import syscalls
 
 PLAIN_UID = 61234
 """A user without an account, a name or subordinate ids."""
@@ -86,7 +85,11 @@ def shell(ops: list[Op], script: str, **fields: Any) -> Request:
 
 def build(ops: list[Op], script: str, **fields: Any) -> Request:
     """As builds ask for it."""
-    return shell(ops, script, **{"host_uid_as": "root", "drop_caps": False, "suppress_chown": True, "network": "none", **fields})
+    return shell(
+        ops,
+        script,
+        **{"host_uid_as": "root", "drop_caps": False, "suppress_chown": True, "network": "none", **fields},
+    )
 
 
 def in_child(function: Callable[[], Any], *prepare: Callable[[], None]) -> Any:
@@ -131,16 +134,36 @@ def become_user(uid: int = PLAIN_UID) -> Callable[[], None]:
 
 
 CLONE_FLAGS = (
-    syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET
+    syscalls.CLONE_NEWUSER
+    | syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWPID
+    | syscalls.CLONE_NEWIPC
+    | syscalls.CLONE_NEWUTS
+    | syscalls.CLONE_NEWNET
 )
 
 
 def refuse_namespaces() -> None:
     """A step for `in_child`: what an outer container's filter does to unshare, clone with namespaces, mounts and the new calls."""
-    numbers = {"x86_64": {"clone": 56, "clone3": 435, "setns": 308}, "aarch64": {"clone": 220, "clone3": 435, "setns": 268}}
+    numbers = {
+        "x86_64": {"clone": 56, "clone3": 435, "setns": 308},
+        "aarch64": {"clone": 220, "clone3": 435, "setns": 268},
+    }
     own = numbers[syscalls.MACHINE]
     program: list[filters.Instruction] = [(0x20, 0, 0, 0)]
-    refused = [syscalls.NUMBERS[name] for name in ("unshare", "mount", "umount2", "pivot_root", "fsopen", "open_tree", "move_mount", "fsmount")]
+    refused = [
+        syscalls.NUMBERS[name]
+        for name in (
+            "unshare",
+            "mount",
+            "umount2",
+            "pivot_root",
+            "fsopen",
+            "open_tree",
+            "move_mount",
+            "fsmount",
+        )
+    ]
     for number in [*refused, own["setns"]]:
         program += [(0x15, 0, 1, number), (0x06, 0, 0, filters.REFUSED)]
     program += [(0x15, 0, 1, own["clone3"]), (0x06, 0, 0, filters.ABSENT)]
