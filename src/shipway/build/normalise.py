@@ -50,6 +50,7 @@ RULES = (
           "a secret that each machine makes for itself"),
     _rule(r"var/lib/(systemd|urandom)/random-seed", Treatment.REMOVE, "a secret that each machine makes for itself"),
     _rule(r"tmp/.+|var/tmp/.+", Treatment.REMOVE, "temporary"),
+    _rule(r"run/(?!lock(/|\Z)).+", Treatment.REMOVE, "state of a running system"),
     _rule(r"dev/.*|proc/.*|sys/.*", Treatment.REMOVE, "mount points"),
 )
 # fmt: on
