@@ -24,7 +24,9 @@ _WORKERS = 12
 def digest_of_artifact(artifact: Artifact) -> BlobDigest:
     """What `artifact` must hash to."""
     if artifact.sha256 is None:
-        raise FetchError(f"`{name_of_artifact(artifact)}` has no digest in the lock", hints=["run `shipway lock`"])
+        raise FetchError(
+            f"`{name_of_artifact(artifact)}` has no digest in the lock", hints=["run `shipway lock`"]
+        )
     return artifact.sha256
 
 
@@ -79,7 +81,9 @@ def _fetch(artifact: Artifact, context: BuildContext) -> str:
     digest = digest_of_artifact(artifact)
     path = context.tx.blob_staging_path(digest)
     name = name_of_artifact(artifact)
-    context.fetcher.fetch(context.locate(artifact), path, digest, artifact.size or None, phase=PHASE, name=name)
+    context.fetcher.fetch(
+        context.locate(artifact), path, digest, artifact.size or None, phase=PHASE, name=name
+    )
     return context.tx.add_blob(path, digest)
 
 
@@ -88,5 +92,8 @@ def _vanished(names: list[str]) -> Vanished:
     return Vanished(
         f"no mirror, index, cache or snapshot has {listed} any more",
         names=sorted(names),
-        hints=["run `shipway lock --repair`: it replaces only what vanished", "or add `--repair` to this command"],
+        hints=[
+            "run `shipway lock --repair`: it replaces only what vanished",
+            "or add `--repair` to this command",
+        ],
     )

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from shipway.build.artifacts import digest_of_artifact, fetch_artifacts, name_of_artifact
 from shipway.build.context import Artifact, BuildContext, Locate
 from shipway.build.recipes import make_late_tree
-from shipway.build.unpacking import UnpackJob, Unpackers
+from shipway.build.system_job import make_system_here, plan_system
+from shipway.build.unpacking import UnpackJob, unpack
+from shipway.build.workers import Workers, worker_lost
 from shipway.core.digest import key_of
 from shipway.core.errors import ToolError
-from shipway.core.events import Began, Did, Emit, Ended
+from shipway.core.events import Began, Did, Emit, Ended, Note
+from shipway.core.manifest import Manifest
 from shipway.lock.model import Deb, Wheel
 from shipway.plan.model import TreeKind, TreeRequest
 from shipway.store.ready import find_all
@@ -24,7 +28,6 @@ from shipway.store.ready import find_all
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from shipway.core.manifest import Manifest
     from shipway.host.http import Fetcher
     from shipway.lock.model import Lock
     from shipway.plan.model import Plan
@@ -33,12 +36,13 @@ if TYPE_CHECKING:
     from shipway.store.tree import Tree
 
 PHASE = "unpack"
+Made = Manifest | tuple[Manifest, tuple[Note, ...]]
+"""What a worker answers: a tree, and perhaps something to say about it."""
 _FROM_ARTIFACT = (TreeKind.DEB, TreeKind.WHEEL, TreeKind.PYTHON)
 
 
-def find_trees(plan: Plan, store: Store, requests: Sequence[TreeRequest]) -> list[Tree] | None:
+def find_trees(store: Store, requests: Sequence[TreeRequest]) -> list[Tree] | None:
     """The trees of `requests`, bottom first, if the store has them all; the way of a run that has nothing to build."""
-    del plan
     found = find_all(store, [request.key for request in requests])
     return [tree for tree in found if tree] if all(found) else None
 
@@ -64,14 +68,21 @@ def build_trees(
         BuildError: a script or command failed.
         NoSpace, StoreError, SandboxError: the host refuses.
     """
-    with Unpackers() as unpackers, store.transaction() as tx:
+    with Workers() as workers, store.transaction() as tx:
         context = BuildContext(
-            store=store, tx=tx, lock=lock, plan=plan, project=project, fetcher=fetcher, locate=locate, emit=emit
+            store=store,
+            tx=tx,
+            lock=lock,
+            plan=plan,
+            project=project,
+            fetcher=fetcher,
+            locate=locate,
+            emit=emit,
         )
         # One flight for the whole plan: its own key, which no tree has.
         flight = key_of({"build": 1, "trees": [request.key for request in requests]})
         with tx.single_flight(flight), _committing_what_is_done(context):
-            _make_missing(requests, context, unpackers)
+            _make_missing(requests, context, workers)
         return [context.trees[request.key] for request in requests]
 
 
@@ -87,30 +98,32 @@ def _committing_what_is_done(context: BuildContext) -> Iterator[None]:
     context.tx.commit()
 
 
-def _make_missing(requests: Sequence[TreeRequest], context: BuildContext, unpackers: Unpackers) -> None:
+def _make_missing(requests: Sequence[TreeRequest], context: BuildContext, workers: Workers) -> None:
     missing = [request for request in requests if context.find(request) is None]
     if not missing:
         return
-    early = [request for request in missing if _is_unpacked(request, context)]
+    early = [request for request in missing if _is_made_by_workers(request, context)]
     late = [request for request in missing if request not in early]
-    _Unpacking(context, unpackers).run(early, _extra_artifacts(late, context))
+    _Making(context, workers).run(early, _extra_artifacts(missing, context))
     for request in late:
         context.trees[request.key] = make_late_tree(request, context)
 
 
-def _is_unpacked(request: TreeRequest, context: BuildContext) -> bool:
+def _is_made_by_workers(request: TreeRequest, context: BuildContext) -> bool:
     """Whether nothing but its artifact is needed: bytecode needs the interpreter inside, a built wheel its build."""
     if request.kind == TreeKind.WHEEL:
-        return not request.inputs["bytecode"] and isinstance(_artifact(request, context), Wheel) and bool(
-            _wheel(request, context).index
+        return (
+            not request.inputs["bytecode"]
+            and isinstance(_artifact(request, context), Wheel)
+            and bool(_wheel(request, context).index)
         )
-    return request.kind in _FROM_ARTIFACT
+    return request.kind in (*_FROM_ARTIFACT, TreeKind.SYSTEM)
 
 
-def _extra_artifacts(late: Sequence[TreeRequest], context: BuildContext) -> list[Artifact]:
-    """Artifacts that late trees read besides their own: the control files of all .debs for the config delta."""
+def _extra_artifacts(missing: Sequence[TreeRequest], context: BuildContext) -> list[Artifact]:
+    """Artifacts that trees read besides their own: the control files of all .debs for the config delta."""
     extra: list[Artifact] = []
-    for request in late:
+    for request in missing:
         if request.kind == TreeKind.SYSTEM:
             wanted = set(context.target.debs)
             extra += [deb for deb in context.lock.debs if deb.id in wanted]
@@ -134,18 +147,25 @@ def _wheel(request: TreeRequest, context: BuildContext) -> Wheel:
     return next(wheel for wheel in context.lock.wheels if wheel.id == member)
 
 
-class _Unpacking:
-    """Artifacts stream in from the network and go to the workers; manifests come back and become trees."""
+class _Making:
+    """Artifacts stream in from the network and go to the workers; manifests come back and become trees.
 
-    def __init__(self, context: BuildContext, unpackers: Unpackers) -> None:
-        self._context, self._unpackers = context, unpackers
-        self._running: dict[Future[Manifest], tuple[TreeRequest, Staged]] = {}
+    The config delta is begun as soon as the last .deb is unpacked, while wheels still come in.
+    """
+
+    def __init__(self, context: BuildContext, workers: Workers) -> None:
+        self._context, self._workers = context, workers
+        self._running: dict[Future[Made], tuple[TreeRequest, Staged]] = {}
+        self._system: TreeRequest | None = None
 
     def run(self, requests: Sequence[TreeRequest], extra: Sequence[Artifact]) -> None:
         """Make the trees of `requests`; have `extra` artifacts in the store."""
         wanted: dict[str, list[TreeRequest]] = {}
         artifacts: dict[str, Artifact] = {}
         for request in requests:
+            if request.kind == TreeKind.SYSTEM:
+                self._system = request
+                continue
             artifact = _artifact(request, self._context)
             artifacts[digest_of_artifact(artifact)] = artifact
             wanted.setdefault(digest_of_artifact(artifact), []).append(request)
@@ -155,6 +175,7 @@ class _Unpacking:
             for request in wanted.get(digest_of_artifact(artifact), ()):
                 self._submit(request, artifact, path)
             self._collect(block=False)
+        self._begin_system()
         while self._running:
             self._collect(block=True)
         self._context.emit(Ended(PHASE))
@@ -163,15 +184,41 @@ class _Unpacking:
         staged = self._context.tx.stage(request.name)
         name = _file_name(artifact)
         job = UnpackJob(kind=request.kind, path=path, root=staged.root, inputs=request.inputs, name=name)
-        self._running[self._unpackers.submit(job)] = (request, staged)
+        self._running[self._workers.submit(unpack, job)] = (request, staged)
+
+    def _begin_system(self) -> None:
+        """Hand the config delta to a worker once every .deb has its tree and its file."""
+        request, context = self._system, self._context
+        if request is None or not all(
+            tree.key in context.trees for tree in context.plan.trees if tree.kind == TreeKind.DEB
+        ):
+            return
+        if not all(
+            context.tx.find_blob(deb.sha256)
+            for deb in context.lock.debs
+            if deb.id in set(context.target.debs)
+        ):
+            return
+        self._system = None
+        staged = context.tx.stage(request.name)
+        job = plan_system(request, context, staged)
+        self._running[self._workers.submit(make_system_here, job)] = (request, staged)
 
     def _collect(self, *, block: bool) -> None:
         done, _ = wait(self._running, timeout=None if block else 0, return_when=FIRST_COMPLETED)
         for future in done:
             request, staged = self._running.pop(future)
-            tree = self._context.tx.add_tree(request.inputs, staged, future.result())
-            self._context.trees[request.key] = tree
+            try:
+                made = future.result()
+            except BrokenProcessPool as error:
+                raise worker_lost() from error
+            manifest, notes = made if isinstance(made, tuple) else (made, ())
+            for note in notes:
+                self._context.emit(note)
+            self._context.trees[request.key] = self._context.tx.add_tree(request.inputs, staged, manifest)
             self._context.emit(Did(PHASE, request.name))
+        if done:
+            self._begin_system()
 
 
 def _file_name(artifact: Artifact) -> str:

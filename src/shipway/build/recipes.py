@@ -1,4 +1,6 @@
-"""How each kind of tree is made, in one table. What is unpacked from an artifact is in `unpacking.py`; the rest is here."""
+"""How each kind of tree is made. What comes from one artifact is in `unpacking.py`, the config delta in `system_job.py`; the
+rest, which needs the trees below it or nothing at all, is in the table here.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,9 @@ from typing import TYPE_CHECKING
 
 from shipway.build.commands_tree import digest_of_inputs, make_commands
 from shipway.build.files_tree import make_files, scan_files
-from shipway.build.system_tree import SystemSettings, make_system, read_part
 from shipway.build.venv_tree import make_venv
 from shipway.build.wheel_recipe import make_wheel
-from shipway.core.digest import key_of
-from shipway.core.errors import BuildError
 from shipway.core.events import Began, Did, Ended
-from shipway.core.platform import debian_architecture
 from shipway.plan.model import Plan, TreeKind, TreeRequest
 
 if TYPE_CHECKING:
@@ -55,25 +53,11 @@ def make_late_tree(request: TreeRequest, context: BuildContext) -> Tree:
     """
     context.emit(Began(PHASE, items=1))
     staged = context.tx.stage(request.name)
-    manifest = _RECIPES[request.kind](request, context, staged)
+    manifest = RECIPES[request.kind](request, context, staged)
     tree = context.tx.add_tree(request.inputs, staged, manifest)
     context.emit(Did(PHASE, request.name))
     context.emit(Ended(PHASE))
     return tree
-
-
-def _system(request: TreeRequest, context: BuildContext, staged: Staged) -> Manifest:
-    trees = {tree.members[0]: context.trees[tree.key] for tree in context.plan.trees if tree.kind == TreeKind.DEB}
-    wanted = set(context.target.debs)
-    parts = []
-    for deb in context.lock.debs:
-        if deb.id in wanted:
-            path = context.tx.find_blob(deb.sha256)
-            if path is None:
-                raise BuildError(f"the package file of `{deb.name}` is not in the store", hints=["run the command again"])
-            parts.append(read_part(path, trees[deb.id]))
-    settings = SystemSettings(architecture=debian_architecture(context.plan.platform), epoch=request.inputs["epoch"])
-    return make_system(parts, settings, staged.root, staged.path + "/work", emit=context.emit)
 
 
 def _venv(request: TreeRequest, context: BuildContext, staged: Staged) -> Manifest:
@@ -90,8 +74,7 @@ def _files(request: TreeRequest, context: BuildContext, staged: Staged) -> Manif
     return make_files(request.inputs, context.project, staged.root, emit=context.emit)
 
 
-_RECIPES: dict[TreeKind, Callable[[TreeRequest, BuildContext, Staged], Manifest]] = {
-    TreeKind.SYSTEM: _system,
+RECIPES: dict[TreeKind, Callable[[TreeRequest, BuildContext, Staged], Manifest]] = {
     TreeKind.VENV: _venv,
     TreeKind.WHEEL: make_wheel,
     TreeKind.COMMANDS: make_commands,
@@ -106,8 +89,3 @@ def _with_content(request: TreeRequest, project: str, emit: Emit) -> TreeRequest
 
 def _with(request: TreeRequest, name: str, value: object) -> TreeRequest:
     return replace(request, inputs=request.inputs | {name: value})
-
-
-def key_text(request: TreeRequest) -> str:
-    """The key of `request`, short, for people."""
-    return key_of(request.inputs).hex[:12]

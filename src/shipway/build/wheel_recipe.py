@@ -53,12 +53,16 @@ def make_wheel(request: TreeRequest, context: BuildContext, staged: Staged) -> M
 def _built(wheel: Wheel, context: BuildContext) -> str:
     source = next((one for one in context.lock.sources if one.id == wheel.source), None)
     if source is None:
-        raise BuildError(f"the lock does not say what `{wheel.filename}` is built from", hints=["run `shipway lock`"])
+        raise BuildError(
+            f"the lock does not say what `{wheel.filename}` is built from", hints=["run `shipway lock`"]
+        )
     path, digest = build_wheel(source, context)
     if digest != wheel.sha256:
         raise HashMismatch(
             f"building `{source.id}` gave `{digest}`, and the lock records `{wheel.sha256}`",
-            hints=["its build is not reproducible, or its sources changed: run `shipway lock` to record the new result"],
+            hints=[
+                "its build is not reproducible, or its sources changed: run `shipway lock` to record the new result"
+            ],
         )
     return context.tx.add_blob(path, wheel.sha256)
 
@@ -68,7 +72,9 @@ class _Compiler:
 
     def __init__(self, context: BuildContext, python: str) -> None:
         kinds = (TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
-        self._trees: list[Tree] = [context.trees[tree.key] for tree in context.plan.trees if tree.kind in kinds]
+        self._trees: list[Tree] = [
+            context.trees[tree.key] for tree in context.plan.trees if tree.kind in kinds
+        ]
         target = context.target.python
         self._executable = target.executable if target else f"/usr/bin/python{python}"
         self._program = importlib.resources.files("shipway.build").joinpath("bytecode.py").read_text("utf-8")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from shipway.archive.tarwriter import WRITER_VERSION, write_layer
-from shipway.core.digest import DiffId, canonical_json, key_of
+from shipway.core.digest import DiffId, key_of
 from shipway.core.events import Began, Did, Emit, Ended
 from shipway.core.overlay import Placed, stack
 from shipway.image.oci import Image, ImageConfig, ImageLayer, render_image
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shipway.core.manifest import Entry
     from shipway.store.store import Store
-    from shipway.store.trees import Tree
+    from shipway.store.tree import Tree
 
 PHASE = "layers"
 _RECORD = "layer"
@@ -102,8 +102,3 @@ def _layer(store: Store, content: LayerContent, epoch: int, emit: Emit) -> Image
 def _opener(trees: Sequence[Tree], placed: Placed) -> Callable[[], BinaryIO]:
     path = os.path.join(trees[placed.tree].root, placed.entry.path)
     return lambda: open(path, "rb", buffering=0)
-
-
-def describe_layer(contents: LayerContent, epoch: int) -> str:
-    """The layer's key as text, for `why --rebuilt`."""
-    return canonical_json(layer_key(contents.trees, epoch)).decode()

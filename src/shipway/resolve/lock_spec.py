@@ -235,7 +235,7 @@ def _requested(target: Target) -> tuple[str, ...]:
 
 
 def _epoch(request: LockRequest, debs: DebResolution) -> int:
-    """What the spec says, else what the lock had, so that layers that did not change keep their bytes; else the archives' date."""
+    """What the spec says, else what the lock had, so that unchanged layers keep their bytes; else the archives' date."""
     if request.spec.epoch is not None:
         return request.spec.epoch
     if request.previous is not None and request.upgrade is not None:

@@ -117,7 +117,7 @@ def find_image(planned: Planned, emit: Emit) -> Image | None:
     """The image, if all its trees are in the store."""
     from shipway.build.builder import find_trees
 
-    trees = find_trees(planned.plan, planned.store, planned.requests)
+    trees = find_trees(planned.store, planned.requests)
     return None if trees is None else make_image(planned, trees, emit)
 
 

@@ -145,7 +145,7 @@ def _versions(lock: Lock) -> dict[tuple[str, str], str]:
 def _build_once(planned: Planned, task: Task) -> Prepared:
     from shipway.build.builder import build_trees, find_trees
 
-    found = find_trees(planned.plan, planned.store, planned.requests)
+    found = find_trees(planned.store, planned.requests)
     if found is not None:
         return Prepared(planned=planned, trees=tuple(found), built=0)
     from shipway.resolve.locations import open_locations

@@ -22,7 +22,7 @@ def find_layer_faults(planned: Planned, store: Store, emit: Emit) -> tuple[str, 
     from shipway.core.digest import key_of
     from shipway.image.assemble import HashingSink, layer_key, layer_members
 
-    trees = find_trees(planned.plan, store, planned.requests)
+    trees = find_trees(store, planned.requests)
     if trees is None:
         return ()
     epoch = planned.plan.settings.epoch

@@ -161,7 +161,7 @@ def _prepare(task: Task, *, dry_run: bool) -> Environment | None:
         if check_lock(read_project(task.directory, task.emit)).drift:
             return None
         planned = plan_project(task._replace(mode=LockMode.FROZEN), files=False)
-        trees = find_trees(planned.plan, planned.store, planned.requests)
+        trees = find_trees(planned.store, planned.requests)
         if trees is None:
             return None
         return _environment(Prepared(planned=planned, trees=tuple(trees), built=0))
