@@ -6,9 +6,10 @@ attempt is kept, so that the error can name each location and its reason.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from types import TracebackType
@@ -68,7 +69,7 @@ class Fetched:
 class FetchJob:
     """One file to fetch: see `Fetcher.fetch`."""
 
-    sources: tuple[Location, ...]
+    sources: Iterable[Location]
     path: str
     sha256: Digest | None
     size: int | None
@@ -122,7 +123,7 @@ class Fetcher:
 
     def fetch(
         self,
-        sources: Sequence[Location],
+        sources: Iterable[Location],
         path: str,
         sha256: Digest | None,
         size: int | None,
@@ -132,7 +133,8 @@ class Fetcher:
     ) -> Fetched:
         """Stream the bytes of digest `sha256` (None: unknown, any are taken) and `size` (None: unknown) to the file `path`.
 
-        `path` is made or emptied, and removed on failure. Locations are tried in order; a transfer that broke is resumed; wrong
+        `path` is made or emptied, and removed on failure. Locations are tried in order, each taken from
+        `sources` only when the ones before it failed; a transfer that broke is resumed; wrong
         bytes are fetched once more past every cache.
 
         Raises:
@@ -143,11 +145,14 @@ class Fetcher:
             NoSpace: the disk is full.
         """
         label = name or os.path.basename(path)
-        candidates = [_Candidate(location) for location in self._allowed(sources, label)]
+        waiting = self._allowed(sources, label)
+        candidates: list[_Candidate] = []
         partial = Partial(path, lambda count: self._say(Moved(phase, label, count)))
         done = False
         try:
-            url = self._from_any(candidates, partial, sha256, size, label)
+            url = self._from_any(candidates, waiting, partial, sha256, size)
+            if not url:
+                raise _failure(candidates, label, sha256)
             done = True
         finally:
             partial.close()
@@ -207,18 +212,26 @@ class Fetcher:
         """Close idle connections."""
         self._transport.close()
 
-    def _allowed(self, sources: Sequence[Location], label: str) -> list[Location]:
-        if not sources:
+    def _allowed(self, sources: Iterable[Location], label: str) -> Iterator[Location]:
+        """Those of `sources` that may be asked, one by one.
+
+        Raises:
+            NotOffered, OfflineError: at the end, when there was none.
+        """
+        given = refused = 0
+        for location in sources:
+            given += 1
+            if self.offline and not location.url.startswith("file:"):
+                refused += 1
+            else:
+                yield location
+        if not given:
             raise NotOffered(f"nobody offers `{shown(label)}`", hints=["add a mirror or index that has it"])
-        if not self.offline:
-            return list(sources)
-        local = [location for location in sources if location.url.startswith("file:")]
-        if not local:
+        if refused == given:
             raise OfflineError(
                 f"`{shown(label)}` has to be fetched, and the network is switched off",
                 hints=["leave out --offline"],
             )
-        return local
 
     def _say(self, event: Moved | Did) -> None:
         with self._emitting:
@@ -239,17 +252,18 @@ class Fetcher:
     def _from_any(
         self,
         candidates: list[_Candidate],
+        waiting: Iterator[Location],
         partial: Partial,
         sha256: Digest | None,
         size: int | None,
-        label: str,
     ) -> str:
+        """The URL that delivered, or empty; then `candidates` say why."""
         for _ in self._rounds(candidates):
-            for candidate in candidates:
+            for candidate in itertools.chain(tuple(candidates), _joining(candidates, waiting)):
                 url = "" if candidate.dead else self._while_it_moves(candidate, partial, sha256, size)
                 if url:
                     return url
-        raise _failure(candidates, label, sha256)
+        return ""
 
     def _while_it_moves(
         self, candidate: _Candidate, partial: Partial, sha256: Digest | None, size: int | None
@@ -330,6 +344,13 @@ class Fetcher:
             return Response(
                 body=b"".join(parts), url=answer.url, content_type=answer.content_type, headers=lowered
             )
+
+
+def _joining(candidates: list[_Candidate], waiting: Iterator[Location]) -> Iterator[_Candidate]:
+    """Take locations from `waiting` one by one, as long as the loop goes on."""
+    for location in waiting:
+        candidates.append(_Candidate(location))
+        yield candidates[-1]
 
 
 def _failure(candidates: list[_Candidate], label: str, sha256: Digest | None) -> FetchError | HashMismatch:

@@ -19,6 +19,7 @@ _NETWORK = (
     "NETRC",
     "SSL_CLIENT_CERT",
     "UV_HTTP_TIMEOUT",
+    "UV_HTTP_RETRIES",
 )
 
 

@@ -16,7 +16,7 @@ from shipway.host.http import Fetcher, Location, Response
 from shipway.host.location import origin_of, redacted
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
-_ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+ACCEPT = f"{JSON_TYPE}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def fetch_project(fetcher: Fetcher, root: Location, name: str) -> tuple[ProjectF
         FetchError: it does not answer as an index should.
     """
     place = Location(project_url(root.url, name), auth=root.auth, proxy=root.proxy)
-    return parse_project(fetcher.get(place, accept=_ACCEPT, name=f"index page of {name}"))
+    return parse_project(fetcher.get(place, accept=ACCEPT, name=f"index page of {name}"))
 
 
 def parse_project(response: Response) -> tuple[ProjectFile, ...]:
