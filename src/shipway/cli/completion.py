@@ -29,7 +29,8 @@ def _bash() -> str:
         f"        {'|'.join(_words(o))}) {_bash_values(o)}; return ;;" for o in _with_value(_unique_options())
     )
     options = "\n".join(f"        {v.name}) words='{_all_words(v)}' ;;" for v in VERBS)
-    takers = "|".join(word for option in _with_value(GLOBAL) for word in _words(option))
+    needing = [option for option in _unique_options() if option.takes in (Takes.VALUE, Takes.VALUES)]
+    takers = "|".join(word for option in needing for word in _words(option))
     return f"""\
 # bash completion of shipway; made by `shipway completion bash`
 _shipway() {{
@@ -40,7 +41,8 @@ _shipway() {{
         {takers}) ((i++)) ;;
         --) [ "$verb" = run ] && {{ _shipway_command; return; }} ;;
         -*) ;;
-        *) verb="${{COMP_WORDS[i]}}"; break ;;
+        *) [ "$verb" = run ] && {{ _shipway_command; return; }}
+            [ -n "$verb" ] || verb="${{COMP_WORDS[i]}}" ;;
         esac
     done
     case "$previous" in
