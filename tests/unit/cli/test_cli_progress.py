@@ -31,7 +31,10 @@ class Clock:
 
 @pytest.fixture
 def said(capsys):
-    return lambda: capsys.readouterr().err.splitlines()
+    def lines():
+        return capsys.readouterr().err.splitlines()
+
+    return lines
 
 
 def test_plain_lines_begin_beat_and_end(said):
