@@ -23,6 +23,9 @@ TEMPORARY_PREFIX = ".tmp-"
 on_step: Callable[[str], None] | None = None
 """A test's hook: called with the name of each durable step before it is done."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the kernel answers when a disk or a quota is full."""
+
 _COPY_CHUNK = 1 << 20
 
 
@@ -48,7 +51,7 @@ def disk_error(problem: OSError, what: str, error: type[ToolError] = StoreError)
     """The error a person can act on for `problem`."""
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
     message = f"cannot {what}: {reason}"
-    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+    if problem.errno in FULL:
         return NoSpace(message, hints=_SPACE_HINTS)
     hint = _HINTS.get(problem.errno or 0, "run `shipway doctor` to check disks and permissions")
     return error(message, hints=[hint])
@@ -249,7 +252,7 @@ def reflink_or_copy(source: str, target: str, mode: int) -> bool:
                 fcntl.ioctl(target_fd, _FICLONE, source_fd)
                 shared = True
             except OSError as problem:
-                if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                if problem.errno in (*FULL, errno.EIO):
                     raise
                 shared = False
                 _copy_bytes(source_fd, target_fd)

@@ -5,7 +5,7 @@ A lock belongs to the open file: it ends when its last descriptor is closed, so 
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import fcntl
 import os
 from typing import TYPE_CHECKING, Self
@@ -122,13 +122,11 @@ class FileLock:
         fd, self.fd = self.fd, -1
         if fd < 0:
             return
-        try:
-            if self._remove and not self._shared:
+        if self._remove and not self._shared:
+            # The name is only tidiness: the lock ends with the descriptor, and who locks next checks the name.
+            with contextlib.suppress(OSError):
                 os.unlink(self.path)
-        except FileNotFoundError:
-            pass
-        finally:
-            os.close(fd)
+        os.close(fd)
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -221,13 +219,10 @@ def _describe_process(pid: int) -> str:
 
 
 def _write_holder(fd: int) -> None:
-    """Say who holds it. Only a help for messages, so a full disk does not stand in the way."""
-    try:
+    """Say who holds it. Only a help for messages, so nothing that the disk answers stands in the way."""
+    with contextlib.suppress(OSError):
         os.ftruncate(fd, 0)
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)
-    except OSError as problem:
-        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
-            raise
 
 
 def _is_at(fd: int, path: str) -> bool:

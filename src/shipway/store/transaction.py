@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from shipway.core.digest import BlobDigest, TreeId, TreeKey, canonical_json
 from shipway.core.errors import StoreError
 from shipway.core.events import Note
+from shipway.core.text import shown
 from shipway.host import files
 from shipway.host.lock import FileLock
 from shipway.store import layout, staging
@@ -98,6 +99,9 @@ class Transaction:
         finally:
             self._release_flights()
             self._shared.release()
+        if isinstance(value, OSError) and value.errno in files.FULL:
+            # Recipes write into their staged trees themselves; a full disk has one error wherever it shows.
+            raise files.disk_error(value, f"write to the store `{self._store.path}`") from value
 
     @property
     def path(self) -> str:
@@ -119,7 +123,7 @@ class Transaction:
             NoSpace, StoreError: it cannot be made.
         """
         staged = Staged(f"{self.path}/{next(self._numbers)}", label)
-        with files.translating_disk_errors(f"stage {label} in the store"):
+        with files.translating_disk_errors(f"stage `{shown(label)}` in the store"):
             files.step("stage:mkdir")
             files.make_directory(staged.path, 0o755)
             files.make_directory(staged.root, 0o700)
@@ -128,7 +132,7 @@ class Transaction:
     def discard(self, staged: Staged) -> None:
         """Drop what was staged. `commit` and the end of the transaction leave nothing behind anyway."""
         staged.close()
-        with files.translating_disk_errors(f"drop {staged.label} from the store's staging area"):
+        with files.translating_disk_errors(f"drop `{shown(staged.label)}` from the store"):
             files.remove_tree(staged.path)
 
     def find_tree(self, key: TreeKey) -> Tree | None:
@@ -147,7 +151,7 @@ class Transaction:
         text, inputs_text = manifest.render(), canonical_json(inputs)
         key, name = TreeKey.of(inputs_text), TreeId.of(text).hex
         staged.close()
-        with files.translating_disk_errors(f"add {staged.label} to the store"), self._mutex:
+        with files.translating_disk_errors(f"add `{shown(staged.label)}` to the store"), self._mutex:
             found = self.find_tree(key)
             if found is None:
                 return self._add(
@@ -158,9 +162,7 @@ class Transaction:
                     render_record(name, disk_size(manifest), len(manifest.entries), inputs_text),
                 )
         if found.id.hex != name:
-            warning = (
-                f"{staged.label}: made twice from the same inputs, with different results; the first is kept"
-            )
+            warning = f"`{shown(staged.label)}` was made twice from the same inputs, with different results; the first is kept"
             self._store.emit(Note(warning, "warning"))
         self.discard(staged)
         return found

@@ -95,10 +95,12 @@ def test_the_whole_group_ends_on_interrupt_even_when_it_ignores_the_request(tmp_
     ready = tmp_path / "ready"
     os.mkfifo(ready)
     started = []
+    begun = threading.Event()
     real = subprocess.Popen
 
     def remember(*args, **more):
         started.append(real(*args, **more))
+        begun.set()
         return started[-1]
 
     monkeypatch.setattr(subprocess, "Popen", remember)
@@ -107,6 +109,7 @@ def test_the_whole_group_ends_on_interrupt_even_when_it_ignores_the_request(tmp_
     def interrupt():
         with open(ready, "rb") as file:
             file.read()
+        begun.wait(60)
         signal.pthread_kill(main, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
