@@ -164,7 +164,7 @@ class _Group:
             sorted({one.architecture for _, one in wishes if one.architecture} - {architecture, "all"})
         )
         question = {
-            "solve": 2,
+            "solve": 3,
             "indexes": [[i[3].hex for i in one.indexes] for one in self.archives],
             "architecture": [architecture, *foreign],
             "host": self._host,
@@ -195,7 +195,7 @@ class _Group:
                 f"`{self._base}` has no essential packages for `{architecture}`",
                 hints=("use a complete mirror of the suite",),
             )
-        if any(index.has(_MERGED) for index in indexes):
+        if any(_wants_usrmerge(name, indexes) for name in essential):
             essential.append(_MERGED)
         solver = self._get_solver()
         base = solver.solve(
@@ -311,6 +311,10 @@ def lock_debs(records: Sequence[PackageRecord]) -> list[Deb]:
             )
         )
     return locked
+
+
+def _wants_usrmerge(name: str, indexes: Sequence[PackageIndex]) -> bool:
+    return any("usrmerge" in record.depends for index in indexes for record in index.records(name))
 
 
 def _deb_to_json(deb: Deb) -> dict[str, Any]:
