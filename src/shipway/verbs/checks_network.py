@@ -87,10 +87,14 @@ def _reached(machine: Machine, places: Mapping[str, tuple[Location, ...]], what:
                 break
         if answers and answers[-1]:
             silent.append(f"{alias}: {answers[-1]}")
-    if silent:
-        severity = Severity.ERROR if len(silent) == len(places) else Severity.WARNING
-        return Seen(severity, f"{what} that do not answer: {'; '.join(silent)}", remedy)
-    return Seen(Severity.OK, f"{what} answer: {', '.join(places)}")
+    if not silent:
+        return Seen(Severity.OK, f"{what} answer: {', '.join(places)}")
+    text = f"{what} that do not answer: {'; '.join(silent)}"
+    if len(silent) == len(places):
+        return Seen(Severity.ERROR, text, remedy)
+    if what == "mirrors":
+        return Seen(Severity.INFO, f"{text}; the others do, and only a project with such a base needs these")
+    return Seen(Severity.WARNING, text, remedy)
 
 
 NETWORK_CHECKS = (

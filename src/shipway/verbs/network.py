@@ -50,7 +50,7 @@ def reach(place: Location) -> str:
     except NotOffered:
         return ""  # it answers, and has no listing
     except ToolError as error:
-        return error.message
+        return error.message.strip().splitlines()[-1].strip()
     finally:
         fetcher.close()
     return ""

@@ -148,12 +148,12 @@ def _build_once(planned: Planned, task: Task) -> Prepared:
     found = find_trees(planned.store, planned.requests)
     if found is not None:
         return Prepared(planned=planned, trees=tuple(found), built=0)
-    from shipway.resolve.locations import open_locations
+    from shipway.verbs.locate import open_locate
     from shipway.verbs.workshop import open_fetcher
 
     missing = sum(planned.store.find_tree(request.key) is None for request in planned.requests)
     fetcher = open_fetcher(task)
-    locate = open_locations(planned, fetcher)
+    locate = open_locate(planned.project, planned.lock, planned.store, fetcher)
     trees = build_trees(
         planned.plan,
         planned.requests,
