@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shipway.sandbox import Bind, Dev, Op, Overlay, Proc, Request, Symlink, Tmpfs, syscalls
+from shipway.sandbox import Bind, Dev, MakeDir, Op, Overlay, Proc, Request, Symlink, Tmpfs, syscalls
 from shipway.sandbox import filter as filters
 
 PLAIN_UID = 61234
@@ -56,23 +56,28 @@ def system_ops(root: str, *more: Op) -> list[Op]:
     return [Overlay((root,)), Proc(), Dev(), Tmpfs("/tmp"), *more]
 
 
-def python_ops(root: str, *more: Op) -> list[Op]:
-    """The same with the host's /usr and the running Python."""
-    ops: list[Op] = [Overlay((root,)), Bind("/usr", "/usr", read_only=True)]
+def python() -> str:
+    """An interpreter that every user may start: the host's own, else the one that runs this."""
+    if os.access("/usr/bin/python3", os.X_OK):
+        return "/usr/bin/python3"
+    return os.path.realpath(os.path.join(sys.base_prefix, "bin", f"python{sysconfig.get_python_version()}"))
+
+
+def python_ops(*more: Op) -> list[Op]:
+    """A root in memory with the host's /usr and a Python."""
+    ops: list[Op] = [Tmpfs("/", mode=0o755), Bind("/usr", "/usr", read_only=True), MakeDir("/etc")]
     for name in ("bin", "sbin", "lib", "lib64"):
         if os.path.islink(f"/{name}"):
             ops.append(Symlink(os.readlink(f"/{name}"), f"/{name}"))
-        elif os.path.isdir(f"/{name}") and not os.path.lexists(f"{root}/{name}"):
+        elif os.path.isdir(f"/{name}"):
             ops.append(Bind(f"/{name}", f"/{name}", read_only=True))
-    if not sys.base_prefix.startswith("/usr"):
+    if not python().startswith("/usr/"):
         ops.append(Bind(sys.base_prefix, sys.base_prefix, read_only=True))
     return [*ops, Proc(), Dev(), Tmpfs("/tmp"), *more]
 
 
-def python() -> str:
-    """The real interpreter, outside any virtual environment."""
-    version = sysconfig.get_python_version()
-    return os.path.realpath(os.path.join(sys.base_prefix, "bin", f"python{version}"))
+def python_script(script: str, *more: Op, **fields: Any) -> Request:
+    return request(python_ops(*more), python(), "-I", "-S", "-c", script, **fields)
 
 
 def request(ops: list[Op], *argv: str, **fields: Any) -> Request:
@@ -103,7 +108,7 @@ def in_child(function: Callable[[], Any], *prepare: Callable[[], None]) -> Any:
                 for step in prepare:
                     step()
                 answer = (True, function())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again by the parent
                 answer = (False, error)
             with open(writer, "wb") as file:
                 pickle.dump(answer, file)

@@ -70,7 +70,7 @@ def test_above_the_root_is_the_root(opener, root, path):
     ],
 )
 def test_what_cannot_be_opened(opener, root, path, number):
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is compared
         opener(root, path, syscalls.O_PATH)
     assert caught.value.errno == number
 
@@ -137,7 +137,7 @@ def test_directories_do_not_depend_on_the_umask(root, tmp_path):
     [("/dangling/x", errno.ENOENT), ("/etc/secret/x", errno.ENOTDIR), ("/loop/x", errno.ELOOP)],
 )
 def test_directories_are_not_made_through_what_leads_nowhere(root, path, number):
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is compared
         paths.make_directories(root, path)
     assert caught.value.errno == number
 

@@ -23,21 +23,22 @@ def tree(tmp_path):
     return tmp_path
 
 
+def content(path: str) -> object:
+    if os.path.islink(path):
+        return os.readlink(path)
+    if os.path.isdir(path):
+        return None
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def listing(path) -> dict[str, object]:
-    found = {}
-    for directory, folders, names in os.walk(path):
-        for name in folders + names:
-            full = os.path.join(directory, name)
-            state = os.lstat(full)
-            content = (
-                os.readlink(full)
-                if os.path.islink(full)
-                else open(full, "rb").read()
-                if os.path.isfile(full)
-                else None
-            )
-            found[os.path.relpath(full, path)] = (state.st_mode, content)
-    return found
+    paths = [
+        os.path.join(directory, name)
+        for directory, folders, names in os.walk(path)
+        for name in folders + names
+    ]
+    return {os.path.relpath(each, path): (os.lstat(each).st_mode, content(each)) for each in paths}
 
 
 def test_copy_is_equal(tree):
