@@ -91,21 +91,21 @@ def parse_pax(data: bytes, extended: Extended, artifact: str) -> None:
     """
     at = 0
     while at < len(data):
-        space = data.find(b" ", at, at + _MAX_DIGITS)
-        digits = data[at:space] if space > at else b""
-        length = int(digits) if digits.isdigit() else 0
-        record = data[space + 1 : at + length]
-        key, equals, value = record.partition(b"=")
-        if (
-            length < space - at + 4
-            or at + length > len(data)
-            or not equals
-            or not key
-            or not value.endswith(b"\n")
-        ):
+        # Every record takes at least five bytes, so this ends.
+        end = at + _record_length(data, at)
+        key, equals, value = data[data.find(b" ", at) + 1 : end].partition(b"=")
+        if end > len(data) or not equals or not key or not value.endswith(b"\n"):
             raise refuse_archive(artifact, "has a damaged PAX header")
         extended.put_record(key.decode("utf-8", "surrogateescape"), value[:-1], artifact)
-        at += length
+        at = end
+
+
+def _record_length(data: bytes, at: int) -> int:
+    """What the record at `at` says is its length; beyond the data's end where it says nothing sensible."""
+    space = data.find(b" ", at, at + _MAX_DIGITS)
+    digits = data[at : max(space, at)]
+    length = int(digits) if digits.isdigit() else 0
+    return length if length >= len(digits) + len(" k=\n") else len(data) + 1
 
 
 def _decimal(value: bytes, key: str, artifact: str) -> int:
