@@ -167,6 +167,10 @@ def _take_away(store: Store, inventory: Inventory, going: list[Item]) -> None:
         if bucket is not None:
             files.step("collect:move")
             staging.put_away(f"{store.path}/{bucket}/{item.name}", f"{batch}/{item.kind}-{item.name}")
+    # What is deleted below must not come back under its old name, half of it gone.
+    files.step("collect:sync-moves")
+    for bucket in {_BUCKETS[item.kind] for item in going if item.kind in _BUCKETS}:
+        files.fsync_directory(f"{store.path}/{bucket}")
     files.step("collect:readers")
     files.write_atomic(f"{store.path}/{layout.READERS_LOCK}", b"", durable=False)
 

@@ -355,4 +355,6 @@ def _take_out(store: Store, finding: Finding, keys: tuple[str, ...]) -> tuple[di
                 f"{store.path}/{bucket}/{finding.name}",
                 f"{store.path}/{layout.QUARANTINE}/{finding.kind}-{finding.name}-{files.random_name()}",
             )
+        # The name must be free for good, or what replaces it would be taken for a second copy.
+        files.fsync_directory(f"{store.path}/{bucket}")
     return tuple(inputs)

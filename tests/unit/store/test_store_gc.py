@@ -187,6 +187,7 @@ def test_a_record_goes_before_its_tree(store, monkeypatch):
         "collect:batch",
         "collect:move",
         "collect:move",
+        "collect:sync-moves",
         "collect:readers",
     ]
 
