@@ -161,6 +161,7 @@ def _built_in() -> Location:
     """The index that uv was built with: it writes its address on top of what it compiles, here of nothing."""
     env = uv_environment({}, os.devnull)
     del env["UV_CACHE_DIR"]
+    env["UV_NO_CONFIG"] = "1"
     argv = (uv_program(), "pip", "compile", "--quiet", "--no-cache", "--emit-index-url", os.devnull)
     finished = run_checked(Command(argv=argv, env=env), what="uv could not be asked for its default index")
     for line in finished.text.splitlines():

@@ -39,7 +39,10 @@ def uv_program() -> str:
 
 
 def uv_environment(environ: Mapping[str, str], cache: str) -> dict[str, str]:
-    """What uv is told: where the network is and where its cache may be; no configuration files, no `UV_*` of the caller."""
+    """What uv is told: where the network is and where its cache may be; no `UV_*` of the caller.
+
+    Whoever runs uv adds `UV_NO_CONFIG` or a `--config-file` of its own.
+    """
     env = base_environment()
     for name in _NETWORK:
         for spelling in (name, name.upper()):
@@ -52,7 +55,6 @@ def uv_environment(environ: Mapping[str, str], cache: str) -> dict[str, str]:
         env["SSL_CERT_DIR" if os.path.isdir(bundle.path) else "SSL_CERT_FILE"] = bundle.path
     return {
         **env,
-        "UV_NO_CONFIG": "1",
         "UV_CACHE_DIR": cache,
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shipway.core.platform import machine_name
+from shipway.host.indexes import DEFAULT, Index
+from shipway.host.location import Location
 from shipway.lock.model import Lock, Wheel
 from shipway.resolve.wheel_request import WheelRequest
 
@@ -93,6 +95,25 @@ def render_project(project: UvProject) -> str:
             f"{_text(name)} = {{ index = {_text(alias)} }}" for name, alias in sorted(project.pins.items())
         ]
     return "\n".join(lines) + "\n"
+
+
+def render_settings(default: Location, searched: Sequence[Index]) -> str:
+    """The text of a `uv.toml` that says where packages are, and takes the place of every other configuration.
+
+    A page of an index that was read today is not asked for again: locked versions are kept anyway, and asking again for some
+    hundred pages is nine tenths of the time. Who wants news makes uv forget them (`uv_run.forget_index_pages`).
+    """
+    lines: list[str] = []
+    for name, url, more in [
+        *(
+            (index.alias, index.locations[0].url, 'format = "flat"' if index.flat else "")
+            for index in searched
+        ),
+        (DEFAULT, default.url, "default = true"),
+    ]:
+        lines += ["[[index]]", f"name = {_text(name)}", f"url = {_text(url)}", *([more] if more else [])]
+        lines += ['cache-control = { api = "max-age=86400", files = "max-age=31536000" }', ""]
+    return "\n".join(lines)
 
 
 def render_preferences(wheels: Iterable[Wheel], registries: Mapping[str, str], lowest_python: str) -> str:

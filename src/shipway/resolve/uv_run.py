@@ -9,13 +9,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 
 from shipway.core.errors import FetchError, OfflineError, ToolError
+from shipway.host import clock
 from shipway.host.dirs import cache_dir
 from shipway.host.indexes import DEFAULT, Index
 from shipway.host.location import Location
 from shipway.host.proc import Command, run
 from shipway.host.uv_tool import uv_environment, uv_program
-from shipway.resolve.uv_project import UvProject, render_project
+from shipway.resolve.uv_project import UvProject, render_project, render_settings
 
+_ASKED = "shipway-asked"
+"""A file beside uv's buckets: its time is when index pages were last read anew."""
+_FRESH = 600.0
+"""Seconds."""
 _NETWORK_SIGNS = (
     "Failed to fetch",
     "error sending request",
@@ -30,6 +35,26 @@ _BROKEN_SIGNS = (
     "Failed to read metadata",
     "Received some unexpected",
 )
+
+
+def forget_index_pages(cache: str) -> None:
+    """Make uv read every index page anew. Its own `--refresh` yields to the age that our settings allow pages to have.
+
+    The rename takes them away at once, so that a uv that runs beside us finds none, never half of one.
+    """
+    for name in os.listdir(cache):
+        if name.startswith("simple-"):
+            with tempfile.TemporaryDirectory(prefix="old-", dir=cache, ignore_cleanup_errors=True) as away:
+                os.rename(os.path.join(cache, name), os.path.join(away, name))
+    _write(os.path.join(cache, _ASKED), "")
+
+
+def index_pages_are_old() -> bool:
+    """Whether the index pages at hand were asked for longer ago than a registry itself lets a client keep them."""
+    try:
+        return clock.now() - os.stat(os.path.join(uv_cache(), _ASKED)).st_mtime > _FRESH
+    except FileNotFoundError:
+        return True
 
 
 class NoSolution(Exception):
@@ -56,12 +81,13 @@ def run_uv_lock(
     searched: Sequence[str] = (),
     folder: str = "",
     offline: bool = False,
+    refresh: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> tuple[str, tuple[str, ...]]:
     """The `uv.lock` for `project`, and what uv warned of.
 
     `indexes`: all but the default one; `searched`: aliases of those that any package may come from, strongest first; `folder`:
-    wheels that were built here.
+    wheels that were built here; `refresh`: ask for every index page anew, instead of taking one of today.
 
     Raises:
         NoSolution: the requirements cannot be satisfied.
@@ -70,20 +96,26 @@ def run_uv_lock(
     """
     environ = os.environ if environ is None else environ
     cache = uv_cache()
+    if refresh:
+        forget_index_pages(cache)
     env = uv_environment(environ, cache)
-    env.update(_index_variables(default, indexes, searched))
-    if folder:
-        env["UV_FIND_LINKS"] = ",".join(filter(None, [folder, env.get("UV_FIND_LINKS", "")]))
+    env.update(_variables(default, indexes, folder))
     argv = [
         uv_program(),
         "lock",
         "--no-build",
         "--python",
         sys.executable,
+        "--config-file",
+        "uv.toml",
         *(["--offline"] if offline else []),
     ]
+    by_alias = {index.alias: index for index in indexes}
     with tempfile.TemporaryDirectory(prefix="lock-", dir=cache_dir()) as place:
         _write(os.path.join(place, "pyproject.toml"), render_project(project))
+        _write(
+            os.path.join(place, "uv.toml"), render_settings(default, [by_alias[alias] for alias in searched])
+        )
         if preferences:
             _write(os.path.join(place, "uv.lock"), preferences)
         finished = run(Command(argv=tuple(argv), env=env, cwd=place))
@@ -97,21 +129,12 @@ def _warnings(text: str) -> tuple[str, ...]:
     return tuple(line.removeprefix("warning: ") for line in text.splitlines() if line.startswith("warning: "))
 
 
-def _index_variables(default: Location, indexes: Sequence[Index], searched: Sequence[str]) -> dict[str, str]:
-    """Addresses and, apart from them, credentials: the environment of a process is not in its command line, nor in any lock."""
-    variables = {"UV_DEFAULT_INDEX": f"{DEFAULT}={default.url}"}
-    variables.update(_credentials(DEFAULT, default))
+def _variables(default: Location, indexes: Sequence[Index], folder: str) -> dict[str, str]:
+    """Credentials travel in the environment: that is in no command line, no file and no lock."""
+    variables = _credentials(DEFAULT, default)
     for index in indexes:
         variables.update(_credentials(index.alias, index.locations[0]))
-    by_alias = {index.alias: index for index in indexes}
-    # uv's variable takes no folders; one that serves any package is a find-links place.
-    variables["UV_INDEX"] = " ".join(
-        f"{a}={by_alias[a].locations[0].url}" for a in searched if not by_alias[a].flat
-    )
-    folders = [by_alias[alias].locations[0].url for alias in searched if by_alias[alias].flat]
-    if folders:
-        variables["UV_FIND_LINKS"] = ",".join(folders)
-    return variables
+    return {**variables, "UV_FIND_LINKS": folder} if folder else variables
 
 
 def _credentials(name: str, place: Location) -> dict[str, str]:

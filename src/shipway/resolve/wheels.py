@@ -28,7 +28,7 @@ from shipway.resolve.simple_api import fetch_project, versions
 from shipway.resolve.uv_groups import group_names, index_sources, make_project
 from shipway.resolve.uv_lock import UvFile, UvPackage, packages_of, parse_uv_lock
 from shipway.resolve.uv_project import kept_wheels, render_preferences
-from shipway.resolve.uv_run import NoSolution, run_uv_lock
+from shipway.resolve.uv_run import NoSolution, index_pages_are_old, run_uv_lock
 from shipway.resolve.wheel_builder import WheelBuilder
 from shipway.resolve.wheel_request import WheelRequest, WheelResolution
 from shipway.resolve.workshop import Workshop
@@ -57,6 +57,10 @@ class _Session:
     excluded: dict[str, str] = field(default_factory=dict)
     """`name!=version` -> why."""
     said: set[str] = field(default_factory=set)
+    looked: bool = False
+    """Whether index pages were read anew already."""
+    refresh: bool = False
+    """Whether the next question to uv goes past its cache of index pages."""
 
     def note(self, text: str, level: str = "info") -> None:
         if text not in self.said:
@@ -117,6 +121,7 @@ def resolve_wheels(
             workshop=workshop,
             emit=emit,
             environ=environ,
+            refresh=upgrade is not None or (previous is None and index_pages_are_old()),
         )
         workshop.prepare(asking, previous if upgrade is None else None)
         return _assemble(session, requests, *_settle(session))
@@ -160,6 +165,9 @@ def _choose_versions(session: _Session) -> Chosen:
     try:
         return _lock(session, session.groups, _previous_wheels(session))
     except NoSolution:
+        if not session.looked and not session.fetcher.offline:
+            session.refresh = True  # the missing version may have appeared today
+            return _choose_versions(session)
         if len({request.target for request in session.groups.values()}) == 1:
             raise
         apart = _choose_apart(session)
@@ -202,6 +210,8 @@ def _lock(session: _Session, groups: Mapping[str, WheelRequest], kept: Sequence[
     additions = session.workshop.additions(tuple(session.excluded))
     project = make_project(groups, session.table, additions, lowest)
     locations = session.table.require(DEFAULT).locations
+    refresh, session.refresh = session.refresh and not session.fetcher.offline, False
+    session.looked |= refresh
     for number, location in enumerate(locations):
         addresses = {DEFAULT: location.url, **{index.alias: index.locations[0].url for index in indexes}}
         try:
@@ -213,6 +223,7 @@ def _lock(session: _Session, groups: Mapping[str, WheelRequest], kept: Sequence[
                 searched=[index.alias for index in searched],
                 folder=session.workshop.folder,
                 offline=session.fetcher.offline,
+                refresh=refresh,
                 environ=session.environ,
             )
         except FetchError as error:
