@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from shipway.verbs.findings import Check, Seen, Severity
@@ -10,8 +11,6 @@ if TYPE_CHECKING:
     from shipway.verbs.findings import Machine
 
 _APPARMOR = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
-_CLONE = "/proc/sys/kernel/unprivileged_userns_clone"
-_MAXIMUM = "/proc/sys/user/max_user_namespaces"
 _SUBIDS = 65536
 """As many subordinate ids as a whole system needs."""
 
@@ -33,15 +32,12 @@ def _user_namespaces(machine: Machine) -> Seen:
 
 
 def _namespace_remedy(machine: Machine) -> str:
-    if (machine.text(_APPARMOR) or "0").strip() == "1":
-        return "let shipway through AppArmor; the check `apparmor` says how"
-    if (machine.text(_CLONE) or "1").strip() == "0":
-        return "an administrator runs `sysctl -w kernel.unprivileged_userns_clone=1`"
-    if (machine.text(_MAXIMUM) or "1").strip() == "0":
-        return "an administrator runs `sysctl -w user.max_user_namespaces=15000`"
-    if machine.text("/.dockerenv") is not None:
-        return "start the outer container with `--security-opt seccomp=unconfined`, or install `proot` in it"
-    return "ask the administrator to allow user namespaces, or install `proot`"
+    """What the sandbox room knows about the cause, from the same files that it would read itself."""
+    from shipway.sandbox.causes import SOURCES, diagnose
+
+    texts = {path: text for path in SOURCES if (text := machine.text(path)) is not None}
+    found = diagnose(texts, uid=machine.uid, number=errno.EPERM)
+    return found[0].remedy if found else "ask the administrator to allow user namespaces, or install `proot`"
 
 
 def _apparmor(machine: Machine) -> Seen:
