@@ -119,7 +119,9 @@ class Fetcher:
         self._limits = limits or Limits()
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
-        self._transport = Transport(os.environ if environ is None else environ, self._limits)
+        self.environ = os.environ if environ is None else environ
+        """What the host says about proxies, certificates and credentials."""
+        self._transport = Transport(self.environ, self._limits)
 
     def fetch(
         self,
