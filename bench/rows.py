@@ -1,0 +1,173 @@
+"""The rows: what is timed against what, and the bar of the design for each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from place import Place
+from timing import Contestant
+
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass
+class Row:
+    """One comparison. `make` prepares and returns the contestants, ours first."""
+
+    name: str
+    about: str
+    bars: dict[str, float]
+    """Peer -> largest ratio; `seconds` -> largest time; `memory` -> most bytes."""
+    rounds: int
+    make: Callable[[Place], list[Contestant]]
+
+
+def _start(place: Place) -> list[Contestant]:
+    return [
+        Contestant("shipway --version", [place.shipway, "--version"], env=place.env),
+        Contestant("python3 -c pass", [sys.executable, "-c", "pass"], env=place.env),
+    ]
+
+
+def _ready(place: Place) -> None:
+    place.run(place.ours("build"))
+    place.run(place.ours("run", "--", "true"))
+
+
+def _nothing(place: Place) -> list[Contestant]:
+    _ready(place)
+    found = [Contestant("shipway run -- true", place.ours("run", "--", "true"), env=place.env)]
+    found.append(Contestant("python3 -c pass", [sys.executable, "-c", "pass"], env=place.env))
+    docker = place.docker()
+    if docker and _base_image(place, docker):
+        found.append(Contestant("docker run", [*docker, "run", "--rm", "bench-base", "true"], env=place.env))
+    return found
+
+
+def _fresh(place: Place) -> list[Contestant]:
+    place.run(place.ours("lock"))
+    return [Contestant("shipway lock", place.ours("lock"), env=place.env)]
+
+
+def _cold(place: Place) -> list[Contestant]:
+    place.run(place.ours("lock"))
+    store = place.env["SHIPWAY_STORE"]
+    requirements = _pinned(place)
+    found = [Contestant("shipway build", place.ours("build"), [["rm", "-rf", store]], place.env)]
+    venv = place.file("venv")
+    found.append(
+        Contestant(
+            "uv pip install",
+            [place.uv, "pip", "install", "-q", "--python", f"{venv}/bin/python", "-r", requirements],
+            [
+                ["rm", "-rf", venv, place.env["UV_CACHE_DIR"]],
+                [place.uv, "venv", "-q", "--python", "3.11", venv],
+            ],
+            place.env,
+        )
+    )
+    docker = place.docker()
+    if docker and _base_image(place, docker):
+        found.append(_docker_build(place, docker, requirements, cold=True))
+    if shutil.which("mmdebstrap"):
+        root = place.file("mmdebstrap.tar")
+        line = [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            "--include=git,libgl1,python3",
+            "bookworm",
+            root,
+        ]
+        found.append(Contestant("mmdebstrap", line, [["rm", "-f", root]], place.env))
+    return found
+
+
+def _changed(place: Place) -> list[Contestant]:
+    """One package more, then runnable: the lock follows, one wheel is fetched, a command runs."""
+    _ready(place)
+    spec = os.path.join(place.project, "requirements.txt")
+    less = ["sed", "-i", "/^einops/d", spec]
+    more = ["sh", "-c", f"echo einops >> {spec}"]
+    settle = place.ours("run", "--", "true")
+    found = [Contestant("shipway run, one package more", settle, [less, settle, more], place.env)]
+    requirements = _pinned(place)
+    docker = place.docker()
+    if docker and _base_image(place, docker):
+        found.append(_docker_build(place, docker, requirements, cold=False))
+    return found
+
+
+def _pinned(place: Place) -> str:
+    """The same versions for every contestant, as uv resolves them today."""
+    path = place.file("pinned.txt")
+    if not os.path.exists(path):
+        source = os.path.join(place.project, "requirements.txt")
+        place.run([place.uv, "pip", "compile", "-q", "--python-version", "3.11", "-o", path, source])
+    return path
+
+
+def _base_image(place: Place, docker: list[str]) -> bool:
+    archive = place.file("base.tar")
+    if os.path.exists(archive):
+        return True
+    if not shutil.which("mmdebstrap"):
+        return False
+    include = "--include=python3,python3-venv,ca-certificates"
+    place.run(["mmdebstrap", "--quiet", "--variant=minbase", include, "bookworm", archive])
+    place.run([*docker, "import", archive, "bench-base"])
+    return True
+
+
+def _docker_build(place: Place, docker: list[str], requirements: str, *, cold: bool) -> Contestant:
+    """Best practice: uv with cache mounts, requirements in front of the code."""
+    context = place.file("context")
+    os.makedirs(context, exist_ok=True)
+    shutil.copy(requirements, os.path.join(context, "requirements.txt"))
+    shutil.copy(place.uv, os.path.join(context, "uv"))
+    if os.path.exists(_CERTIFICATES):
+        shutil.copy(_CERTIFICATES, os.path.join(context, "certificates.crt"))
+    with open(os.path.join(context, "Dockerfile"), "w") as file:
+        file.write(
+            "FROM bench-base\n"
+            "COPY certificates.crt /etc/ssl/certs/ca-certificates.crt\n"
+            "ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt\n"
+            "COPY uv /usr/local/bin/uv\n"
+            "RUN apt-get update && apt-get install -y --no-install-recommends git libgl1\n"
+            "RUN uv venv /opt/venv\n"
+            "COPY requirements.txt .\n"
+            "RUN --mount=type=cache,target=/root/.cache/uv uv pip install --python /opt/venv/bin/python -r requirements.txt\n"
+        )
+    build = [*docker, "build", "-q", "-t", "bench", context]
+    env = {**place.env, "DOCKER_BUILDKIT": "1"}
+    if cold:
+        return Contestant("docker build with uv", build, [[*docker, "builder", "prune", "-af"]], env)
+    line = f"{' '.join(build)} && {' '.join(docker)} run --rm bench true"
+    target = os.path.join(context, "requirements.txt")
+    before = [["sed", "-i", "/^einops/d", target], build, ["sh", "-c", f"echo einops >> {target}"]]
+    return Contestant("docker build with uv, then run", ["sh", "-c", line], before, env)
+
+
+ROWS = [
+    Row("start", "start-up", {"python3 -c pass": 3.0}, 30, _start),
+    Row("nothing", "a run with nothing to do", {"seconds": 0.1, "docker run": 0.4}, 20, _nothing),
+    Row("fresh", "lock with nothing to do", {"seconds": 0.3}, 10, _fresh),
+    Row(
+        "cold",
+        "cold build, OS packages included",
+        {"docker build with uv": 0.6, "memory": 300 << 20},
+        3,
+        _cold,
+    ),
+    Row(
+        "changed",
+        "one package more, then run",
+        {"seconds": 1.0, "docker build with uv, then run": 0.15},
+        5,
+        _changed,
+    ),
+]

@@ -1,0 +1,77 @@
+"""Times whole commands in turn and compares medians."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Contestant:
+    """One command, with what has to happen in front of every round (not timed)."""
+
+    name: str
+    argv: list[str]
+    before: list[list[str]] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+
+
+@dataclass
+class Timed:
+    """What a contestant needed."""
+
+    name: str
+    seconds: list[float]
+    peak: int
+    """Bytes of memory of its largest process, over all rounds."""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+class CommandFailed(Exception):
+    """A contestant did not end with 0."""
+
+
+def time_in_turn(contestants: list[Contestant], rounds: int) -> list[Timed]:
+    """Each contestant `rounds` times, one after the other in every round."""
+    timed = [Timed(one.name, [], 0) for one in contestants]
+    for _ in range(rounds):
+        for one, result in zip(contestants, timed, strict=True):
+            for command in one.before:
+                _run(command, one)
+            started = time.perf_counter()
+            peak = _run(one.argv, one)
+            result.seconds.append(time.perf_counter() - started)
+            result.peak = max(result.peak, peak)
+    return timed
+
+
+def _run(argv: list[str], one: Contestant) -> int:
+    """Run to the end; the peak memory of it and its children in bytes."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            argv,
+            env={**os.environ, **one.env},
+            cwd=one.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            tail = output.read().decode("utf-8", "replace")[-2000:]
+            raise CommandFailed(f"{one.name}: {' '.join(argv)} ended with {process.returncode}\n{tail}")
+    return usage.ru_maxrss * 1024
+
+
+def human(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
