@@ -6,6 +6,7 @@ import importlib.resources
 from typing import TYPE_CHECKING
 
 from shipway.build.inside import run_inside
+from shipway.build.sandboxed import Job
 from shipway.build.wheel_build import build_wheel
 from shipway.build.wheel_tree import unpack_wheel
 from shipway.core.errors import BuildError, HashMismatch
@@ -38,7 +39,7 @@ def make_wheel(request: TreeRequest, context: BuildContext, staged: Staged) -> M
     path = context.tx.find_blob(wheel.sha256)
     if path is None:
         path = _built(wheel, context)
-    compiler = _Compiler(context, request.inputs["python"]) if request.inputs["bytecode"] else None
+    compiler = _Compiler(context, staged.path) if request.inputs["bytecode"] else None
     return unpack_wheel(
         path,
         staged.root,
@@ -70,23 +71,29 @@ def _built(wheel: Wheel, context: BuildContext) -> str:
 class _Compiler:
     """Runs the interpreter inside over a tree's sources; only its own bytecode is the same on every host."""
 
-    def __init__(self, context: BuildContext, python: str) -> None:
+    def __init__(self, context: BuildContext, scratch: str) -> None:
         kinds = (TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
         self._trees: list[Tree] = [
             context.trees[tree.key] for tree in context.plan.trees if tree.kind in kinds
         ]
-        target = context.target.python
-        self._executable = target.executable if target else f"/usr/bin/python{python}"
+        python = context.target.python
+        if python is None:
+            raise BuildError(
+                "bytecode needs an interpreter, and the lock has none", hints=["run `shipway lock`"]
+            )
+        self._executable = python.executable
+        self._scratch = scratch
         self._program = importlib.resources.files("shipway.build").joinpath("bytecode.py").read_text("utf-8")
 
     def __call__(self, root: str, paths: Sequence[str]) -> Iterator[bytes | None]:
         """The bytecode of each of `paths` below `root`, None where a source does not compile."""
-        done = run_inside(
-            self._trees,
-            (self._executable, "-I", "-S", "-c", self._program, _SOURCES),
-            extra=[Bind(root, _SOURCES, read_only=True)],
+        job = Job(
+            argv=(self._executable, "-I", "-S", "-c", self._program, _SOURCES),
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
             data="\0".join(paths).encode("utf-8", "surrogateescape"),
+            ops=(Bind(root, _SOURCES, read_only=True),),
         )
+        done = run_inside(self._trees, job, self._scratch)
         if done.result.code:
             last = done.stderr.decode("utf-8", "replace")[-2000:]
             raise BuildError("the interpreter inside could not compile bytecode", detail=shown(last, 2000))
