@@ -142,13 +142,16 @@ def pre_depends(part: DebPart, parts: Iterable[DebPart]) -> frozenset[str]:
     return frozenset(needs_of(part, ("Pre-Depends",), _providers(parts)))
 
 
-def render_stanza(part: DebPart) -> str:
-    """The status entry of a package that is unpacked and not yet configured."""
+def render_stanza(part: DebPart, *, conffiles_installed: bool) -> str:
+    """The status entry of a package that is unpacked and not yet configured.
+
+    Its conffiles stand under their own names (`conffiles_installed`), or wait as `.dpkg-new`, which dpkg writes as `newconffile`.
+    """
     lines = part.paragraph.rstrip("\n").split("\n")
     lines.insert(1, "Status: install ok unpacked")
     if part.conffiles:
         lines.append("Conffiles:")
-        lines += [f" {path} {md5}" for path, md5 in part.conffiles]
+        lines += [f" {path} {md5 if conffiles_installed else 'newconffile'}" for path, md5 in part.conffiles]
     return "\n".join(lines) + "\n\n"
 
 
@@ -181,7 +184,7 @@ def find_activations(parts: Iterable[DebPart], interested: Iterable[DebPart]) ->
     }
     # Every directory above a file is an entry of its own, so a trigger on a path fires when the path itself is there.
     there = {entry.path for part in listed for entry in part.manifest.entries}
-    found |= {name for name in waited if name.startswith("/") and _unaliased(name) in there}
+    found |= {name for name in waited if name.startswith("/") and unaliased(name) in there}
     return tuple(sorted(found))
 
 
@@ -190,7 +193,8 @@ def _directives(part: DebPart) -> list[tuple[str, str]]:
     return [(pair[0], pair[1]) for pair in words if len(pair) == 2]  # noqa: PLR2004 - directive and name
 
 
-def _unaliased(path: str) -> str:
+def unaliased(path: str) -> str:
+    """Where the absolute `path` lies in usr-merged trees, relative."""
     relative = path.strip("/")
     top = relative.partition("/")[0]
     return f"usr/{relative}" if top in ("bin", "sbin", "lib", "lib32", "lib64", "libx32") else relative

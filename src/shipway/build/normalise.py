@@ -1,4 +1,4 @@
-"""What maintainer scripts leave that differs from build to build, and the one form it gets. One rule per line, with its reason."""
+"""What maintainer scripts leave that differs from build to build, and the one form it gets: a rule and its reason per line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shipway.core.manifest import Entry
 
 
 class Treatment(StrEnum):
@@ -63,29 +69,33 @@ def find_rule(path: str) -> Rule | None:
     return next((rule for rule in RULES if rule.pattern.fullmatch(path)), None)
 
 
-def normalise(root: str) -> None:
-    """Apply the rules to what lies below the upper directory `root`. Directories that become empty stay."""
+def normalise(root: str, lower: Mapping[str, Entry]) -> None:
+    """Apply the rules to what scripts left below `root`; what a package ships (`lower`) and nobody changed is not theirs.
+
+    A directory that a removal leaves empty stays, unless a rule names it.
+    """
     for folder, names, files in os.walk(root, topdown=False):
-        for name in (*files, *(one for one in names if os.path.islink(os.path.join(folder, one)))):
-            full = os.path.join(folder, name)
-            rule = find_rule(os.path.relpath(full, root))
-            if rule is None:
-                continue
-            if rule.treatment is Treatment.REMOVE:
-                os.unlink(full)
-            elif os.path.isfile(full) and not os.path.islink(full):
-                _empty(full)
+        links = [name for name in names if os.path.islink(os.path.join(folder, name))]
+        for name in (*files, *links):
+            _treat(os.path.join(folder, name), root, lower)
         for name in names:
             full = os.path.join(folder, name)
-            rule = find_rule(os.path.relpath(full, root))
-            if (
-                rule is not None
-                and rule.treatment is Treatment.REMOVE
-                and not os.path.islink(full)
-                and os.path.isdir(full)
-            ):
-                if not os.listdir(full):
-                    os.rmdir(full)
+            path = os.path.relpath(full, root)
+            rule = find_rule(path)
+            is_named = rule is not None and rule.treatment is Treatment.REMOVE and path not in lower
+            if is_named and name not in links and not os.listdir(full):
+                os.rmdir(full)
+
+
+def _treat(full: str, root: str, lower: Mapping[str, Entry]) -> None:
+    path = os.path.relpath(full, root)
+    rule = find_rule(path)
+    if rule is None or path in lower:
+        return
+    if rule.treatment is Treatment.REMOVE:
+        os.unlink(full)
+    elif os.path.isfile(full) and not os.path.islink(full) and os.path.getsize(full):
+        _empty(full)
 
 
 def _empty(path: str) -> None:

@@ -26,6 +26,7 @@ ENV = {
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
     "DEBIAN_FRONTEND": "noninteractive",
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
     "DPKG_ROOT": "",
     "DPKG_ADMINDIR": "/var/lib/dpkg",
     "PYTHONHASHSEED": "0",
@@ -43,6 +44,8 @@ class Step:
     """Whose preinst runs: of the packages in `unpack` for the essential set, else of one package that comes next."""
     configure: bool = False
     """Then configure everything that is unpacked."""
+    is_first: bool = False
+    """The essential set: its conffiles are in place before its scripts run, as after extracting archives by hand."""
     triggers: tuple[str, ...] = ()
     """Activated by unpacking, for packages that are configured already."""
 
@@ -58,7 +61,12 @@ def plan_steps(parts: Sequence[DebPart]) -> tuple[Step, ...]:
     """The steps for a whole system."""
     essential, rest = order_parts(parts)
     steps = [
-        Step(unpack=essential, preinst=tuple(part for part in essential if part.preinst), configure=True)
+        Step(
+            unpack=essential,
+            preinst=tuple(part for part in essential if part.preinst),
+            configure=True,
+            is_first=True,
+        )
     ]
     configured = set(essential)
     unpacked: list[DebPart] = []

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 from shipway.archive.deb import open_deb
 from shipway.build.capture import Recorded, capture_upper, finish_times, hash_file
 from shipway.build.dpkg_database import ADMIN, DebPart, parse_statoverrides
+from shipway.build.merged_root import MergedRoot
 from shipway.build.normalise import ROOT_SHADOW, normalise
+from shipway.build.sandboxed import Job, needs_merged_root, recorded_by, run_over
 from shipway.build.system_plan import ENV, Step, plan_steps, render_script
 from shipway.build.system_world import World
-from shipway.core.errors import BuildError, SandboxError
-from shipway.core.events import Emit, Note, silent
+from shipway.core.errors import BuildError
+from shipway.core.events import Emit, Event, silent
 from shipway.core.manifest import DIRECTORY, SYMLINK, Entry, Manifest, disk_mode
 from shipway.core.text import shown
 from shipway.host import files
-from shipway.sandbox import Dev, Overlay, Proc, Request, SandboxFailure, run_captured
+from shipway.sandbox.model import CHROOT, PROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +53,7 @@ def read_part(deb_path: str, tree: Tree) -> DebPart:
     fd = os.open(deb_path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         deb = open_deb(fd, os.path.basename(deb_path))
-        control = {
-            name: deb.control[name].content
-            for name in ("conffiles", "triggers", "preinst")
-            if name in deb.control
-        }
+        control = {name: file.content for name, file in deb.control.items()}
         return make_part(deb.paragraph, deb.fields, control, tree.root, tree.manifest())
     finally:
         os.close(fd)
@@ -82,81 +80,83 @@ def make_part(
 
 
 def make_system(
-    parts: Sequence[DebPart], settings: SystemSettings, root: str, work: str, *, emit: Emit = silent
+    parts: Sequence[DebPart],
+    settings: SystemSettings,
+    root: str,
+    work: str,
+    *,
+    emit: Emit = silent,
+    mode: str = "auto",
 ) -> Manifest:
     """Run the maintainer scripts of `parts` and leave the delta below the empty directory `root`; say what it holds.
 
-    `work` is a directory beside `root` (same file system) for what must vanish.
+    `work` is a directory beside `root` (same file system) for what must vanish. `mode` is one of the sandbox's; the result is the
+    same in each.
 
     Raises:
         BuildError: a script failed; with its package and last lines.
         SandboxError: the host refuses the sandbox.
         NoSpace: the disk is full.
     """
-    world = World(root, parts, settings.architecture)
-    dpkg = next((part.version for part in parts if part.name == "dpkg"), "")
-    for step in plan_steps(parts):
-        world.unpack(step.unpack)
-        world.activate(step.triggers)
-        if step.preinst or step.configure:
-            _enter(world, step, settings, dpkg, work, emit)
-    normalise(root)
-    entries = capture_upper(root, world.lower, _with_fixed_owners(world))
+    is_merged = needs_merged_root() if mode == "auto" else mode in (CHROOT, PROOT)
+    scratch = os.path.join(work, "step")
+    with files.translating_disk_errors("configure the OS packages"):
+        os.makedirs(work, exist_ok=True)
+        world = _make_world(parts, settings, root, work, is_merged=is_merged)
+        dpkg = next((part.version for part in parts if part.name == "dpkg"), "")
+        said: set[str] = set()
+        for step in plan_steps(parts):
+            world.unpack(step.unpack, is_first=step.is_first)
+            world.activate(step.triggers)
+            if step.preinst or step.configure:
+                for part in step.preinst:
+                    world.stage_control(part)
+                env = {**ENV, "SOURCE_DATE_EPOCH": str(settings.epoch)}
+                job = Job(argv=("/bin/sh", "-s"), env=env, data=render_script(step, dpkg))
+                trees = [(part.root, part.manifest) for part in world.visible]
+                merged = world.root if is_merged else None
+                done = run_over(
+                    trees, world.root, scratch, job, merged=merged, mode=mode, emit=_once(emit, said)
+                )
+                if done.result.code != 0:
+                    raise _script_failed(done, step)
+                world.recorded = world.recorded.merged(recorded_by(done))
+        normalise(world.root, world.lower)
+        if world.merged is not None:
+            world.merged.split(world.lower, root)
+            world.root = root
+        return _capture(world)
+
+
+def _make_world(
+    parts: Sequence[DebPart], settings: SystemSettings, root: str, work: str, *, is_merged: bool
+) -> World:
+    if not is_merged:
+        return World(root, parts, settings.architecture)
+    place = os.path.join(work, "merged")
+    os.makedirs(place)
+    return World(place, parts, settings.architecture, merged=MergedRoot(place))
+
+
+def _capture(world: World) -> Manifest:
+    entries = capture_upper(world.root, world.lower, _with_fixed_owners(world))
     _settle_overrides(world, entries)
     _settle_clashes(world, entries)
     _settle_directories(world, entries)
-    finish_times(root, entries.values())
+    finish_times(world.root, entries.values())
     return Manifest(entries.values())
 
 
-def _enter(world: World, step: Step, settings: SystemSettings, dpkg: str, work: str, emit: Emit) -> None:
-    for part in step.preinst:
-        world.stage_control(part)
-    # A volatile overlay marks its work directory, so that none is used twice.
-    if os.path.isdir(work):
-        files.remove_tree(work)
-    os.makedirs(work)
-    request = Request(
-        [
-            Overlay([part.root for part in reversed(world.visible)], world.root, work, volatile=True),
-            Proc(),
-            Dev(),
-        ],
-        ("/bin/sh", "-s"),
-        env={**ENV, "SOURCE_DATE_EPOCH": str(settings.epoch)},
-        host_uid_as="root",
-        network="none",
-        hostname="localhost",
-        drop_caps=False,
-        suppress_chown=True,
-        suppress_sync=True,
-    )
-    try:
-        done = run_captured(request, data=render_script(step, dpkg))
-    except SandboxFailure as failure:
-        raise SandboxError(
-            f"the sandbox for maintainer scripts could not be made: {failure.message}",
-            hints=("run `shipway doctor`",),
-        ) from failure
-    if done.result.code != 0:
-        raise _script_failed(done, step)
-    if done.result.note:
-        emit(Note(done.result.note, "warning"))
-    world.recorded = world.recorded.merged(_recorded(done))
+def _once(emit: Emit, said: set[str]) -> Emit:
+    """Say each note once, however many steps there are."""
 
+    def filtered(event: Event) -> None:
+        text = getattr(event, "text", "")
+        if text not in said:
+            said.add(text)
+            emit(event)
 
-def _recorded(done: Captured) -> Recorded:
-    owners: dict[str, tuple[int, int]] = {}
-    for one in done.result.ownership:
-        path = one.path.lstrip("/")
-        old = owners.get(path, (-1, -1))
-        owners[path] = (old[0] if one.uid < 0 else one.uid, old[1] if one.gid < 0 else one.gid)
-    xattrs: dict[str, tuple[tuple[str, bytes], ...]] = {}
-    for attribute in done.result.xattrs:
-        path = attribute.path.lstrip("/")
-        kept = [pair for pair in xattrs.get(path, ()) if pair[0] != attribute.name]
-        xattrs[path] = tuple(sorted([*kept, (attribute.name, attribute.value)]))
-    return Recorded(owners=owners, xattrs=xattrs)
+    return filtered
 
 
 def _script_failed(done: Captured, step: Step) -> BuildError:

@@ -11,14 +11,15 @@ import shutil
 from typing import TYPE_CHECKING
 
 from shipway.build.capture import Recorded, make_whiteout, walk_files
-from shipway.build.dpkg_database import ADMIN, add_triggers, parse_diversions, render_stanza
+from shipway.build.dpkg_database import ADMIN, add_triggers, parse_diversions, render_stanza, unaliased
 from shipway.build.system_plan import staged_control
-from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.build.dpkg_database import DebPart, Diversion
+    from shipway.build.merged_root import MergedRoot
 
 _ALIASES = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
 
@@ -26,9 +27,12 @@ _ALIASES = ("bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin")
 class World:
     """State between two entries into the sandbox. `root` is the upper directory, of which we are the only user."""
 
-    def __init__(self, root: str, parts: Sequence[DebPart], architecture: str):
-        """Write what must be there before anything runs."""
+    def __init__(
+        self, root: str, parts: Sequence[DebPart], architecture: str, *, merged: MergedRoot | None = None
+    ):
+        """Write what must be there before anything runs. With `merged`, `root` holds the trees themselves too."""
         self.root = root
+        self.merged = merged
         self.visible: list[DebPart] = []
         self.lower: dict[str, Entry] = {}
         """What the visible trees show, by path: the last file, the first directory, as dpkg leaves them."""
@@ -37,18 +41,23 @@ class World:
         self._triggers: dict[str, bytes] = {}
         self._write_skeleton(parts, architecture)
 
-    def unpack(self, parts: Sequence[DebPart]) -> None:
-        """Make `parts` visible in this order and tell dpkg's database."""
+    def unpack(self, parts: Sequence[DebPart], *, is_first: bool) -> None:
+        """Make `parts` visible in this order and tell dpkg's database.
+
+        Conffiles wait under another name until their package is configured, but for the first set.
+        """
         if not parts:
             return
         diversions = self.diversions()
         present = set(walk_files(self.root))
         for part in parts:
             self._unpack_one(part, diversions, present)
+            if not is_first:
+                self._hold_back_conffiles(part, present)
         with open(
             os.path.join(self.root, ADMIN, "status"), "a", encoding="utf-8", errors="surrogateescape"
         ) as stream:
-            stream.write("".join(render_stanza(part) for part in parts))
+            stream.write("".join(render_stanza(part, conffiles_installed=is_first) for part in parts))
         folder = os.path.join(self.root, ADMIN, "triggers")
         self._triggers = add_triggers(self._triggers, parts)
         for name, content in self._triggers.items():
@@ -114,7 +123,7 @@ class World:
 
     def _unpack_one(self, part: DebPart, diversions: tuple[Diversion, ...], present: set[str]) -> None:
         diverted = {one.source: one.target for one in diversions if one.package != part.name}
-        conffiles = {path.lstrip("/") for path, _ in part.conffiles}
+        conffiles = {unaliased(path) for path, _ in part.conffiles}
         for entry in part.manifest.entries:
             path = entry.path
             if entry.kind == DIRECTORY:
@@ -123,17 +132,35 @@ class World:
             if path in diverted:
                 self._unpack_diverted(entry, part, diverted[path])
                 continue
-            if path in present and path not in conffiles:
+            if path in present and path not in conffiles and self.merged is None:
                 os.unlink(os.path.join(self.root, path))
             self.lower[path] = entry
             self.owner[path] = part
         self.visible.append(part)
+        if self.merged is not None:
+            shown = [entry for entry in part.manifest.entries if entry.path not in diverted]
+            self.merged.add(part.root, Manifest(shown), kept=conffiles & present)
+
+    def _hold_back_conffiles(self, part: DebPart, present: set[str]) -> None:
+        """dpkg unpacks a conffile beside its place, so that other packages' scripts do not see it before it is configured."""
+        for path in (unaliased(name) for name, _ in part.conffiles):
+            entry = self.lower.get(path)
+            if entry is None or entry.kind not in (FILE, HARDLINK) or self.owner[path] is not part:
+                continue
+            self.materialise(_content_of(entry, part), part, path + ".dpkg-new")
+            full = os.path.join(self.root, path)
+            if path in present:
+                continue
+            if self.merged is not None:
+                os.unlink(full)
+            else:
+                make_whiteout(full)
 
     def _unpack_diverted(self, entry: Entry, part: DebPart, target: str) -> None:
         """The file goes to `target`; its own path keeps showing what it showed, though the tree now lies above."""
         self.materialise(_content_of(entry, part), part, target)
         full = os.path.join(self.root, entry.path)
-        if os.path.lexists(full):
+        if os.path.lexists(full) or self.merged is not None:
             return
         before = self.lower.get(entry.path)
         if before is not None:
