@@ -118,8 +118,11 @@ OS_PACKAGES: dict[str, tuple[str, ...]] = {
 }
 """Distribution (normalised) -> OS packages that its wheel does not carry."""
 
-FRAMEWORKS = {"jax": "jax", "torch": "torch"}
+FRAMEWORKS = {"jax": "jax", "torch": "torch", "tensorflow": "tensorflow"}
 """Distributions that come for CPUs and for GPUs -> the family."""
+
+GPU_EXTRAS = {"jax": "cuda12", "tensorflow": "and-cuda"}
+"""Family -> its extra that brings CUDA by wheels. A plain `torch` brings it already."""
 
 BUILT_ON = {
     **dict.fromkeys(

@@ -56,3 +56,9 @@ def alias_of(url: str) -> str:
     bare = re.sub(r"^[a-z0-9+.-]+://(?:[^/@]*@)?", "", url.lower())
     words = re.sub(r"[^a-z0-9]+", "-", bare).strip("-")
     return re.sub(r"-simple$", "", words)[:60].strip("-") or "index"
+
+
+def clean_name(words: str) -> str:
+    """A project name made from any words, such as a folder's name; `project` when nothing of them can stay."""
+    clean = re.sub(r"[^a-z0-9._-]+", "-", words.lower())[:63].strip("-._")
+    return clean or "project"

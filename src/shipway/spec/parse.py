@@ -6,7 +6,6 @@ Everything that is wrong is reported together.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ from shipway.core.errors import SpecError
 from shipway.core.events import Note
 from shipway.spec.bases import DEFAULT
 from shipway.spec.checks import check_spec
+from shipway.spec.grammar import clean_name
 from shipway.spec.model import (
     Base,
     FileRules,
@@ -114,9 +114,7 @@ class _Builder:
 
     def default_name(self, folder: str) -> str:
         project = self.project("")
-        words = (project.name if project else "") or folder
-        clean = re.sub(r"[^a-z0-9._-]+", "-", words.lower())[:63].strip("-._")
-        return clean or "project"
+        return clean_name((project.name if project else "") or folder)
 
     def default_target(self, names: list[str]) -> str:
         chosen = self.parts.top.values.get("default-target")

@@ -14,6 +14,7 @@ from shipway.spec.sheet import Place, nearest
 from shipway.spec.single import (
     SYSTEM,
     Reader,
+    find_apt_name,
     is_typed,
     read_base,
     read_choice,
@@ -34,7 +35,6 @@ from shipway.spec.single import (
 
 _ITEM_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
-_APT = re.compile(r"[a-z0-9][a-z0-9+.-]+(?:=[A-Za-z0-9][A-Za-z0-9.+~:-]*)?\Z", re.ASCII)
 _DROP = re.compile(r"(?P<kind>[a-z-]+):(?P<name>.+)\Z")
 DROPS = (
     *("apt", "pip", "constraints", "projects", "extras", "env", "include", "ignore"),
@@ -80,7 +80,7 @@ def _apt(value: Any, place: Place, setting: Setting) -> Wish | None:
     text = read_text(value, place, setting)
     if text is None:
         return None
-    if not _APT.match(text):
+    if find_apt_name(text) is None:
         hint = (
             "one package an item"
             if " " in text

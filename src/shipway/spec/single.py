@@ -17,6 +17,7 @@ from shipway.spec.sheet import Place, nearest
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z", re.ASCII)
 SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/usr", "/var")
 """Folders inside that belong to the system."""
+_APT = re.compile(r"[a-z0-9][a-z0-9+.-]+(?:=[A-Za-z0-9][A-Za-z0-9.+~:-]*)?\Z", re.ASCII)
 _PYTHON = re.compile(r"3\.\d{1,2}(?:\.\d{1,3})?\Z", re.ASCII)
 _BASE = re.compile(
     r"(?P<distribution>[a-z][a-z0-9]*):(?P<suite>[a-z0-9][a-z0-9.-]*)(?:@(?P<date>.+))?\Z", re.ASCII
@@ -24,6 +25,11 @@ _BASE = re.compile(
 _DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\Z", re.ASCII)
 
 Reader = Callable[[Any, Place, Setting], Any]
+
+
+def find_apt_name(text: str) -> str | None:
+    """The package name in `NAME` or `NAME=VERSION`; None if `text` is neither."""
+    return text.partition("=")[0] if _APT.match(text) else None
 
 
 def is_typed(value: Any, place: Place, setting: Setting, kinds: type | tuple[type, ...], word: str) -> bool:
