@@ -10,7 +10,7 @@ from shipway.core.events import Began, Did, Emit, Ended, silent
 from shipway.lock.model import BuildCommandLock, Lock, PythonLock, Recipes, TargetLock
 from shipway.plan.layers import Contents, choose_layers
 from shipway.resolve.debs import DebRequest, DebResolution, resolve_debs
-from shipway.resolve.interpreter import choose_interpreter, interpreter_wishes
+from shipway.resolve.interpreter import choose_interpreter, exact_version, interpreter_wishes
 from shipway.resolve.libc import glibc_of
 from shipway.resolve.release import parse_time
 from shipway.resolve.wheel_request import WheelRequest, WheelResolution
@@ -116,11 +116,13 @@ def _deb_wishes(target: Target) -> tuple[Wish, ...]:
 
 
 def _choose_interpreters(request: LockRequest, debs: DebResolution, tools: Resolvers) -> Pythons:
-    del tools
     by_id = {deb.id: deb for deb in debs.debs}
     return {
         (target.name, platform): choose_interpreter(
-            target, platform, tuple(by_id[name] for name in debs.targets[target.name, platform])
+            target,
+            platform,
+            tuple(by_id[name] for name in debs.targets[target.name, platform]),
+            fetcher=tools.fetcher,
         )
         if needs_python(target)
         else None
@@ -141,7 +143,7 @@ def _resolve_wheels(
                 WheelRequest(
                     target=target.name,
                     platform=platform,
-                    python=python.version,
+                    python=exact_version(python, chosen),
                     glibc=glibc_of(chosen),
                     wishes=target.pip,
                     constraints=target.constraints,
