@@ -15,6 +15,7 @@ from shipway.resolve.libc import glibc_of
 from shipway.resolve.release import parse_time
 from shipway.resolve.wheel_request import WheelRequest, WheelResolution
 from shipway.resolve.wheels import resolve_wheels
+from shipway.spec.model import Origin, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from shipway.host.mirrors import Mirrors
     from shipway.lock.model import LayerLock
     from shipway.resolve.wheel_builder import WheelBuilder
-    from shipway.spec.model import Spec, Target, Wish
+    from shipway.spec.model import Spec, Target
     from shipway.store.store import Store
 
 PHASE = "resolve"
+_WHEELS_NEED = ("libgcc-s1", "libstdc++6", "zlib1g")
+"""What manylinux lets every binary wheel expect of the system (PEP 600), as far as the essential set lacks it. The graphics
+libraries that it also lists are for those who ask for them."""
 _DEFAULT_EPOCH = 315532800
 """1980-01-01, for a lock without any archive that has a date."""
 
@@ -112,7 +116,11 @@ def _resolve_debs(request: LockRequest, tools: Resolvers) -> DebResolution:
 
 
 def _deb_wishes(target: Target) -> tuple[Wish, ...]:
-    return (*target.apt, *(interpreter_wishes(target) if needs_python(target) else ()))
+    if not needs_python(target):
+        return target.apt
+    origin = Origin(file="the Python environment", key="manylinux")
+    expected = (Wish(text=name, origin=origin) for name in _WHEELS_NEED)
+    return (*target.apt, *interpreter_wishes(target), *expected)
 
 
 def _choose_interpreters(request: LockRequest, debs: DebResolution, tools: Resolvers) -> Pythons:
