@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 
 import uv
@@ -21,6 +22,8 @@ _NETWORK = (
     "UV_HTTP_TIMEOUT",
     "UV_HTTP_RETRIES",
 )
+_FINDING = threading.Lock()
+"""`find_uv_bin` asks `sysconfig`, whose first use in two threads at once gives the second one half a table (CPython 3.11)."""
 
 
 def uv_program() -> str:
@@ -30,7 +33,8 @@ def uv_program() -> str:
         ToolError: there is none.
     """
     try:
-        return os.fspath(uv.find_uv_bin())
+        with _FINDING:
+            return os.fspath(uv.find_uv_bin())
     except FileNotFoundError as error:
         found = find_tool("uv")
         if found is None:
