@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from shipway.host.uv_config import ConfiguredIndex, read_uv_indexes
 from shipway.host.uv_tool import uv_environment, uv_program
 
 DEFAULT = "default"
+_ASKING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +158,14 @@ def _place(url: str, name: str, environ: Mapping[str, str]) -> Location:
     return place
 
 
-@functools.cache
 def _built_in() -> Location:
+    """The index that uv was built with, asked for once among all threads."""
+    with _ASKING:
+        return _ask_uv()
+
+
+@functools.cache
+def _ask_uv() -> Location:
     """The index that uv was built with: it writes its address on top of what it compiles, here of nothing."""
     env = uv_environment({}, os.devnull)
     del env["UV_CACHE_DIR"]
