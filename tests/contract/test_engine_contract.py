@@ -233,7 +233,7 @@ def test_a_mount_in_the_project_never_makes_folders_there(world):
 @worlds("hostname")
 def test_the_host_name_is_the_projects_or_as_asked(world):
     before = os.uname().nodename
-    assert world.sh("hostname; cat /etc/hostname") == "my-project\nmy-project\n"
+    assert world.sh("hostname; cat /etc/hostname") == "my-project-cpu\nmy-project-cpu\n"
     assert world.sh("hostname", hostname="box") == "box\n"
     assert os.uname().nodename == before
 
@@ -255,7 +255,7 @@ def test_without_network_there_is_only_loopback(world):
 def test_names_are_resolved_as_on_the_host(world):
     with open("/etc/resolv.conf") as file:
         assert world.sh("cat /etc/resolv.conf") == file.read()
-    assert "127.0.1.1 my-project" in world.sh("cat /etc/hosts")
+    assert "127.0.1.1 my-project-cpu" in world.sh("cat /etc/hosts")
 
 
 @worlds("shm")

@@ -31,7 +31,11 @@ def plan_run(
     """
     account = choose_account(host, environment.facts)
     network = asked.network or environment.options.network
-    hostname = require_hostname(asked.hostname) if asked.hostname else choose_hostname(environment.name)
+    hostname = (
+        require_hostname(asked.hostname)
+        if asked.hostname
+        else choose_hostname(environment.name, environment.target)
+    )
     limits = _merged_limits(asked.limits, environment.options.limits)
     wants_bundle = needs_certificates(environment, host)
     return RunRequest(
@@ -93,9 +97,10 @@ def plan_mounts(
     return tuple(sorted(by_target.values(), key=lambda mount: (mount.target.count("/"), mount.target)))
 
 
-def choose_hostname(name: str) -> str:
-    """A host name made from a project's: letters, digits and hyphens (RFC 1123), 63 at most."""
-    text = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:63].rstrip("-")
+def choose_hostname(name: str, target: str = "") -> str:
+    """A host name that says which project and target a prompt belongs to: letters, digits, hyphens (RFC 1123), 63 at most."""
+    words = name if target in ("", "default") else f"{name}-{target}"
+    text = re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-").lower()[:63].rstrip("-")
     return text or "shipway"
 
 

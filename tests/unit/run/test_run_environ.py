@@ -16,7 +16,7 @@ def test_the_standard_variables():
         "USER": "ada",
         "LOGNAME": "ada",
         "SHELL": "/usr/bin/bash",
-        "HOSTNAME": "my-project",
+        "HOSTNAME": "my-project-cpu",
         "LANG": "C.UTF-8",
         "SHIPWAY": "1",
         "TERM": "xterm",

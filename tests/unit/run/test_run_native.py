@@ -54,7 +54,7 @@ def test_a_plain_run_is_exactly_this_sandbox():
         cwd="/work",
         host_uid_as="self",
         network="host",
-        hostname="my-project",
+        hostname="my-project-cpu",
         tty=False,
     )
 

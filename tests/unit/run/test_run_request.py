@@ -87,6 +87,12 @@ def test_a_shell_is_the_callers_or_the_next_best():
 )
 def test_host_names_are_made_of_project_names(name, expected):
     assert choose_hostname(name) == expected
+    assert choose_hostname(name, "default") == expected
+
+
+def test_the_host_name_says_the_target():
+    assert plan().hostname == "my-project-cpu"
+    assert len(choose_hostname("x" * 70, "gpu")) == 63
 
 
 def test_a_host_name_is_in_hostname_and_hosts():
