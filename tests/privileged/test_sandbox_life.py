@@ -308,7 +308,9 @@ def test_job_control(root):
         while poll.poll(100):
             got += os.read(terminal.master, 4096)
     assert b"Stopped" in got, got
-    terminal.type(b"kill -KILL %1; wait %1; exit 3\r")
+    terminal.type(b"exit 3\r")
+    terminal.read_until(b"stopped jobs")
+    terminal.type(b"exit 3\r")
     assert terminal.wait() == 3
 
 

@@ -92,6 +92,7 @@ def give_up_rights(request: Request, channel: FdChannel | None, *, mode: str = "
         suppress_sync=request.suppress_sync,
         terminal=request.seccomp_terminal,
         keyrings=request.seccomp_terminal,
+        proot=mode == PROOT,
         fake_root=mode == PROOT and request.host_uid_as == "root" and request.suppress_chown,
     )
     if not program:

@@ -34,8 +34,13 @@ _WHO_CALLS_32 = {
 _OWNER_CALLS_32 = {"lchown": 16, "fchown": 95, "chown": 182, "lchown32": 198, "fchown32": 207, "chown32": 212}
 _XATTR_CALLS_32 = {"setxattr": 226, "lsetxattr": 227, "fsetxattr": 228, "setxattrat": 463}
 
+_NEW_CALLS = {"clone3": 435, "openat2": 437, "faccessat2": 439, "fchmodat2": 452}
+"""One number on all architectures. With `statx` and `renameat2` they are what PRoot may not know (5.1 does not): their paths would
+pass as they are and mean the host's files. A C library that is told they are absent asks by an older call."""
+
 CALLS: dict[int, dict[str, int]] = {
     X86_64: {
+        **_NEW_CALLS, "statx": 332, "renameat2": 316,
         "ioctl": 16, "msync": 26, "fsync": 74, "fdatasync": 75, "chown": 92, "fchown": 93, "lchown": 94, "setuid": 105,
         "setgid": 106, "setreuid": 113, "setregid": 114, "setgroups": 116, "setresuid": 117, "setresgid": 119, "setfsuid": 122,
         "setfsgid": 123, "capset": 126, "mknod": 133, "sync": 162, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190,
@@ -44,12 +49,14 @@ CALLS: dict[int, dict[str, int]] = {
         "getresgid": 120,
     },
     I386: {
+        **_NEW_CALLS, "statx": 383, "renameat2": 353,
         **_ID_CALLS_32, **_OWNER_CALLS_32, **_XATTR_CALLS_32, **_WHO_CALLS_32, "ioctl": 54, "msync": 144, "fsync": 118,
         "fdatasync": 148,
         "mknod": 14, "sync": 36, "add_key": 286, "request_key": 287, "keyctl": 288, "mknodat": 297, "fchownat": 298,
         "sync_file_range": 314, "syncfs": 344,
     },
     AARCH64: {
+        **_NEW_CALLS, "statx": 291, "renameat2": 276,
         "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "ioctl": 29, "mknodat": 33, "fchownat": 54, "fchown": 55, "sync": 81,
         "fsync": 82, "fdatasync": 83, "sync_file_range": 84, "capset": 91, "setregid": 143, "setgid": 144, "setreuid": 145,
         "setuid": 146, "setresuid": 147, "setresgid": 149, "setfsuid": 151, "setfsgid": 152, "setgroups": 159, "add_key": 217,
@@ -57,6 +64,7 @@ CALLS: dict[int, dict[str, int]] = {
         "getgid": 176, "getegid": 177, "getresuid": 148, "getresgid": 150,
     },
     ARM: {
+        **_NEW_CALLS, "statx": 397, "renameat2": 382,
         **_ID_CALLS_32, **_OWNER_CALLS_32, **_XATTR_CALLS_32, **_WHO_CALLS_32, "ioctl": 54, "msync": 144, "fsync": 118,
         "fdatasync": 148,
         "mknod": 14, "sync": 36, "add_key": 309, "request_key": 310, "keyctl": 311, "mknodat": 324, "fchownat": 325,
@@ -74,6 +82,7 @@ ID_CALLS = frozenset(_ID_CALLS_32)
 SYNC_CALLS = frozenset({"fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"})
 WHO_CALLS = frozenset(name for name in _WHO_CALLS_32 if "res" not in name)
 WHO_ALL_CALLS = frozenset(_WHO_CALLS_32) - WHO_CALLS
+NEW_CALLS = frozenset({*_NEW_CALLS, "statx", "renameat2"})
 KEYRING_CALLS = frozenset({"add_key", "request_key", "keyctl"})
 
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
@@ -95,14 +104,16 @@ def plan_filter(
     terminal: bool,
     keyrings: bool,
     fake_root: bool = False,
+    proot: bool = False,
     machine: str = MACHINE,
 ) -> list[Instruction]:
     """The program as (code, jump if true, jump if false, constant). Empty if nothing is asked for.
 
     `record`: owners, attributes and devices are notified, changes of own ids answered 0. `fake_root`: who asks for its ids
-    is told 0, for builds that are not root of anything. `terminal`, `keyrings`: refused.
+    is told 0, for builds that are not root of anything. `proot`: calls that PRoot may not know are absent. `terminal`,
+    `keyrings`: refused.
     """
-    if not (record or suppress_sync or terminal or keyrings or fake_root):
+    if not (record or suppress_sync or terminal or keyrings or fake_root or proot):
         return []
     answers: tuple[tuple[frozenset[str], int], ...] = (
         (OWNER_CALLS | XATTR_CALLS if record else frozenset(), NOTIFY),
@@ -111,6 +122,7 @@ def plan_filter(
         (WHO_ALL_CALLS if fake_root and record else frozenset(), NOTIFY),
         (SYNC_CALLS if suppress_sync else frozenset(), DONE),
         (KEYRING_CALLS if keyrings else frozenset(), REFUSED),
+        (NEW_CALLS if proot else frozenset(), ABSENT),
     )
     program: list[Instruction] = [(_LOAD, 0, 0, _ARCH_AT)]
     for arch in DOORS[machine]:

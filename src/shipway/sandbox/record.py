@@ -199,13 +199,13 @@ class Recorder:
             raise OSError(errno.EEXIST, "", path)
         parent = self._resolve(call, directory, head or ("/" if path.startswith("/") else "."), 0)
         try:
-            where = self._inside(os.readlink(f"/proc/self/fd/{parent}"))
-            if os.path.lexists(f"/proc/self/fd/{parent}/{name}") or f"{where}/{name}" in self._devices:
+            inside = f"{self._inside(os.readlink(f'/proc/self/fd/{parent}')).rstrip('/')}/{name}"
+            if os.path.lexists(f"/proc/self/fd/{parent}/{name}") or inside in self._devices:
                 raise OSError(errno.EEXIST, "", path)
         finally:
             os.close(parent)
         mode, device = call.arguments[shift + 1] & 0xFFFF, call.arguments[shift + 2] & 0xFFFFFFFF
-        self._devices[f"{where.rstrip('/')}/{name}"] = (mode, device)
+        self._devices[inside] = (mode, device)
 
     def _check(self, fd: int) -> os.stat_result:
         """What `fd` is on; closes it and raises EROFS where the real call would."""
@@ -233,12 +233,16 @@ class Recorder:
 
     def _let_go(self) -> None:
         """Too many files are held: fix the paths of the older half now."""
-        for record in list(self._records.values())[: self._most_held // 2]:
-            if record.fd != -1:
-                record.path = self._current_path(record.fd)
-                os.close(record.fd)
-                record.fd = -1
-                self._held -= 1
+        wanted = self._most_held // 2
+        for record in self._records.values():
+            if record.fd == -1:
+                continue
+            if self._held <= wanted:
+                return
+            record.path = self._current_path(record.fd)
+            os.close(record.fd)
+            record.fd = -1
+            self._held -= 1
 
     def _open_fd(self, call: Call, number: int) -> int:
         try:
