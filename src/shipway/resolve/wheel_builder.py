@@ -8,17 +8,7 @@ from typing import Protocol
 from shipway.core.digest import BlobDigest
 from shipway.lock.model import Wheel
 from shipway.resolve.wheel_request import WheelRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFile:
-    """One file of a source tree."""
-
-    path: str
-    """Relative, `/`-separated, validated."""
-    mode: int
-    """0o644 or 0o755; 0o120000 for a link, whose target is the content."""
-    data: bytes
+from shipway.sources.values import SourceFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,15 +25,16 @@ from shipway.host.dirs import cache_dir
 from shipway.host.http import Fetcher, NotOffered
 from shipway.host.indexes import DEFAULT, IndexTable
 from shipway.lock.model import Lock, Source, Wheel
-from shipway.resolve.build_system import read_build_system
-from shipway.resolve.git_source import fetch_git, parse_git_address
 from shipway.resolve.simple_api import ProjectFile, fetch_project, file_location, version_of
-from shipway.resolve.source_files import read_folder, read_sdist, tree_digest
 from shipway.resolve.stand_ins import write_stand_in
 from shipway.resolve.uv_groups import Additions, parse_wish
 from shipway.resolve.uv_lock import UvPackage
-from shipway.resolve.wheel_builder import BuiltWheel, SourceFile, WheelBuilder, WheelJob
+from shipway.resolve.wheel_builder import BuiltWheel, WheelBuilder, WheelJob
 from shipway.resolve.wheel_request import WheelRequest, WheelResolution
+from shipway.sources.build_system import read_build_system
+from shipway.sources.git import fetch_git, parse_git_address
+from shipway.sources.trees import read_folder, read_sdist, tree_digest
+from shipway.sources.values import SourceFile
 from shipway.spec.model import LocalProject, Wish
 
 ResolveBuild = Callable[[WheelRequest, tuple[str, ...]], WheelResolution]

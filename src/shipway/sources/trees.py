@@ -14,9 +14,8 @@ from shipway.archive.zip import ZipReader
 from shipway.core.digest import BlobDigest
 from shipway.core.errors import SpecError
 from shipway.core.manifest import FILE, SYMLINK, Entry, Manifest
-from shipway.resolve.wheel_builder import SourceFile
+from shipway.sources.values import LINK, SourceFile
 
-LINK = 0o120000
 _CHUNK = 1 << 18
 _MOST_BYTES = 512 << 20
 """Sources are held in memory while they are packed for the sandbox."""

@@ -19,10 +19,9 @@ from shipway.core.errors import FetchError, NotFound, OfflineError, SpecError, T
 from shipway.core.text import shown
 from shipway.host.dirs import cache_dir
 from shipway.host.http_settings import find_bundle
-from shipway.host.location import parse_location, redacted
+from shipway.host.location import redacted
 from shipway.host.proc import Command, Finished, base_environment, find_tool, run
-from shipway.resolve.source_files import LINK
-from shipway.resolve.wheel_builder import SourceFile
+from shipway.sources.values import LINK, SourceFile
 
 _PROTOCOLS = ("https", "ssh", "http", "git")
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
@@ -249,8 +248,3 @@ def _read_blobs(git: _Git, rows: list[tuple[str, int, str]]) -> tuple[SourceFile
         files.append(SourceFile(path=name, mode=mode, data=stream[end + 1 : end + 1 + size]))
         at = end + 1 + size + 1
     return tuple(files)
-
-
-def host_of(address: GitAddress) -> str:
-    """The host that is asked, for messages."""
-    return urlsplit(parse_location(address.url).url).hostname or ""

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from shipway.core.errors import BuildError
 from shipway.core.text import shown
-from shipway.resolve.wheel_builder import SourceFile
+from shipway.sources.values import SourceFile
 
 _DEFAULT = ("setuptools>=40.8.0",)
 """What PEP 517 says a tree without `[build-system]` means."""
@@ -25,6 +25,9 @@ class BuildSystem:
     name: str = ""
     """Normalised; empty where only the build can tell."""
     version: str = ""
+    backend: str = "setuptools.build_meta:__legacy__"
+    backend_path: tuple[str, ...] = ()
+    """Folders of the tree that the backend itself lies in."""
 
 
 def read_build_system(files: Iterable[SourceFile], subdirectory: str, label: str) -> BuildSystem:
@@ -52,11 +55,14 @@ def read_build_system(files: Iterable[SourceFile], subdirectory: str, label: str
     build, project = _table(table, "build-system"), _table(table, "project")
     requires = build.get("requires")
     listed = tuple(map(str, requires)) if isinstance(requires, list) else _DEFAULT
+    backend, paths = build.get("build-backend"), build.get("backend-path")
     name, version = project.get("name"), project.get("version")
     return BuildSystem(
         requires=listed,
         name=canonicalize_name(name) if isinstance(name, str) else "",
         version=version if isinstance(version, str) else "",
+        backend=backend if isinstance(backend, str) else "setuptools.build_meta:__legacy__",
+        backend_path=tuple(map(str, paths)) if isinstance(paths, list) else (),
     )
 
 
