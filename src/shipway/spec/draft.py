@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shipway.core.text import shown
+from shipway.spec.facts import Fact, FactKind
 from shipway.spec.lines import Path
 from shipway.spec.model import Origin
 from shipway.spec.prune import Dropped
 from shipway.spec.render import render_document
+from shipway.spec.survey import Survey, name_of
 
 _ORDER = (
     "name",
@@ -83,6 +85,18 @@ class Draft:
         """The list `key` as it is now."""
         table = self.document.get("targets", {}).get(target, {}) if target else self.document
         return list(table.get(key, []))
+
+    def asked(self, survey: Survey) -> dict[str, Fact | None]:
+        """Names that are asked for, by lists that the spec refers to (with the line) or by the draft itself."""
+        gone = {(it.fact.origin, it.text) for it in self.dropped}
+        names: dict[str, Fact | None] = {}
+        for fact in survey.of(FactKind.REQUIREMENT):
+            if (fact.origin, fact.text) not in gone:
+                names.setdefault(name_of(fact.text), fact)
+        for target in ("", *self.document.get("targets", {})):
+            for text in self.items("pip", target):
+                names.setdefault(name_of(text), None)
+        return names
 
     def render(self) -> str:
         """The text of `shipway.toml`."""

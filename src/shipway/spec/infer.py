@@ -168,7 +168,7 @@ def _with_own_cuda(text: str) -> str:
 
 def _take_loose(survey: Survey, draft: Draft) -> None:
     """Requirements of `environment.yml` and of notebooks' own install commands."""
-    asked = set(_asked(survey, draft))
+    asked = set(draft.asked(survey))
     for fact in survey.of(FactKind.REQUIREMENT, FactKind.UNREADABLE):
         if fact.origin.file.endswith((".yml", ".yaml")):
             if fact.kind is FactKind.UNREADABLE:
@@ -180,20 +180,9 @@ def _take_loose(survey: Survey, draft: Draft) -> None:
             draft.add("pip", fact.text, fact.origin, fact.why)
 
 
-def _asked(survey: Survey, draft: Draft) -> dict[str, Fact | None]:
-    """Names that are asked for so far, by files or in the draft."""
-    names: dict[str, Fact | None] = {}
-    names.update((name_of(fact.text), fact) for fact in survey.of(FactKind.REQUIREMENT))
-    for target in ("", *draft.document.get("targets", {})):
-        names.update(
-            (name_of(text), None) for text in draft.items("pip", target) if name_of(text) not in names
-        )
-    return names
-
-
 def _take_imports(survey: Survey, draft: Draft) -> None:
     """Imports that nothing declares: packages where the folder has no list of its own, remarks where it has one."""
-    asked = _asked(survey, draft)
+    asked = draft.asked(survey)
     lists = [name for role in ("main", "cpu", "gpu") for name in survey.files(role)]
     complete = bool(lists or draft.items("projects") or draft.items("requirements"))
     pins = survey.pins()
@@ -224,7 +213,7 @@ def _choose_os_packages(survey: Survey, draft: Draft) -> None:
             draft.add("apt", fact.text, fact.origin, fact.why)
         else:
             draft.remark(fact.origin, f"`{fact.text}` is no name of an OS package")
-    for name, asked in _asked(survey, draft).items():
+    for name, asked in draft.asked(survey).items():
         for package in OS_PACKAGES.get(name, ()):
             draft.add(
                 "apt",

@@ -17,7 +17,7 @@ def choose_targets(survey: Survey, draft: Draft) -> None:
     """Add the targets `cpu` and `gpu` where a framework, an extra or a list of requirements asks for them."""
     extras = {fact.text: fact for fact in survey.of(FactKind.EXTRA)}
     gpu_extras = {name: fact for name, fact in extras.items() if _GPU_WORD.match(name)}
-    families = survey.families()
+    families = survey.families(draft.asked(survey))
     if not families and not gpu_extras and not survey.files("gpu") and not survey.files("cpu"):
         _remark_extras(extras, draft)
         return

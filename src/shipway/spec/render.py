@@ -29,11 +29,11 @@ def render_document(document: Mapping[str, Any], comments: Comments) -> str:
 def _table_lines(table: Mapping[str, Any], path: Path, comments: Comments) -> list[str]:
     lines: list[str] = []
     for key, value in table.items():
-        if key not in _LATE:
+        if not _opens_table(key, value):
             lines += [f"# {text}".rstrip() for text in comments.get((*path, key), ())]
             lines += _pair_lines(key, value, (*path, key), comments)
     for key in _TABLES:
-        if table.get(key):
+        if isinstance(table.get(key), dict):
             lines += ["", *_head((*path, key), comments, "[{}]")]
             lines += _table_lines(table[key], (*path, key), comments)
     for number, command in enumerate(table.get("build", ())):
@@ -44,6 +44,11 @@ def _table_lines(table: Mapping[str, Any], path: Path, comments: Comments) -> li
             lines += ["", *_head((*path, key, name), comments, "[{}]")]
             lines += _table_lines(inner, (*path, key, name), comments)
     return lines
+
+
+def _opens_table(key: str, value: Any) -> bool:
+    """Whether `key` gets a header of its own; the `run` of a build command is no table."""
+    return key in _LATE and (isinstance(value, dict) or key == "build")
 
 
 def _head(path: Path, comments: Comments, form: str) -> list[str]:

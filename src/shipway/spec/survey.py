@@ -73,14 +73,15 @@ class Survey:
             pins.setdefault(parse_requirement(fact.text).name, fact)
         return pins
 
-    def families(self) -> dict[str, Fact]:
-        """Frameworks for CPUs and GPUs that are imported or asked for -> where."""
+    def families(self, asked: Iterable[str]) -> dict[str, Fact]:
+        """Frameworks for CPUs and GPUs among the names `asked` for, or under one of them -> where they are named first."""
+        wanted = {FRAMEWORKS.get(name) or BUILT_ON.get(name) for name in asked}
         found: dict[str, Fact] = {}
         named = [(name, need.fact) for need in self.needs for name in need.choices[:1]]
         named += [(name_of(fact.text), fact) for fact in self.of(FactKind.REQUIREMENT, FactKind.INSTALL)]
         for name, fact in named:
             family = FRAMEWORKS.get(name) or BUILT_ON.get(name)
-            if family:
+            if family and family in wanted:
                 found.setdefault(family, fact)
         return found
 

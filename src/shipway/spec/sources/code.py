@@ -14,7 +14,7 @@ from shipway.spec.model import Origin
 from shipway.spec.requirement_lines import read_requirement_item
 
 _SKIPPED = re.compile(r"(?:^|/)(?:\.[^/]+|__pycache__|node_modules|site-packages|venv|env|build|dist)/")
-_COMMAND = re.compile(r"\s*[!%]\s*(?P<line>.*)\Z")
+_COMMAND = re.compile(r"\s*(?:[\w, ]+=\s*)?[!%]\s*(?P<line>.*)\Z")
 _PIP = re.compile(r"(?:sudo\s+)?(?:python3?\s+-m\s+|uv\s+)?pip3?\s+install\s+(?P<rest>.*)\Z")
 _APT = re.compile(
     r"(?:sudo\s+)?(?:DEBIAN_FRONTEND=\S+\s+)?apt(?:-get)?\s+(?:-\S+\s+)*install\s+(?P<rest>.*)\Z"
@@ -38,7 +38,7 @@ def _read_python(name: str, text: str) -> Iterable[Fact]:
         return [Fact(kind=FactKind.REMARK, text=remark, origin=Origin(file=name, line=line))]
     return [
         Fact(kind=FactKind.IMPORT, text=module, origin=Origin(file=name, line=line), why="code imports it")
-        for module, line in _imports(tree)
+        for module, line in sorted(_imports(tree), key=lambda it: it[1])
     ]
 
 
@@ -135,7 +135,7 @@ def _cell(name: str, lines: list[str], finder: _LineFinder) -> Iterator[Fact]:
         remark = "a cell is no Python 3, so its imports are not known"
         yield Fact(kind=FactKind.REMARK, text=remark, origin=Origin(file=name, line=finder.find(first)))
         return
-    for module, number in _imports(tree):
+    for module, number in sorted(_imports(tree), key=lambda it: it[1]):
         origin = Origin(file=name, line=finder.find(lines[number - 1]))
         yield Fact(kind=FactKind.IMPORT, text=module, origin=origin, why="a notebook imports it")
 
