@@ -154,7 +154,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("arch", HEADERS)
-    assert len(ours) >= len(filters.CALLS[arch]) - 2, "setxattrat and fchmodat2 may be newer than the headers"
+def test_numbers_are_the_kernel_headers(arch):
     if not os.path.exists(HEADERS[arch]):
         pytest.skip("no kernel headers here")
     with open(HEADERS[arch]) as file:
