@@ -25,15 +25,15 @@ DEFAULT_TIMEOUT = 600.0
 _FIRST_WAIT, _LONGEST_WAIT, _SPEAK_AFTER = 0.002, 0.2, 1.0
 
 
-def lock_timeout() -> float:
-    """Seconds to wait for a lock: `SHIPWAY_LOCK_TIMEOUT`, else `DEFAULT_TIMEOUT`.
+def lock_timeout(default: float = DEFAULT_TIMEOUT) -> float:
+    """Seconds to wait for a lock: `SHIPWAY_LOCK_TIMEOUT`, else `default`.
 
     Raises:
         StoreError: the variable holds no number.
     """
     text = os.environ.get("SHIPWAY_LOCK_TIMEOUT", "")
     if not text:
-        return DEFAULT_TIMEOUT
+        return default
     try:
         return max(0.0, float(text))
     except ValueError:

@@ -8,6 +8,7 @@ at any point leaves trees without records (which the next collection finds), nev
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -189,7 +190,9 @@ def _hand_over_readers(store: Store, batch: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         try:
             os.link(readers, f"{batch}/readers")
-        except PermissionError:
+        except OSError as problem:
+            if problem.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+                raise
             # A file system without hard links. Until the new file is made, nobody can begin to read: the lock is ours.
             os.rename(readers, f"{batch}/readers")
 

@@ -20,7 +20,7 @@ from shipway.core.errors import StoreError
 from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.host import files
-from shipway.host.lock import FileLock
+from shipway.host.lock import FileLock, lock_timeout
 from shipway.store import layout, staging
 from shipway.store.facts import fact_path, write_fact
 from shipway.store.tree import Tree, disk_size, render_record
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
     from shipway.core.manifest import Manifest
     from shipway.store.store import Store
+
+
+_LONGEST_MAKING = 3600.0
+"""Seconds to wait while another makes a tree, unless `SHIPWAY_LOCK_TIMEOUT` says otherwise; a dead process holds no lock."""
 
 
 class Staged:
@@ -188,6 +192,7 @@ class Transaction:
         """
         lock = FileLock(
             f"{self._store.path}/{layout.LOCKS}/{staging.KEY_LOCK}{key.hex}",
+            timeout=lock_timeout(_LONGEST_MAKING),
             emit=self._store.emit,
             remove=True,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -175,5 +176,21 @@ def test_a_plain_user_reads_a_store_of_root(tmp_path, lower, own):
         child.communicate()
     assert (said, child.returncode) == (b"locked\n", 0)
     assert done.waiting > 0
+    lower.collect(grace=0)
+    assert leftovers(lower) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_without_hard_links_readers_are_handed_over_too(own, lower, monkeypatch, number):
+    def refuse(*_args, **_more):
+        raise OSError(number, os.strerror(number))
+
+    with own.use([key(1)]):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "link", refuse)
+            assert lower.collect(grace=0).waiting > 0
+        assert leftovers(lower)
+        with own.use([key(2)]) as use:
+            assert len(use.fds) == 2
     lower.collect(grace=0)
     assert leftovers(lower) == []
