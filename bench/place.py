@@ -32,6 +32,7 @@ class Place:
             "XDG_DATA_HOME": os.path.join(home, "data"),
             "XDG_CACHE_HOME": os.path.join(home, "cache"),
             "UV_CACHE_DIR": os.path.join(self.root, "uv-cache"),
+            "PYTHONDONTWRITEBYTECODE": "",  # compiling at every start is not what users have
             "PATH": f"{self.bin}:{os.environ['PATH']}",
         }
         self.dockerd: subprocess.Popen[bytes] | None = None

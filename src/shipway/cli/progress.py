@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 HEARTBEAT = 10.0
 """Seconds between two plain lines of one phase."""
 _WORTH_A_LINE = 1.0
-"""Seconds; a phase that is over sooner and moved nothing is not summed up."""
+"""Seconds; a phase that is over sooner and moved little is not spoken of."""
+_WORTH_BYTES = 1 << 20
 
 
 class Phase:
@@ -133,24 +134,31 @@ class Progress:
 
 
 class PlainProgress(Progress):
-    """A line when a phase begins and ends, and one every ten seconds between, also while nothing is reported."""
+    """Lines: one when a phase has taken a second, one every ten seconds after that, one when it is over.
+
+    A phase that is over sooner and moved little says nothing. Lines also come while nothing is reported.
+    """
 
     def __init__(
         self, console: Console, clock: Callable[[], float] = monotonic, heartbeat: float = HEARTBEAT
     ):
         super().__init__(console, clock)
         self.heartbeat = heartbeat
-        self.spoke: dict[str, float] = {}
+        self.due: dict[str, float] = {}
+        """Phase -> when it speaks next."""
         self.over = threading.Event()
         self.beat: threading.Thread | None = None
 
     def happened(self, event: Event, phase: Phase, now: float) -> None:
         """Say what is due."""
         if isinstance(event, Began):
-            self._say_beginning(phase, now)
+            self.due[phase.name] = now + _WORTH_A_LINE
+            if self.beat is None:
+                self.beat = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+                self.beat.start()
         elif isinstance(event, Ended):
-            self.spoke.pop(phase.name, None)
-            if phase.bytes or phase.done or now - phase.began >= _WORTH_A_LINE:
+            self.due.pop(phase.name, None)
+            if phase.bytes >= _WORTH_BYTES or now - phase.began >= _WORTH_A_LINE:
                 self.console.note(render_end(phase, now))
         else:
             self.tick(now)
@@ -159,8 +167,8 @@ class PlainProgress(Progress):
         """Say a line for every phase that was silent for too long."""
         with self.console.lock:
             for phase in self.phases.values():
-                if now - self.spoke.setdefault(phase.name, phase.began) >= self.heartbeat:
-                    self.spoke[phase.name] = now
+                if now >= self.due.setdefault(phase.name, phase.began + _WORTH_A_LINE):
+                    self.due[phase.name] = now + self.heartbeat
                     self.console.note(render_phase(phase, now))
 
     def close(self) -> None:
@@ -169,17 +177,8 @@ class PlainProgress(Progress):
         if self.beat:
             self.beat.join()
 
-    def _say_beginning(self, phase: Phase, now: float) -> None:
-        self.spoke[phase.name] = now
-        what = [f"{phase.count} to do"] if phase.count else []
-        what += [render_size(phase.size)] if phase.size else []
-        self.console.note(phase.name + (f": {', '.join(what)}" if what else ""))
-        if self.beat is None:
-            self.beat = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
-            self.beat.start()
-
     def _beat(self) -> None:
-        while not self.over.wait(self.heartbeat / 4):
+        while not self.over.wait(min(self.heartbeat, _WORTH_A_LINE) / 2):
             self.tick(self.clock())
 
 
@@ -250,7 +249,7 @@ class BarProgress(Progress):
         task = self.tasks.pop(phase.name, None)
         if self.bars is not None and task is not None:
             self.bars.remove_task(task)
-            if phase.bytes or phase.done or now - phase.began >= _WORTH_A_LINE:
+            if phase.bytes >= _WORTH_BYTES or now - phase.began >= _WORTH_A_LINE:
                 self.console.note(render_end(phase, now))
         if not self.tasks:
             self.close()

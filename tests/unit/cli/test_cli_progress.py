@@ -41,16 +41,20 @@ def test_plain_lines_begin_beat_and_end(said):
     clock = Clock()
     progress = PlainProgress(Console(color=False), clock, heartbeat=10)
     progress(Began("fetch", 4, 40 << 20))
+    clock.time += 0.5
+    progress(Moved("fetch", "numpy 2.1.0", 1 << 20))
+    clock.time += 0.5
+    progress(Moved("fetch", "numpy 2.1.0", 9 << 20))
     clock.time += 5
-    progress(Moved("fetch", "numpy 2.1.0", 10 << 20))
-    clock.time += 6
-    progress(Moved("fetch", "numpy 2.1.0", 10 << 20))
+    progress(Moved("fetch", "scipy 1.11", 5 << 20))
+    clock.time += 5
+    progress(Moved("fetch", "numpy 2.1.0", 5 << 20))
     progress(Did("fetch", "numpy 2.1.0"))
     clock.time += 9
     progress(Ended("fetch"))
     progress.close()
     assert said() == [
-        "fetch: 4 to do, 40.0 MiB",
+        "fetch: 0/4, 10.0 MiB of 40.0 MiB, 10.0 MiB/s, 3.0 s left (numpy 2.1.0)",
         "fetch: 0/4, 20.0 MiB of 40.0 MiB, 1.8 MiB/s, 11 s left (numpy 2.1.0)",
         "fetch: 1 done, 20.0 MiB, 20 s",
     ]
@@ -62,7 +66,7 @@ def test_the_heart_beats_when_nothing_is_reported(said):
     progress(Began("configure", 1))
     clock.time += 11
     progress.tick(clock())
-    assert said()[-1] == "configure: 0/1, 11 s so far"
+    assert "configure: 0/1, 11 s so far" in said()
     progress.close()
 
 
@@ -78,12 +82,13 @@ def test_the_beat_comes_by_itself():
     assert not any(thread.name == "heartbeat" for thread in threading.enumerate())
 
 
-def test_a_phase_that_did_nothing_at_once_is_not_summed_up(said):
+def test_a_phase_that_did_nothing_at_once_says_nothing(said):
     progress = PlainProgress(Console(color=False), Clock())
-    progress(Began("layers", 0))
+    progress(Began("layers", 3))
+    progress(Did("layers", "a"))
     progress(Ended("layers"))
     progress.close()
-    assert said() == ["layers"]
+    assert said() == []
 
 
 def test_names_from_outside_are_made_safe(said):
@@ -135,7 +140,8 @@ def test_bars_leave_one_line_for_each_phase(monkeypatch):
 
 
 def test_events_of_many_threads_are_counted(said):
-    progress = PlainProgress(Console(color=False), Clock())
+    clock = Clock()
+    progress = PlainProgress(Console(color=False), clock)
     progress(Began("fetch", 800))
     threads = [
         threading.Thread(target=lambda: [progress(Did("fetch", "x")) for _ in range(100)]) for _ in range(8)
@@ -144,6 +150,7 @@ def test_events_of_many_threads_are_counted(said):
         thread.start()
     for thread in threads:
         thread.join()
+    clock.time += 2
     progress(Ended("fetch"))
     progress.close()
     assert said()[-1].startswith("fetch: 800 done")
