@@ -1,6 +1,8 @@
-"""The values of a run. Named tuples, because a warm start cannot afford `dataclasses`."""
+"""The values of a run. Named tuples, because a warm start cannot afford `dataclasses`.
 
-from __future__ import annotations
+Annotations are evaluated here: as texts (`from __future__ import annotations`), each of a named tuple is compiled at
+every start.
+"""
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
@@ -100,7 +99,8 @@ def plan_mounts(
 def choose_hostname(name: str, target: str = "") -> str:
     """A host name that says which project and target a prompt belongs to: letters, digits, hyphens (RFC 1123), 63 at most."""
     words = name if target in ("", "default") else f"{name}-{target}"
-    text = re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-").lower()[:63].rstrip("-")
+    plain = "".join(c if c.isascii() and c.isalnum() else " " for c in words.lower())
+    text = "-".join(plain.split())[:63].rstrip("-")
     return text or "shipway"
 
 

@@ -12,9 +12,10 @@ from shipway.run.model import Mount
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_KEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z", re.ASCII)
-_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?\Z", re.ASCII)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
+# Not compiled here: most runs need none of them.
+_KEEP_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z"
+_HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?\Z"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*\Z"
 
 
 def parse_mount(text: str, *, folder: str, home: str) -> Mount:
@@ -48,7 +49,7 @@ def parse_assignment(text: str, environ: Mapping[str, str]) -> tuple[str, str] |
         ToolError: NAME is no name of a variable.
     """
     name, has_value, value = text.partition("=")
-    if not _VARIABLE.match(name):
+    if not re.match(_VARIABLE, name, re.ASCII):
         raise ToolError(
             f"Not an environment variable: `{shown(text)}`",
             hints=("write `NAME=VALUE` or `NAME`",),
@@ -86,7 +87,7 @@ def require_hostname(text: str) -> str:
     Raises:
         ToolError: it is none.
     """
-    if not _HOST_NAME.match(text):
+    if not re.match(_HOST_NAME, text, re.ASCII):
         raise ToolError(
             f"Not a host name: `{shown(text)}`",
             hints=("use letters, digits, hyphens and dots, 64 at most",),
@@ -101,7 +102,7 @@ def require_keep_name(name: str) -> str:
     Raises:
         ToolError: it cannot.
     """
-    if not _KEEP_NAME.match(name) or name.endswith(".lock"):
+    if not re.match(_KEEP_NAME, name, re.ASCII) or name.endswith(".lock"):
         raise ToolError(
             f"Not a name to keep something under: `{shown(name)}`",
             hints=(
