@@ -32,8 +32,9 @@ class WheelJob:
 class BuiltWheel:
     """The result, or what is still missing for it."""
 
+    filename: str = ""
     path: str = ""
-    """The file on this host; its name is the wheel's."""
+    """The file on this host, under any name."""
     sha256: BlobDigest | None = None
     size: int = 0
     needs: tuple[str, ...] = ()

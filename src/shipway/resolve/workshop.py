@@ -21,10 +21,12 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from shipway.core.digest import BlobDigest
 from shipway.core.errors import BuildError
 from shipway.core.events import Emit, Note
+from shipway.core.platform import platform_of_machine
 from shipway.host.dirs import cache_dir
 from shipway.host.http import Fetcher, NotOffered
 from shipway.host.indexes import DEFAULT, IndexTable
 from shipway.lock.model import Lock, Source, Wheel
+from shipway.resolve.choose import find_wheel
 from shipway.resolve.simple_api import ProjectFile, fetch_project, file_location, version_of
 from shipway.resolve.stand_ins import write_stand_in
 from shipway.resolve.uv_groups import Additions, parse_wish
@@ -78,6 +80,7 @@ class Workshop:
         self._replaced: dict[str, str] = {}
         self._extra: dict[str, tuple[str, ...]] = {}
         self._pinned: set[str] = set()
+        self._made: dict[str, list[Wheel]] = {}
         self.built: dict[str, Wheel] = {}
         """File name -> what was built."""
         self.remarks: list[str] = []
@@ -100,7 +103,7 @@ class Workshop:
 
     def prepare(self, requests: Sequence[WheelRequest], previous: Lock | None) -> None:
         """Build every commit and folder that the requests name. A commit of `previous` is kept while its wish is the same."""
-        for request in requests:
+        for request in _host_first(requests):
             for wish in request.wishes:
                 url = parse_wish(wish).url or ""
                 if url.startswith("git+"):
@@ -193,9 +196,8 @@ class Workshop:
             index=offer.alias,
         )
         self._emit(Note(f"{name} {version} has no wheel that fits; it is built from `{offer.file.filename}`"))
-        for request in requests:
-            if not self._has_wheel(name, version, request):
-                self._build(source, files, "", request)
+        for request in _host_first(requests):
+            self._build_once(source, files, "", request)
 
     def _prepare_git(self, wish: Wish, url: str, request: WheelRequest, previous: Lock | None) -> None:
         requirement = parse_wish(wish)
@@ -215,7 +217,7 @@ class Workshop:
             commit=tree.commit,
             path=address.subdirectory,
         )
-        wheel = self._build(source, tree.files, address.subdirectory, request)
+        wheel = self._build_once(source, tree.files, address.subdirectory, request)
         self._replaced[wish.text] = _pinned_requirement(requirement, wheel)
         self._pinned.add(wheel.name)
 
@@ -229,7 +231,7 @@ class Workshop:
             sha256=tree_digest(files),
             path=project.path,
         )
-        wheel = self._build(source, files, "", request)
+        wheel = self._build_once(source, files, "", request)
         self._pinned.add(wheel.name)
         extras = f"[{','.join(project.extras)}]" if project.extras else ""
         return f"{wheel.name}{extras}=={wheel.version}"
@@ -264,7 +266,7 @@ class Workshop:
         )
 
     def _take(self, source: Source, result: BuiltWheel, environment: WheelResolution) -> Wheel:
-        filename = os.path.basename(result.path)
+        filename = result.filename
         name, version, _, _ = parse_wheel_filename(filename)
         named = replace(
             source,
@@ -287,12 +289,22 @@ class Workshop:
         self.built[filename] = wheel
         return wheel
 
-    def _has_wheel(self, name: str, version: str, request: WheelRequest) -> bool:
-        del request
-        return any(
-            w.name == name and w.version == version and w.filename.endswith("-any.whl")
-            for w in self.built.values()
-        )
+    def _build_once(
+        self, source: Source, files: tuple[SourceFile, ...], subdirectory: str, request: WheelRequest
+    ) -> Wheel:
+        """The wheel of `source` for `request`: one that was built before and fits, or a new one."""
+        made = self._made.setdefault(source.sha256 + subdirectory, [])
+        for wheel in made:
+            if find_wheel([wheel.filename], request.platform, request.minor, request.glibc):
+                return wheel
+        made.append(self._build(source, files, subdirectory, request))
+        return made[-1]
+
+
+def _host_first(requests: Sequence[WheelRequest]) -> list[WheelRequest]:
+    """A wheel that was built here may fit every platform; none has to be built for a platform that cannot run here."""
+    here = platform_of_machine(os.uname().machine)
+    return sorted(requests, key=lambda request: request.platform != here)
 
 
 def _pinned_requirement(requirement: Requirement, wheel: Wheel) -> str:
