@@ -51,7 +51,7 @@ class WheelLocator:
 
     def __init__(self, table: IndexTable, fetcher: Fetcher, memory: Memory | None = None) -> None:
         self._table, self._fetcher = table, fetcher
-        self._memory = memory or Forgetful()
+        self._memory = Forgetful() if memory is None else memory
         self._writing = threading.Lock()
 
     def locate(self, artifact: Wheel | Source) -> Iterator[Location]:

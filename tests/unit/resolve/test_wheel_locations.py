@@ -116,7 +116,7 @@ def test_index_that_is_broken_is_not_taken_for_empty(index, make, tmp_path):
 
 
 def test_unknown_alias(index, make):
-    with pytest.raises(NotFound, match="SHIPWAY_INDEX_CORP|corp"):
+    with pytest.raises(NotFound, match="corp"):
         list(make()[1].locate(wheel(index, alias="corp")))
 
 
