@@ -74,6 +74,7 @@ def build_trees(
             tx=tx,
             lock=lock,
             plan=plan,
+            requests=tuple(requests),
             project=project,
             fetcher=fetcher,
             locate=locate,

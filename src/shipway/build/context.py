@@ -33,6 +33,8 @@ class BuildContext:
     tx: Transaction
     lock: Lock
     plan: Plan
+    requests: tuple[TreeRequest, ...]
+    """The trees to have, bottom first, complete with the digests of what comes from the project."""
     project: str
     """The project's folder."""
     fetcher: Fetcher
@@ -53,14 +55,14 @@ class BuildContext:
         return tree
 
     def below(self, request: TreeRequest) -> list[Tree]:
-        """The trees under `request` in the plan, bottom first.
+        """The trees under `request`, bottom first.
 
         Raises:
             KeyError: one of them was not made yet.
         """
         found = []
-        for other in self.plan.trees:
-            if other is request:
+        for other in self.requests:
+            if other.key == request.key:
                 break
             found.append(self.trees[other.key])
         return found

@@ -18,7 +18,7 @@ from shipway.resolve.wheels import resolve_wheels
 from shipway.spec.model import Origin, Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from shipway.core.digest import TreeKey
     from shipway.host.http import Fetcher
@@ -59,7 +59,8 @@ class Resolvers:
     fetcher: Fetcher
     mirrors: Mirrors
     indexes: IndexTable
-    builder: WheelBuilder | None = None
+    make_builder: Callable[[Lock], WheelBuilder] | None = None
+    """Given a lock of the OS packages and interpreters, who builds what has no wheel; nothing is built unless it is asked."""
     emit: Emit = field(default=silent, compare=False)
 
 
@@ -168,7 +169,9 @@ def _resolve_wheels(
         previous=request.previous,
         upgrade=upgrade,
         project_dir=request.project,
-        builder=tools.builder,
+        builder=tools.make_builder(_assemble(request, debs, WheelResolution(), pythons))
+        if tools.make_builder
+        else None,
         emit=tools.emit,
     )
 

@@ -10,7 +10,9 @@ from shipway.verbs.network import read_host_mirrors
 if TYPE_CHECKING:
     from shipway.host.http import Fetcher
     from shipway.host.indexes import IndexTable
+    from shipway.lock.model import Lock
     from shipway.resolve.lock_spec import Resolvers
+    from shipway.resolve.wheel_builder import WheelBuilder
     from shipway.spec.model import Spec
     from shipway.store.store import Store
     from shipway.verbs.context import Task
@@ -37,9 +39,21 @@ def open_resolvers(project: Project, task: Task, store: Store) -> Resolvers:
     """What `resolve_spec` works with."""
     from shipway.resolve.lock_spec import Resolvers
 
+    fetcher = open_fetcher(task)
+
+    def make_builder(lock: Lock) -> WheelBuilder:
+        from shipway.verbs.locate import open_locate
+        from shipway.verbs.wheelhouse import Wheelhouse
+
+        locate = open_locate(project, lock, store, fetcher)
+        return Wheelhouse(
+            lock, store=store, fetcher=fetcher, locate=locate, project=project.folder, emit=task.emit
+        )
+
     return Resolvers(
         store=store,
-        fetcher=open_fetcher(task),
+        fetcher=fetcher,
+        make_builder=make_builder,
         mirrors=read_host_mirrors(),
         indexes=read_project_indexes(project.spec, project.folder),
         emit=task.emit,
