@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import TYPE_CHECKING
 
 from shipway.lock.model import Deb, PythonLock
@@ -33,7 +34,9 @@ def open_locate(project: Project, lock: Lock, store: Store, fetcher: Fetcher) ->
         if isinstance(artifact, Deb):
             return deb_locations(artifact, mirrors, moments.get(artifact.archive, ""))
         if isinstance(artifact, PythonLock):
-            return []
+            from shipway.resolve.interpreter import python_locations
+
+            return python_locations(artifact, os.environ)
         return list(wheels.locate(artifact))
 
     return locate

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shipway.run.model import Environment, Invocation
     from shipway.run.ready import Ready
     from shipway.store.store import Store
+    from shipway.store.tree import Tree
     from shipway.verbs.prepare import Prepared
 
 _ENGINE = "native"
@@ -72,7 +73,7 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
             from shipway.run.ready import holds
 
             if not use.missing and holds(ready, context=_context(store, task)):
-                return _start(ready.environment, asked, task, dry_run=dry_run)
+                return _start(ready.environment, asked, task, use.trees, dry_run=dry_run)
     environment = _prepare(task, dry_run=dry_run)
     if environment is None:
         return RunResult(0, _unbuilt(task))
@@ -82,7 +83,7 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
                 "trees of the environment were collected while it was started",
                 hints=["run the command again"],
             )
-        return _start(environment, asked, task, dry_run=dry_run)
+        return _start(environment, asked, task, use.trees, dry_run=dry_run)
 
 
 def read_invocation(words: RunWords) -> Invocation:
@@ -213,7 +214,9 @@ def _remember(environment: Environment, prepared: Prepared, task: Task) -> None:
         )
 
 
-def _start(environment: Environment, asked: Invocation, task: Task, *, dry_run: bool) -> RunResult:
+def _start(
+    environment: Environment, asked: Invocation, task: Task, trees: Sequence[Tree], *, dry_run: bool
+) -> RunResult:
     from shipway.host.dirs import state_dir
     from shipway.run.engines import ENGINES
     from shipway.run.start import read_run
@@ -226,7 +229,14 @@ def _start(environment: Environment, asked: Invocation, task: Task, *, dry_run: 
 
         return RunResult(0, (*describe_run(request), "", *engine.describe(request)))
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    outcome = engine.run(request, state=state, runtime=runtime, emit=task.emit)
+
+    def merge(lowers: Sequence[str], target: str) -> None:
+        from shipway.build.merge import merge_trees
+
+        manifests = {tree.root: tree.manifest() for tree in trees}
+        merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
+
+    outcome = engine.run(request, state=state, runtime=runtime, emit=task.emit, merge=merge)
     return RunResult(outcome.code)
 
 
