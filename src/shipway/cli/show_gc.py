@@ -9,8 +9,7 @@ from shipway.core.text import shown
 from shipway.core.units import render_size
 
 if TYPE_CHECKING:
-    from shipway.store.collect import Item
-    from shipway.verbs.gc import GcResult
+    from shipway.verbs.gc import GcItem, GcResult
 
 
 def render_gc(result: GcResult) -> str:
@@ -24,8 +23,8 @@ def render_gc(result: GcResult) -> str:
     return "".join(line for line in lines if line) + total + "\n"
 
 
-def _by(items: tuple[Item, ...], key: Any, word: str) -> str:
-    groups: dict[str, list[Item]] = collections.defaultdict(list)
+def _by(items: tuple[GcItem, ...], key: Any, word: str) -> str:
+    groups: dict[str, list[GcItem]] = collections.defaultdict(list)
     for item in items:
         groups[str(key(item))].append(item)
     return "".join(
@@ -46,5 +45,5 @@ def gc_document(result: GcResult) -> dict[str, Any]:
     }
 
 
-def _item(item: Item) -> dict[str, Any]:
+def _item(item: GcItem) -> dict[str, Any]:
     return {"kind": item.kind, "name": item.name, "size": item.size, "reason": item.reason}

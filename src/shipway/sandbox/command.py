@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .model import Request
     from .process import FdChannel
 
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 BUILD_CAPABILITIES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
 """What package scripts use: chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap net_bind_service net_raw
 sys_chroot mknod audit_write setfcap. Not sys_admin: a build that is root outside could undo the mounts that protect /proc."""
@@ -49,6 +47,10 @@ def _become(request: Request, world: World | None, channel: FdChannel | None, re
     os.umask(request.umask)
     for name, (soft, hard) in request.rlimits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
+    missing = world.find_missing_command() if world is not None and world.mode == PROOT else None
+    if missing is not None:
+        process.send_message(report, ("exec", *missing))
+        return
     argv, env = _enter(request, world)
     process.default_signals()
     give_up_rights(request, channel, mode=world.mode if world is not None else "")
@@ -129,7 +131,7 @@ def execute(argv: list[str], env: dict[str, str]) -> tuple[str, int]:
     """Exec `argv[0]`, looked up in `env`'s PATH. Returns only on failure: (sentence, errno)."""
     name = argv[0]
     worst = errno.ENOENT
-    for path in _candidates(name, env):
+    for path in process.find_candidates(name, env):
         try:
             os.execve(path, argv, env)  # noqa: S606
         except OSError as error:
@@ -141,12 +143,4 @@ def execute(argv: list[str], env: dict[str, str]) -> tuple[str, int]:
             worst = number
             if number != errno.EACCES:
                 return f"cannot execute `{path}`: {error.strerror}", number
-    if worst == errno.ENOENT:
-        return f"`{name}` is not there" if "/" in name else f"`{name}` is in no directory of PATH", worst
-    return f"cannot execute `{name}`: {os.strerror(worst)}", worst
-
-
-def _candidates(name: str, env: dict[str, str]) -> list[str]:
-    if "/" in name:
-        return [name]
-    return [f"{directory or '.'}/{name}" for directory in env.get("PATH", DEFAULT_PATH).split(":")]
+    return process.describe_missing(name, worst), worst

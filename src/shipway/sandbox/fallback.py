@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from . import paths, syscalls
+from . import paths, process, syscalls
 from .model import PROOT, Bind, Dev, MakeDir, Overlay, Proc, SandboxFailure, Symlink, Tmpfs, WriteFile
 from .mounts import DEVICES, LINKS, write_op
 from .trees import copy_tree, remove_at, tree_size, update_tree
@@ -214,6 +214,24 @@ class World:
 
         self._undo.append(uncover)
         return place
+
+    def find_missing_command(self) -> tuple[str, int] | None:
+        """Why PRoot would not find the command (it has no exit code of its own for that), None if it is there or bound from the host."""
+        name, worst = self.request.argv[0], errno.ENOENT
+        for candidate in process.find_candidates(name, self.request.env):
+            path = candidate if candidate.startswith("/") else f"{self.request.cwd}/{candidate}"
+            if any(f"{path}/".startswith(f"{target.rstrip('/')}/") for _, target in self._binds):
+                return None
+            try:
+                fd = paths.open_in_root(self._root, path)
+            except OSError:
+                continue
+            mode = os.fstat(fd).st_mode
+            os.close(fd)
+            if stat.S_ISREG(mode) and mode & 0o111:
+                return None
+            worst = errno.EACCES
+        return process.describe_missing(name, worst), worst
 
     def render_proot(self, proot: str) -> list[str]:
         """PRoot's command line; the environment it starts with is its own, so loader variables of ours travel as arguments."""

@@ -35,8 +35,8 @@ _OWNER_CALLS_32 = {"lchown": 16, "fchown": 95, "chown": 182, "lchown32": 198, "f
 _XATTR_CALLS_32 = {"setxattr": 226, "lsetxattr": 227, "fsetxattr": 228, "setxattrat": 463}
 
 _NEW_CALLS = {"clone3": 435, "openat2": 437, "faccessat2": 439, "fchmodat2": 452}
-"""One number on all architectures. With `statx` and `renameat2` they are what PRoot may not know (5.1 does not): their paths would
-pass as they are and mean the host's files. A C library that is told they are absent asks by an older call."""
+"""One number on all architectures. With `statx` and `renameat2` they are what PRoot may not know (5.1 does not): their paths
+would pass as they are and mean the host's files. A C library that is told they are absent asks by an older call."""
 
 CALLS: dict[int, dict[str, int]] = {
     X86_64: {

@@ -173,7 +173,7 @@ def _proot() -> None:
     if pid == 0:
         null = os.open(os.devnull, os.O_RDWR)
         process.set_standard_streams(null, null, null)
-        command.execute([program, "-r", "/", "true"], {"PATH": command.DEFAULT_PATH})
+        command.execute([program, "-r", "/", "true"], {"PATH": process.DEFAULT_PATH})
         os._exit(127)
     _, status = os.waitpid(pid, 0)
     if status:

@@ -17,7 +17,7 @@ from . import syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2 = 1, 2, 3, 9, 10, 12
@@ -26,6 +26,7 @@ SIGTTIN, SIGTTOU, SIGWINCH, SIGXFSZ = 21, 22, 28, 25
 FORWARDED = (SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGTSTP, SIGWINCH)
 TO_THE_GROUP = frozenset({SIGHUP, SIGINT, SIGQUIT, SIGCONT, SIGTSTP, SIGWINCH})
 """What a terminal would send to every process of the foreground, not to its leader alone."""
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ALL_SIGNALS = tuple(n for n in range(1, 65) if n not in (32, 33))
 """All but the two that the C library keeps for itself."""
 STANDARD = (0, 1, 2)
@@ -62,6 +63,20 @@ def fork() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
+
+
+def find_candidates(name: str, env: Mapping[str, str]) -> list[str]:
+    """The paths that a program called `name` is looked for at."""
+    if "/" in name:
+        return [name]
+    return [f"{directory or '.'}/{name}" for directory in env.get("PATH", DEFAULT_PATH).split(":")]
+
+
+def describe_missing(name: str, number: int) -> str:
+    """The sentence for a program that could not be executed."""
+    if number == errno.ENOENT:
+        return f"`{name}` is not there" if "/" in name else f"`{name}` is in no directory of PATH"
+    return f"cannot execute `{name}`: {os.strerror(number)}"
 
 
 class SignalReader:

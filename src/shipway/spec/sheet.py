@@ -76,12 +76,12 @@ class Sheet:
         self.findings = findings
         try:
             self.document: dict[str, Any] = tomllib.loads(text)
+            self.lines = find_lines(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise SpecError(
                 f"`{file}` is no TOML: {shown(str(error))}",
                 hints=["texts stand in quotes, lists in brackets, and every key stands once in its table"],
             ) from None
-        self.lines = find_lines(text)
 
     def place(self, *path: str | int) -> Place:
         """What stands at `path`."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from shipway.core.events import Began, Did, Ended, Note
 from shipway.core.units import render_size
 from shipway.host import files
-from shipway.host.lock import FileLock, is_locked
+from shipway.host.lock import FileLock
 from shipway.store import layout, staging
 from shipway.store.inventory import Holding, Inventory, take_inventory
 
@@ -212,8 +212,8 @@ def _sweep_small(store: Store, inventory: Inventory, going: list[Item], grace: i
                 if age >= grace:
                     _forget(path)
             elif name.startswith(staging.KEY_LOCK):
-                if age >= grace and not is_locked(path):
-                    _forget(path)
+                if age >= grace:
+                    _forget_key_lock(path)
             elif (kind == "fact" and age >= _FACT_AGE) or (kind == "ready" and going):
                 _forget(path)
 
@@ -230,6 +230,13 @@ def _forget(path: str) -> None:
     files.step("collect:forget")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def _forget_key_lock(path: str) -> None:
+    """Remove the lock of a key that a killed process left, while holding it."""
+    lock = FileLock(path, remove=True)
+    if lock.try_acquire():
+        lock.release()
 
 
 def _delete(store: Store, going: list[Item]) -> bool:

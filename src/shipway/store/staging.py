@@ -22,23 +22,21 @@ KEY_LOCK = "key-"
 class Area:
     """One transaction's folder, locked as long as the process lives. `fd` is a descriptor of it, opened before any write."""
 
-    __slots__ = ("_trash", "fd", "path")
+    __slots__ = ("fd", "path")
 
     def __init__(self, store: str):
         """Make a fresh one."""
-        self._trash = os.path.join(store, layout.TRASH)
         while True:
             self.path = f"{store}/{layout.STAGING}/{clock.boot_id()}-{files.random_name()}"
             files.step("staging:mkdir")
             os.mkdir(self.path, 0o700)
-            os.chmod(self.path, 0o700)
-            self.fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Between mkdir and flock a sweeper may have taken it for abandoned.
-                if os.path.exists(self.path):
-                    return
-            os.close(self.fd)
+            fd = _lock_directory(self.path)
+            # Before it was locked, a sweeper may have taken it for abandoned.
+            if fd is not None and os.path.exists(self.path):
+                break
+            if fd is not None:
+                os.close(fd)
+        self.fd = fd
 
     def close(self) -> None:
         """Remove it with everything in it."""
@@ -59,10 +57,33 @@ def sweep_abandoned(store: str) -> None:
     folder = os.path.join(store, layout.STAGING)
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
-        if not is_locked(path):
+        fd = _lock_directory(path)
+        if fd is None:
+            continue
+        # The lock is held while it moves, so that who has just made it sees either the lock or that it is gone.
+        try:
+            files.step("staging:sweep")
             with contextlib.suppress(FileNotFoundError):
-                files.step("staging:sweep")
                 put_away(path, os.path.join(store, layout.TRASH, files.random_name()))
+        finally:
+            os.close(fd)
+
+
+def _lock_directory(path: str) -> int | None:
+    """A descriptor of directory `path` that holds its lock; None when another has it, or the directory is gone."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def empty_trash(store: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from shipway.core.events import Emit
@@ -21,6 +21,18 @@ class GcRequest:
     dry_run: bool = False
 
 
+class GcItem(NamedTuple):
+    """One thing in the store, and why it goes or stays."""
+
+    kind: str
+    """`tree`, `blob`, `record`, `quarantine`."""
+    name: str
+    """The digits of its digest."""
+    size: int
+    """Bytes on disk."""
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GcResult:
     """What went, or would go."""
@@ -31,8 +43,8 @@ class GcResult:
     """Bytes."""
     waiting: int
     """Of these, bytes that running containers still hold."""
-    items: tuple[Item, ...]
-    kept: tuple[Item, ...]
+    items: tuple[GcItem, ...]
+    kept: tuple[GcItem, ...]
 
 
 def run_gc(request: GcRequest, emit: Emit) -> GcResult:
@@ -52,6 +64,10 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
         dry_run=request.dry_run,
         freed=collected.freed,
         waiting=collected.waiting,
-        items=collected.items,
-        kept=collected.kept,
+        items=tuple(map(_item, collected.items)),
+        kept=tuple(map(_item, collected.kept)),
     )
+
+
+def _item(item: Item) -> GcItem:
+    return GcItem(item.kind, item.name, item.size, item.reason)

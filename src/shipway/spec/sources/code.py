@@ -14,7 +14,9 @@ from shipway.spec.model import Origin
 from shipway.spec.requirement_lines import read_requirement_item
 
 _SKIPPED = re.compile(r"(?:^|/)(?:\.[^/]+|__pycache__|node_modules|site-packages|venv|env|build|dist)/")
-_COMMAND = re.compile(r"\s*(?:[\w, ]+=\s*)?[!%]\s*(?P<line>.*)\Z")
+_COMMAND = re.compile(r"(?:\w[\w, ]*=\s*)?[!%]\s*(?P<line>.*)\Z")
+_FINDS = 500
+"""Lines of one notebook that are looked up; the rest have no line, so that no notebook takes minutes."""
 _PIP = re.compile(r"(?:sudo\s+)?(?:python3?\s+-m\s+|uv\s+)?pip3?\s+install\s+(?P<rest>.*)\Z")
 _APT = re.compile(
     r"(?:sudo\s+)?(?:DEBIAN_FRONTEND=\S+\s+)?apt(?:-get)?\s+(?:-\S+\s+)*install\s+(?P<rest>.*)\Z"
@@ -59,10 +61,15 @@ def _imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
         elif isinstance(node, ast.Call) and (module := _dynamic(node)):
             yield module, node.lineno
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        if isinstance(node, ast.If) and _is_for_checkers(node.test):
             waiting.extend(node.orelse)
         else:
             waiting.extend(ast.iter_child_nodes(node))
+
+
+def _is_for_checkers(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
 
 
 def _dynamic(node: ast.Call) -> str:
@@ -103,8 +110,12 @@ class _LineFinder:
     def __init__(self, text: str) -> None:
         self.lines = text.splitlines()
         self.at = 0
+        self.finds = 0
 
     def find(self, code: str) -> int:
+        self.finds += 1
+        if self.finds > _FINDS:
+            return 0
         wanted = {json.dumps(code)[1:-1], json.dumps(code, ensure_ascii=False)[1:-1]}
         for start in (self.at, 0):
             for number in range(start, len(self.lines)):
@@ -123,7 +134,7 @@ def _cell(name: str, lines: list[str], finder: _LineFinder) -> Iterator[Fact]:
     )
     code = []
     for line in lines:
-        command = _COMMAND.match(line)
+        command = _COMMAND.match(line.strip())
         if command or shell:
             yield from _installs(name, command["line"] if command else line, line, finder)
         magic = command or line.startswith("%") or line.rstrip().endswith("?") or foreign

@@ -18,10 +18,10 @@ def _reader(table: str) -> Source:
     def read(name: str, text: str) -> Iterable[Fact]:
         try:
             packages = tomllib.loads(text).get(table, [])
-        except tomllib.TOMLDecodeError as error:
+            lines = find_lines(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             yield Fact(kind=FactKind.REMARK, text=f"it was not read: {error}", origin=Origin(file=name))
             return
-        lines = find_lines(text)
         for number, package in enumerate(packages if isinstance(packages, list) else []):
             if not isinstance(package, dict):
                 continue
