@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -366,3 +367,27 @@ def test_every_fact_has_a_place():
         FactKind.PYTHON,
     }
     assert all(fact.origin.file in files and fact.origin.line for fact in facts)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": " " * 300_000 + "x"}]})),
+        (
+            "a.ipynb",
+            json.dumps({"cells": [{"cell_type": "code", "source": "import numpy\n" * 20_000}]}, indent=1),
+        ),
+        ("a.py", "if " + "a." * 20_000 + "b:\n    pass\n"),
+        ("a.py", "-" * 50_000 + "1"),
+        ("uv.lock", "package = " + "[" * 5000),
+        ("requirements.txt", "a" * 100_000 + "!\n" + "a==1," * 20_000),
+        ("requirements.txt", "a; " + "(" * 50_000),
+        ("environment.yml", "dependencies:\n" + " " * 100_000 + "- x" + " " * 100_000 + "!\n"),
+        ("pyproject.toml", "x = " + "{a=" * 3000),
+        ("apt.txt", "a" * 500_000),
+    ],
+)
+def test_hostile_files_take_no_minutes_and_are_no_crash(name, text):
+    start = time.perf_counter()
+    infer({name: text, "b.py": "import numpy"})
+    assert time.perf_counter() - start < 20
