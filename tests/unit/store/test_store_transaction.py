@@ -378,3 +378,23 @@ def test_odd_names_and_empty_trees(store):
         tx.commit()
     assert list(store.verify()) == []
     assert store.find_tree(key_of({"n": 1})).manifest().entries[1].path == odd
+
+
+def test_a_sweeper_that_comes_before_the_lock_is_noticed(store, monkeypatch):
+    """Between making the staging folder and locking it, another process may take it for abandoned."""
+    real = os.open
+    swept = []
+
+    def open_late(path, *args, **more):
+        if isinstance(path, str) and "/staging/" in path and not swept:
+            swept.append(path)
+            os.rename(path, f"{store.path}/trash/swept")
+        return real(path, *args, **more)
+
+    monkeypatch.setattr(os, "open", open_late)
+    with store.transaction() as tx:
+        assert tx.path != swept[0]
+        assert os.path.isdir(tx.path)
+        add_sample(tx, 1)
+        tx.commit()
+    assert store.find_tree(key(1))
