@@ -140,7 +140,8 @@ def _docker_build(place: Place, docker: list[str], requirements: str, *, cold: b
             "RUN apt-get update && apt-get install -y --no-install-recommends git libgl1\n"
             "RUN uv venv /opt/venv\n"
             "COPY requirements.txt .\n"
-            "RUN --mount=type=cache,target=/root/.cache/uv uv pip install --python /opt/venv/bin/python -r requirements.txt\n"
+            "ENV UV_CACHE_DIR=/cache\n"
+            "RUN --mount=type=cache,target=/cache uv pip install --python /opt/venv/bin/python -r requirements.txt\n"
         )
     build = [*docker, "build", "-q", "-t", "bench", context]
     env = {**place.env, "DOCKER_BUILDKIT": "1"}

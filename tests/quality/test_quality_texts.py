@@ -100,10 +100,14 @@ def test_private_names_stay_in_their_file():
     assert not found
 
 
+_RUN_INSIDE = {"src/shipway/build/bytecode.py", "src/shipway/build/wheel_driver.py"}
+"""Programs that the sandbox starts inside a tree; their streams are pipes to us."""
+
+
 def test_only_cli_writes_to_the_streams():
     found = []
     for path in python_files("src/shipway/"):
-        if path.startswith(("src/shipway/cli/", "src/shipway/sandbox/")):
+        if path.startswith(("src/shipway/cli/", "src/shipway/sandbox/")) or path in _RUN_INSIDE:
             continue
         for node in ast.walk(ast.parse(read(path))):
             if (
