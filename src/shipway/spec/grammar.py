@@ -5,14 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 
-_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.-]*://)([^/@\s]+)@", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"([a-z0-9+.-]{1,20}://)([^/@\s]+)@", re.IGNORECASE)
 _GIT_USER = re.compile(r"(?:git\+)?ssh://git@", re.IGNORECASE)
 _SECRET_NAME = re.compile(
     r"(?:TOKEN|SECRET|PASSW(?:OR)?D|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:_|\Z)", re.IGNORECASE
 )
 _SECRET_VALUE = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}"
-    r"|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}\.[\w-]{10,}\.|-----BEGIN [A-Z ]*PRIVATE KEY",
+    r"|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|\beyJ[\w-]{10,2000}\.[\w-]{10,2000}\.|-----BEGIN [A-Z ]*PRIVATE KEY",
 )
 _WHEEL = re.compile(
     r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[A-Za-z0-9_.!+]+)(?:-\d\w*)?-[^-]+-[^-]+-[^-]+\.whl\Z", re.ASCII

@@ -385,6 +385,7 @@ def test_every_fact_has_a_place():
         ("environment.yml", "dependencies:\n" + " " * 100_000 + "- x" + " " * 100_000 + "!\n"),
         ("pyproject.toml", "x = " + "{a=" * 3000),
         ("apt.txt", "a" * 500_000),
+        ("requirements.txt", "a" + " " * 100_000 + "x @ file:///x\n" + "\n" * 100_000),
     ],
 )
 def test_hostile_files_take_no_minutes_and_are_no_crash(name, text):

@@ -66,7 +66,7 @@ def _pip(name: str, value: str, origin: Origin) -> Fact:
 
 
 def _conda(name: str, value: str, origin: Origin) -> Fact:
-    match = _CONDA.match(value)
+    match = _CONDA.match(" ".join(value.split()))
     if match is None:
         return Fact(kind=FactKind.REMARK, text=f"`{value}` was not read", origin=origin)
     sign, version = match["sign"] or "=", match["version"] or match["bare"] or ""
