@@ -24,6 +24,8 @@ _SPECIFIER = r"(?:[<>=!~]=?=?[^\s,|]+(?:,[<>=!~]=?=?[^\s,|]+)*)?"
 _PACKAGE = rf"{_NAME}(?:\[[^\]\s]*\])?{_SPECIFIER}"
 _OBJECTS = rf"(?:Python{_SPECIFIER}|{_PACKAGE})(?: and {_PACKAGE}(?=,| and |$))*"
 _DEPENDS = re.compile(rf"(?:all versions of )?({PROJECT}:\S+|{_PACKAGE}) depends? on ({_OBJECTS})")
+_CONCLUSION = re.compile(r"we can conclude that .*?(?=And because |Because |hint: |$)")
+"""What follows from facts is none: it would be told twice, with the user's own line replaced by a derived one."""
 _MISSING = re.compile(rf"({_NAME}) was not found in the (?:package registry|provided package locations)")
 _NO_VERSION = re.compile(rf"(?:there is no version of|there are no versions of) ({_NAME})({_SPECIFIER})")
 _NO_WHEELS = re.compile(
@@ -51,7 +53,8 @@ def names_without_wheels(text: str) -> tuple[str, ...]:
 def read_facts(text: str) -> tuple[Fact, ...]:
     """Every `depends on` of uv's chain, targets first, each once."""
     found = []
-    for who, objects in _DEPENDS.findall(_flat(text)):
+    premises = _CONCLUSION.sub("", _flat(text))
+    for who, objects in _DEPENDS.findall(premises):
         for what in objects.split(" and "):
             group = who.partition(":")[2] if who.startswith(PROJECT) else ""
             found.append(Fact(who="" if group else who, what=what, group=group))
