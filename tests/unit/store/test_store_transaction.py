@@ -162,7 +162,8 @@ def test_blobs(store):
         path = add_sample_blob(tx, data)
         with open(path, "rb") as file:
             assert file.read() == data
-        assert add_sample_blob(tx, data) == path
+        assert tx.find_blob(digest) == path
+        assert tx.add_blob(path, digest) == path
         tx.commit()
     found = store.find_blob(digest)
     assert os.path.basename(found) == digest.hex
