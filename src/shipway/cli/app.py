@@ -50,7 +50,7 @@ def execute(words: Sequence[str]) -> int:
         forget_stdout()
         return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 - the border: told to the user, with the trace in a file
-        return tell_unexpected(error, words, console)
+        return tell_unexpected(error, words, console, verb)
 
 
 def _answer(arguments: Arguments, settings: Settings, console: Console) -> int:

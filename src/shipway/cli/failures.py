@@ -85,8 +85,8 @@ def _without_values(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def tell_unexpected(error: Exception, words: Sequence[str], console: Console) -> int:
-    """Write the report file and say where it is."""
+def tell_unexpected(error: Exception, words: Sequence[str], console: Console, verb: str) -> int:
+    """Write the report file, say where it is, and return the exit code."""
     from shipway.verbs.report import write_report
 
     home = _home()
@@ -103,7 +103,7 @@ def tell_unexpected(error: Exception, words: Sequence[str], console: Console) ->
         f"{console.styled('error:', 'error')} shipway met something that it does not expect: {summary}"
     )
     console.talk(f"\n{console.styled('hint:', 'hint')} {why}")
-    return ExitCode.FAILED
+    return ExitCode.ENGINE if verb in _CONTAINER_VERBS else ExitCode.FAILED
 
 
 def _home() -> str:

@@ -25,6 +25,8 @@ HEARTBEAT = 10.0
 _WORTH_A_LINE = 1.0
 """Seconds; a phase that is over sooner and moved little is not spoken of."""
 _WORTH_BYTES = 1 << 20
+_IDLE = 2.0
+"""Seconds without news, after which a phase that nobody announced counts as over."""
 
 
 class Phase:
@@ -39,6 +41,14 @@ class Phase:
         self.bytes = 0
         self.last = ""
         """The artifact that moved or was finished last."""
+        self.moved = now
+        """When that was."""
+        self.announced = True
+        """It was said to begin, so it will be said to end. Others are over when nothing has moved for a while."""
+
+    def is_over(self, now: float) -> bool:
+        """Whether nobody will say that it ends and it seems to have ended."""
+        return not self.announced and now - self.moved > _IDLE
 
     def rate(self, now: float) -> float:
         """Bytes in a second since the phase began."""
@@ -91,7 +101,9 @@ def _new_phase(event: Began | Moved | Did | Ended, now: float) -> Phase:
     if isinstance(event, Began):
         name, count, size = event
         return Phase(name, count, size, now)
-    return Phase(event.phase, 0, 0, now)
+    phase = Phase(event.phase, 0, 0, now)
+    phase.announced = False
+    return phase
 
 
 class Progress:
@@ -109,18 +121,24 @@ class Progress:
                 self.noted(event)
                 return
             now = self.clock()
+            for idle in [phase for phase in self.phases.values() if phase.is_over(now)]:
+                self.forget(idle)
             phase = self.phases.get(event.phase)
             if isinstance(event, Began) or phase is None:
                 phase = self.phases[event.phase] = _new_phase(event, now)
             if isinstance(event, Moved):
                 phase.bytes += event.bytes
-                phase.last = event.name
+                phase.last, phase.moved = event.name, now
             elif isinstance(event, Did):
                 phase.done += 1
-                phase.last = event.name
+                phase.last, phase.moved = event.name, now
             self.happened(event, phase, now)
             if isinstance(event, Ended):
-                del self.phases[event.phase]
+                self.forget(phase)
+
+    def forget(self, phase: Phase) -> None:
+        """The phase is over."""
+        self.phases.pop(phase.name, None)
 
     def noted(self, note: Note) -> None:
         """A sentence of a verb."""
@@ -157,17 +175,23 @@ class PlainProgress(Progress):
                 self.beat = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
                 self.beat.start()
         elif isinstance(event, Ended):
-            self.due.pop(phase.name, None)
             if phase.bytes >= _WORTH_BYTES or now - phase.began >= _WORTH_A_LINE:
                 self.console.note(render_end(phase, now))
         else:
             self.tick(now)
 
+    def forget(self, phase: Phase) -> None:
+        """The phase is over."""
+        super().forget(phase)
+        self.due.pop(phase.name, None)
+
     def tick(self, now: float) -> None:
         """Say a line for every phase that was silent for too long."""
         with self.console.lock:
             for phase in self.phases.values():
-                if now >= self.due.setdefault(phase.name, phase.began + _WORTH_A_LINE):
+                if not phase.is_over(now) and now >= self.due.setdefault(
+                    phase.name, phase.began + _WORTH_A_LINE
+                ):
                     self.due[phase.name] = now + self.heartbeat
                     self.console.note(render_phase(phase, now))
 
@@ -246,11 +270,16 @@ class BarProgress(Progress):
         self.console.writer = lambda line: _above(screen, line)
 
     def _end(self, phase: Phase, now: float) -> None:
+        if phase.name in self.tasks:
+            if phase.bytes >= _WORTH_BYTES or now - phase.began >= _WORTH_A_LINE:
+                self.console.note(render_end(phase, now))
+
+    def forget(self, phase: Phase) -> None:
+        """The phase is over."""
+        super().forget(phase)
         task = self.tasks.pop(phase.name, None)
         if self.bars is not None and task is not None:
             self.bars.remove_task(task)
-            if phase.bytes >= _WORTH_BYTES or now - phase.began >= _WORTH_A_LINE:
-                self.console.note(render_end(phase, now))
         if not self.tasks:
             self.close()
 

@@ -70,6 +70,20 @@ def test_the_heart_beats_when_nothing_is_reported(said):
     progress.close()
 
 
+def test_a_phase_that_nobody_announced_is_over_when_nothing_moves(said):
+    clock = Clock()
+    progress = PlainProgress(Console(color=False), clock)
+    progress(Moved("index", "Packages.xz", 5 << 20))
+    clock.time += 1
+    progress(Moved("index", "Packages.xz", 5 << 20))
+    clock.time += 30
+    progress.tick(clock())
+    progress(Began("unpack", 1))
+    assert list(progress.phases) == ["unpack"]
+    progress.close()
+    assert said() == ["index: 0 done, 10.0 MiB, 10.0 MiB/s, 1.0 s so far (Packages.xz)"]
+
+
 def test_the_beat_comes_by_itself():
     """The thread speaks without any event; the test waits on what it says."""
     spoke = threading.Event()
