@@ -30,7 +30,9 @@ class Built:
 def base_of(suite, fetcher, mirrors):
     """The suite; at its own date where the mirror has stopped and it is no longer valid."""
     text = fetcher.get(mirrors.locations("debian", f"dists/{suite}/InRelease")[0]).body.decode()
-    fields = dict(line.split(": ", 1) for line in text.splitlines() if line.startswith(("Date: ", "Valid-Until: ")))
+    fields = dict(
+        line.split(": ", 1) for line in text.splitlines() if line.startswith(("Date: ", "Valid-Until: "))
+    )
     date = ""
     if "Valid-Until" in fields and parsedate_to_datetime(fields["Valid-Until"]).timestamp() < _now():
         date = parsedate_to_datetime(fields["Date"]).strftime("%Y-%m-%d")

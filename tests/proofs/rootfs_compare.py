@@ -100,6 +100,8 @@ def read_allowed(path):
     with open(path, "rb") as stream:
         table = tomllib.load(stream)
     return [
-        Allowed(one["path"], one["what"], one["reason"], tuple(one.get("suites", ())), tuple(one.get("sets", ())))
+        Allowed(
+            one["path"], one["what"], one["reason"], tuple(one.get("suites", ())), tuple(one.get("sets", ()))
+        )
         for one in table["difference"]
     ]

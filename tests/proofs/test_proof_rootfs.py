@@ -80,7 +80,11 @@ def run_mmdebstrap(suite, package_set, folder, cache):
 
 
 def unlisted(found, suite, package_set):
-    return [(path, what) for path, what in found if not any(a.covers(path, what, suite, package_set) for a in ALLOWED)]
+    return [
+        (path, what)
+        for path, what in found
+        if not any(a.covers(path, what, suite, package_set) for a in ALLOWED)
+    ]
 
 
 @pytest.mark.timeout(900)

@@ -100,13 +100,15 @@ class PackageIndex:
 
     def essential_names(self) -> tuple[str, ...]:
         """Packages that say `Essential: yes`, sorted."""
-        found = []
+        found = set()
         at = self._text.find(b"\nEssential: yes")
         while at >= 0:
-            start = self._text.rfind(b"\n\n", 0, at) + 2 if self._text.rfind(b"\n\n", 0, at) >= 0 else 0
-            found.append(self._text[start + 9 : self._text.index(b"\n", start)].decode())
+            blank = self._text.rfind(b"\n\n", 0, at)
+            end = self._text.find(b"\n\n", at)
+            stanza = self._text[0 if blank < 0 else blank + 2 : end if end >= 0 else len(self._text)]
+            found.add(parse_stanza(stanza).get("package", ""))
             at = self._text.find(b"\nEssential: yes", at + 1)
-        return tuple(sorted(set(found)))
+        return tuple(sorted(found - {""}))
 
     def providers(self, virtual: str) -> tuple[str, ...]:
         """Names of packages that provide `virtual`, sorted."""
@@ -131,23 +133,33 @@ def parse_dependencies(text: str) -> list[list[Dependency]]:
 
 
 def _stanza_starts(text: bytes) -> dict[str, list[int]]:
+    """Package name -> where its stanzas begin. `Package` is the first field everywhere but need not be."""
     starts: dict[str, list[int]] = {}
-    at = 0 if text.startswith(b"Package: ") else text.find(b"\nPackage: ") + 1
-    find = text.find
-    while at > 0 or (at == 0 and text.startswith(b"Package: ")):
-        name = text[at + 9 : find(b"\n", at)].decode("ascii", "replace")
-        starts.setdefault(name, []).append(at)
-        at = find(b"\n\nPackage: ", at) + 2
-        if at == 1:
-            break
-    return starts
+    find, rfind = text.find, text.rfind
+    at = 0 if text.startswith(b"Package: ") else find(b"\nPackage: ") + 1
+    if at == 0 and not text.startswith(b"Package: "):
+        return starts
+    floor = 0
+    while True:
+        blank = rfind(b"\n\n", floor, at)
+        start = floor if blank < 0 else blank + 2
+        starts.setdefault(text[at + 9 : find(b"\n", at)].decode("ascii", "replace"), []).append(start)
+        floor = at
+        at = find(b"\nPackage: ", at) + 1
+        if at == 0:
+            return starts
 
 
 def _provides(text: bytes) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for match in re.finditer(rb"^Package: (.+)\n(?:.+\n)*?Provides: (.+)\n", text, re.MULTILINE):
-        for group in parse_dependencies(match[2].decode("utf-8", "replace")):
-            found.setdefault(group[0].name, []).append(match[1].decode("ascii", "replace"))
+    at = text.find(b"\nProvides: ")
+    while at >= 0:
+        blank = text.rfind(b"\n\n", 0, at)
+        end = text.find(b"\n\n", at)
+        fields = parse_stanza(text[0 if blank < 0 else blank + 2 : end if end >= 0 else len(text)])
+        for group in parse_dependencies(fields.get("provides", "")):
+            found.setdefault(group[0].name, []).append(fields.get("package", ""))
+        at = text.find(b"\nProvides: ", at + 1)
     return found
 
 

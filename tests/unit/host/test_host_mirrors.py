@@ -42,7 +42,9 @@ def test_deb822_sources_with_a_snapshot_in_the_comment(root):
     )
     found = read(root)
     assert found.of("debian") == ("http://one.example/debian", "http://two.example/debian")
-    assert found.snapshots_of("debian", "20260101T000000Z") == ("http://snap.example/archive/debian/20260101T000000Z",)
+    assert found.snapshots_of("debian", "20260101T000000Z") == (
+        "http://snap.example/archive/debian/20260101T000000Z",
+    )
 
 
 def test_an_archive_of_somebody_else_is_not_the_distribution(root):
@@ -76,9 +78,15 @@ def test_the_environment_goes_first(root):
         "SHIPWAY_KEYRING_DEBIAN": "/k.gpg",
     }
     found = read(root, environ)
-    assert found.of("debian") == ("http://a.example/debian", "http://b.example/debian", "http://host.example/debian")
+    assert found.of("debian") == (
+        "http://a.example/debian",
+        "http://b.example/debian",
+        "http://host.example/debian",
+    )
     assert found.of("debian-security") == ("http://s.example/sec",)
-    assert found.snapshots_of("debian", "20260101T000000Z") == ("http://snap.example/archive/debian/20260101T000000Z",)
+    assert found.snapshots_of("debian", "20260101T000000Z") == (
+        "http://snap.example/archive/debian/20260101T000000Z",
+    )
     assert found.keyrings == {"debian": "/k.gpg"}
 
 
@@ -90,7 +98,9 @@ def test_a_configuration_file(root, tmp_path):
     assert found.keyrings == {"acme": "/a.gpg"}
 
 
-@pytest.mark.parametrize("text", ["mirrors = 1", "[mirrors]\ndebian = 1", "[mirrors]\ndebian = []", "[mirrors"])
+@pytest.mark.parametrize(
+    "text", ["mirrors = 1", "[mirrors]\ndebian = 1", "[mirrors]\ndebian = []", "[mirrors"]
+)
 def test_a_wrong_configuration_file_is_named(root, tmp_path, text):
     path = tmp_path / "mirrors.toml"
     path.write_text(text)
@@ -138,5 +148,8 @@ def test_apt_directives():
 
 
 def test_snapshot_templates():
-    assert snapshot_template("http://s/archive/debian/20250520T000000Z/", "debian") == "http://s/archive/debian/@SNAPSHOTID@"
+    assert (
+        snapshot_template("http://s/archive/debian/20250520T000000Z/", "debian")
+        == "http://s/archive/debian/@SNAPSHOTID@"
+    )
     assert snapshot_template("http://s/x/@SNAPSHOTID@", "debian") == "http://s/x/@SNAPSHOTID@"

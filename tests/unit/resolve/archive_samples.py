@@ -27,7 +27,10 @@ def keyring_of(*keys):
 def make_deb(fields, files=None, scripts=None, links=None):
     """The bytes of a .deb: `fields` of its control file, `files` path -> (content, mode), `scripts` of its control archive."""
     control = "".join(f"{name}: {value}\n" for name, value in fields.items())
-    members = {"control": (control.encode(), 0o644), **{n: (t.encode(), 0o755) for n, t in (scripts or {}).items()}}
+    members = {
+        "control": (control.encode(), 0o644),
+        **{n: (t.encode(), 0o755) for n, t in (scripts or {}).items()},
+    }
     return b"!<arch>\n" + b"".join(
         _ar_member(name, data)
         for name, data in (
@@ -80,7 +83,12 @@ class Archive:
 
     def add(self, suite, fields, *, component="main", files=None, scripts=None, content=None):
         """Put a package into a suite; returns its bytes."""
-        fields = {"Architecture": self.architecture, "Maintainer": "A <a@example.org>", "Description": "d", **fields}
+        fields = {
+            "Architecture": self.architecture,
+            "Maintainer": "A <a@example.org>",
+            "Description": "d",
+            **fields,
+        }
         data = make_deb(fields, files, scripts) if content is None else content
         path = f"pool/{component}/{fields['Package']}_{fields['Version'].replace(':', '%3a')}_{fields['Architecture']}.deb"
         self._write(path, data)
@@ -88,7 +96,9 @@ class Archive:
         self.packages.setdefault((suite, component), []).append({**fields, **extra})
         return data
 
-    def publish(self, suite, *, components=("main", "universe"), date=DATE, valid_days=None, codename=None, **changed):
+    def publish(
+        self, suite, *, components=("main", "universe"), date=DATE, valid_days=None, codename=None, **changed
+    ):
         """Write the indexes and the signed InRelease of a suite. `changed`: `suffix`, `mangle` (bytes -> bytes), `extra` lines."""
         suffix = changed.get("suffix", ".xz")
         lines = []
@@ -97,13 +107,17 @@ class Archive:
                 "".join(f"{name}: {value}\n" for name, value in fields.items()) + "\n"
                 for fields in self.packages.get((suite, component), [])
             ).encode()
-            packed = {".xz": lzma.compress, ".gz": lambda data: gzip.compress(data, mtime=0), "": bytes}[suffix](text)
+            packed = {".xz": lzma.compress, ".gz": lambda data: gzip.compress(data, mtime=0), "": bytes}[
+                suffix
+            ](text)
             folder = f"{component}/binary-{self.architecture}"
             for name, data in {f"{folder}/Packages": text, f"{folder}/Packages{suffix}": packed}.items():
                 digest = hashlib.sha256(data).hexdigest()
                 lines.append(f" {digest} {len(data)} {name}")
                 if name.endswith(suffix):
-                    self._write(f"dists/{suite}/{folder}/by-hash/SHA256/{digest}", changed.get("mangle", bytes)(data))
+                    self._write(
+                        f"dists/{suite}/{folder}/by-hash/SHA256/{digest}", changed.get("mangle", bytes)(data)
+                    )
         head = [
             f"Origin: {self.origin}",
             f"Suite: {changed.get('suite_name', suite)}",
@@ -133,5 +147,6 @@ def sign(content, key):
 def mirrors_for(*folders, keyring, distribution="ubuntu"):
     """A host that knows the archives in `folders` as mirrors of one distribution."""
     return Mirrors(
-        urls={distribution: tuple(f"file://{folder}" for folder in folders)}, keyrings={distribution: str(keyring)}
+        urls={distribution: tuple(f"file://{folder}" for folder in folders)},
+        keyrings={distribution: str(keyring)},
     )

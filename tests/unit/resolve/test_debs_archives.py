@@ -147,7 +147,10 @@ def test_a_mirror_with_a_bad_signature_is_passed_over_aloud(ask, archive, keyrin
     bad = Archive(tmp_path / "bad", make_key("Evil <e@example.org>"))
     for suite in ("noble", "noble-updates", "noble-security"):
         bad.publish(suite)
-    assert versions(ask(mirrors=mirrors_for(bad.folder, archive.folder, keyring=keyring)), "tool") == ["1", "2"]
+    assert versions(ask(mirrors=mirrors_for(bad.folder, archive.folder, keyring=keyring)), "tool") == [
+        "1",
+        "2",
+    ]
     assert any("no trusted signature" in event.text for event in ask.said)
 
 

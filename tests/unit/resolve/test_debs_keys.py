@@ -66,7 +66,9 @@ def test_keyrings_ship_with_us(distribution):
 def test_a_keyring_of_the_host_replaces_ours(tmp_path, key):
     path = tmp_path / "mine.pgp"
     path.write_bytes(keyring_of(key))
-    assert [one.fingerprint for one in read_keyring("debian", str(path))] == [key.extract_certificate().fingerprint]
+    assert [one.fingerprint for one in read_keyring("debian", str(path))] == [
+        key.extract_certificate().fingerprint
+    ]
 
 
 def test_an_unknown_distribution_names_the_variable():

@@ -52,7 +52,10 @@ def test_several_versions_of_one_name():
 
 def test_essential_names_and_providers():
     found = index(
-        stanza("base", Essential="yes"), stanza("mawk", Provides="awk"), stanza("gawk", Provides="x, awk (= 1)"), stanza("z")
+        stanza("base", Essential="yes"),
+        stanza("mawk", Provides="awk"),
+        stanza("gawk", Provides="x, awk (= 1)"),
+        stanza("z"),
     )
     assert found.essential_names() == ("base",)
     assert found.providers("awk") == ("gawk", "mawk")
