@@ -120,9 +120,15 @@ def run_uv_lock(
             _write(os.path.join(place, "uv.lock"), preferences)
         finished = run(Command(argv=tuple(argv), env=env, cwd=place))
         if finished.code:
-            raise _failure(finished.stderr.decode("utf-8", "replace"), offline=offline)
+            raise _failure(_words(finished.stderr), offline=offline)
         with open(os.path.join(place, "uv.lock"), encoding="utf-8") as file:
             return file.read(), _warnings(finished.stderr.decode("utf-8", "replace"))
+
+
+def _words(stderr: bytes) -> str:
+    """What uv says to somebody who does not know that it is uv: without its Python, and without our own `--no-build`."""
+    lines = stderr.decode("utf-8", "replace").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("Using CPython"))
 
 
 def _warnings(text: str) -> tuple[str, ...]:

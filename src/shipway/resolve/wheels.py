@@ -16,12 +16,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from shipway.core.digest import BlobDigest
-from shipway.core.errors import ConflictError, FetchError
+from shipway.core.errors import ConflictError, FetchError, OfflineError
 from shipway.core.events import Emit, Note, silent
 from shipway.host.http import Fetcher
 from shipway.host.indexes import DEFAULT, IndexTable
 from shipway.lock.model import IndexLock, Lock, Source, Wheel
-from shipway.resolve.choose import describe_misfit, find_wheel
+from shipway.resolve.choose import describe_misfit
 from shipway.resolve.conflicts import explain, names_without_wheels
 from shipway.resolve.hashing import hash_file
 from shipway.resolve.simple_api import fetch_project, versions
@@ -30,6 +30,7 @@ from shipway.resolve.uv_lock import UvFile, UvPackage, packages_of, parse_uv_loc
 from shipway.resolve.uv_project import kept_wheels, render_preferences
 from shipway.resolve.uv_run import NoSolution, index_pages_are_old, run_uv_lock
 from shipway.resolve.wheel_builder import WheelBuilder
+from shipway.resolve.wheel_files import choose_file, misfitting_versions, require_allowed
 from shipway.resolve.wheel_request import WheelRequest, WheelResolution
 from shipway.resolve.workshop import Workshop
 from shipway.spec.model import Origin, Wish
@@ -256,23 +257,30 @@ def _as_wheel(session: _Session, package: UvPackage) -> Wheel:
 
 
 def _fitting_file(session: _Session, package: UvPackage, request: WheelRequest) -> UvFile | None:
-    """The file of `package` for `request`; None after the version was excluded, so that uv has to be asked again."""
-    files = {file.filename: file for file in package.wheels}
-    fitting = find_wheel(files, request.platform, request.minor, request.glibc)
+    """The file of `package` for `request`; None after versions were excluded, so that uv has to be asked again."""
     kept = {wheel.filename for wheel in _previous_wheels(session) if wheel.name == package.name}
-    same = [
-        name
-        for name in files
-        if name in kept and find_wheel([name], request.platform, request.minor, request.glibc)
-    ]
-    if same or fitting:
-        return files[same[0] if same else str(fitting)]
+    found = choose_file(package, request, kept=kept, built=session.workshop.built)
+    if found is None:
+        _exclude(session, package, request)
+    return found
+
+
+def _exclude(session: _Session, package: UvPackage, request: WheelRequest) -> None:
+    """Take `package` out of the question, and with it every version that the same look at its index page shows unfit."""
+    names = [file.filename for file in package.wheels]
     reason = f"{package.name} {package.version} has " + describe_misfit(
-        files, request.platform, request.minor, request.glibc
+        names, request.platform, request.minor, request.glibc
     )
-    session.excluded[f"{package.name}!={package.version}"] = reason
+    alias = _alias(session, package.registry)
+    versions_out = [package.version]
+    if alias:
+        root = session.table.require(alias).locations[0]
+        try:
+            versions_out += misfitting_versions(fetch_project(session.fetcher, root, package.name), [request])
+        except (FetchError, OfflineError):
+            session.note(f"the other versions of {package.name} are looked at one by one")
+    session.excluded.update({f"{package.name}!={version}": reason for version in versions_out})
     session.note(f"{reason}; another version is looked for", "warning")
-    return None
 
 
 def _explained(session: _Session, text: str) -> Exception:
@@ -283,7 +291,7 @@ def _explained(session: _Session, text: str) -> Exception:
             return []  # a hint only
 
     known = {wheel.name for wheel in session.previous.wheels} if session.previous else set()
-    remarks = [*session.excluded.values(), *session.workshop.remarks]
+    remarks = [*dict.fromkeys(session.excluded.values()), *session.workshop.remarks]
     return explain(text, session.groups, versions_of=versions_of, known=known, remarks=remarks)
 
 
@@ -318,7 +326,7 @@ def _assemble(
                 {edge.name for edge in edges} & names - {package.name}
             )
             if file.filename not in wheels:
-                wheels[file.filename] = _wheel(session, package, file)
+                wheels[file.filename] = _wheel(session, package, file, session.groups[group])
         request = session.groups[group]
         targets[request.target, request.platform] = tuple(
             sorted(files[group, package.name].filename for package in packages)
@@ -334,7 +342,7 @@ def _assemble(
     )
 
 
-def _wheel(session: _Session, package: UvPackage, file: UvFile) -> Wheel:
+def _wheel(session: _Session, package: UvPackage, file: UvFile, request: WheelRequest) -> Wheel:
     built = session.workshop.built.get(file.filename)
     if built is not None:
         return built
@@ -343,6 +351,7 @@ def _wheel(session: _Session, package: UvPackage, file: UvFile) -> Wheel:
     if not sha256:
         root = session.table.require(alias).locations[0]
         sha256, size = hash_file(session.fetcher, root, file.place, file.filename)
+        require_allowed(request, package.name, package.version, sha256)
     return Wheel(
         name=package.name,
         version=package.version,

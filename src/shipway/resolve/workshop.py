@@ -32,6 +32,7 @@ from shipway.resolve.stand_ins import write_stand_in
 from shipway.resolve.uv_groups import Additions, parse_wish
 from shipway.resolve.uv_lock import UvPackage
 from shipway.resolve.wheel_builder import BuiltWheel, WheelBuilder, WheelJob
+from shipway.resolve.wheel_files import require_allowed
 from shipway.resolve.wheel_request import WheelRequest, WheelResolution
 from shipway.sources.build_system import read_build_system
 from shipway.sources.git import fetch_git, parse_git_address
@@ -186,6 +187,8 @@ class Workshop:
                 [location], path, digest, offer.file.size or None, name=offer.file.filename
             )
             files = read_sdist(path, offer.file.filename)
+        for request in requests:
+            require_allowed(request, name, version, got.sha256.hex)
         source = Source(
             kind="sdist",
             name=name,

@@ -1,12 +1,13 @@
 """Requests -> wheels, with the real uv against an index on loopback."""
 
+import dataclasses
 import json
 import os
 
 import pytest
 
 from shipway.core.digest import BlobDigest, TreeKey
-from shipway.core.errors import ConflictError, FetchError, NotFound, OfflineError, SpecError
+from shipway.core.errors import ConflictError, FetchError, HashMismatch, NotFound, OfflineError, SpecError
 from shipway.core.events import Note
 from shipway.host.http import Fetcher
 from shipway.host.indexes import read_indexes
@@ -183,6 +184,41 @@ def test_constraints_hold_without_asking(resolve):
         "app": "2.0",
         "lib": "2.0",
     }
+
+
+def test_hashes_of_a_wish_choose_the_file_or_refuse(index, resolve):
+    index.add_wheel("fast", "1.0", tag="cp311-cp311-manylinux_2_28_x86_64")
+    index.add_wheel("fast", "1.0")
+    plain = "sha256:" + BlobDigest.of(index.pages["/files/fast-1.0-py3-none-any.whl"].body).hex
+    asked = request("cpu", "fast")
+
+    def wanting(*hashes):
+        return dataclasses.replace(asked, wishes=(dataclasses.replace(asked.wishes[0], hashes=hashes),))
+
+    assert resolve(wanting(plain)).wheels[0].filename == "fast-1.0-py3-none-any.whl"
+    assert "manylinux" in resolve(asked).wheels[0].filename
+    with pytest.raises(HashMismatch, match=r"req\.txt:1"):
+        resolve(wanting("sha256:" + "0" * 64))
+
+
+def test_hashes_hold_where_the_index_states_none(resolve):
+    with PackageIndex(json_api=False, hashes=False) as plain:
+        plain.add_wheel("old", "1.0")
+        asked = request("cpu", "old")
+        wish = dataclasses.replace(asked.wishes[0], hashes=("sha256:" + "0" * 64,))
+        with pytest.raises(HashMismatch):
+            resolve(
+                dataclasses.replace(asked, wishes=(wish,)),
+                environ={"SHIPWAY_INDEX_DEFAULT": plain.simple_url},
+            )
+
+
+def test_many_versions_that_do_not_fit_are_told_once(index, resolve):
+    for minor in range(30):
+        index.add_wheel("fast", f"2.{minor}", tag="cp311-cp311-manylinux_2_39_x86_64")
+    index.add_wheel("fast", "1.0")
+    assert versions(resolve(request("cpu", "fast")))["fast"] == "1.0"
+    assert len([note for note in resolve.notes if "has no wheel" in note.text]) == 1
 
 
 # --- what is kept, what is renewed
