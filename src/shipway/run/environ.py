@@ -16,6 +16,8 @@ MARKER = "SHIPWAY"
 """Set to 1 inside, so that a program can tell."""
 BUNDLE = "/etc/shipway-certificates.crt"
 """Where the host's certificates are inside, when they are brought along."""
+BYTECODE = "/var/cache/shipway/bytecode"
+"""Where Python keeps compiled modules: outside the project, and longer than the throw-away top."""
 PASSED = ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "DO_NOT_TRACK")
 """Taken over from the caller. Not DISPLAY: nothing inside can reach that display."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -47,6 +49,7 @@ def choose_environ(
         "HOSTNAME": hostname,
         MARKER: "1",
     }
+    result |= {} if environment.bytecode else {"PYTHONPYCACHEPREFIX": BYTECODE}
     result |= _locale(caller, has_locales=environment.facts.locales)
     result |= {name: caller[name] for name in PASSED if name in caller}
     result |= _time_zone(caller.get("TZ", ""), host, has_zones=environment.facts.zoneinfo)

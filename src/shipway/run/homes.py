@@ -1,4 +1,8 @@
-"""The home volume of each project: made on the first run, shared by all its targets, listed and removed by name."""
+"""The home volume of each project: made on the first run, shared by all its targets, listed and removed by name.
+
+Beside it, the modules that Python compiled, one folder for each environment: the sources in trees all have the same time, by
+which Python would take the old for the new if two environments shared a folder.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,11 @@ from shipway.host.files import (
     translating_disk_errors,
     write_atomic,
 )
-from shipway.run.places import home_folder, homes_folder
+from shipway.run.places import bytecode_folder, home_folder, homes_folder
 
 _RECORD = "project.json"
+_BYTECODES = 4
+"""Environments of one project whose compiled modules are kept."""
 
 
 class Home(NamedTuple):
@@ -67,6 +73,22 @@ def _copy_skeleton(skeleton: str, home: str) -> None:
                 reflink_or_copy(entry.path, f"{home}/{entry.name}", 0o644)
 
 
+def ensure_bytecode(folder: str) -> None:
+    """Make `folder` for compiled modules, and remove those of the project's environments that were used longest ago.
+
+    Raises:
+        NoSpace, StoreError: it cannot be made.
+    """
+    with translating_disk_errors(f"making the folder for compiled modules `{folder}`"):
+        make_directory(folder)
+        os.utime(folder)
+        others = [entry for entry in os.scandir(os.path.dirname(folder)) if entry.path != folder]
+        if len(others) >= _BYTECODES:
+            others.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime)
+            for entry in others[: len(others) - _BYTECODES + 1]:
+                remove_tree(entry.path)
+
+
 def list_homes(state: str) -> tuple[Home, ...]:
     """All home volumes, by project."""
     try:
@@ -88,7 +110,7 @@ def _read_home(folder: str) -> Home | None:
 
 
 def remove_home(state: str, project: str) -> int:
-    """Remove the home volume of `project` and return the bytes of its files.
+    """Remove the home volume of `project`, with its compiled modules, and return the bytes of its files.
 
     Raises:
         NotFound: it has none.
@@ -97,6 +119,7 @@ def remove_home(state: str, project: str) -> int:
     if not os.path.isdir(folder):
         raise NotFound(f"`{project}` has no home volume", hints=("a run makes one",))
     size = folder_size(home_folder(state, project))
+    remove_tree(bytecode_folder(state, project))
     with translating_disk_errors(f"removing the home volume `{folder}`"):
         remove_tree(folder)
     return size

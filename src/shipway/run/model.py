@@ -102,6 +102,8 @@ class Environment(NamedTuple):
     command: tuple[str, ...] = ()
     options: RunOptions = RunOptions()
     facts: ImageFacts = ImageFacts()
+    bytecode: bool = False
+    """The trees hold compiled modules beside their sources, so none have to be kept between runs."""
 
 
 class Invocation(NamedTuple):

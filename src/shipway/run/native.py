@@ -10,7 +10,7 @@ from shipway.core.events import Note, silent
 from shipway.core.text import shown
 from shipway.host.files import remove_tree, translating_disk_errors
 from shipway.run.facts import find_inside
-from shipway.run.homes import ensure_home
+from shipway.run.homes import ensure_bytecode, ensure_home
 from shipway.run.model import Outcome, Top
 from shipway.run.tops import example_folders, opened_top
 from shipway.sandbox.model import Bind, Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
@@ -152,8 +152,10 @@ def _make_merged(request: RunRequest, folders: TopFolders, merge: Merge) -> str:
 def _prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
     """Make what is ours to make, so that nothing has to be made where it is not."""
     for mount in request.mounts:
-        if mount.owned:
+        if mount.owned and mount.target == request.account.home:
             ensure_home(state, request.project, request.skeleton)
+        elif mount.owned:
+            ensure_bytecode(mount.source)
         elif not os.path.exists(mount.source):
             raise EngineError(
                 f"`{shown(mount.source)}`, to be mounted at `{shown(mount.target)}`, does not exist",

@@ -37,6 +37,15 @@ def kept_folder(state: str, project: str, name: str = "") -> str:
     return f"{base}/{name}" if name else base
 
 
+def bytecode_folder(state: str, project: str, lowers: tuple[str, ...] = ()) -> str:
+    """Of all environments of a project, or of the one stacked of `lowers`."""
+    base = f"{state}/bytecode/{project_key(project)}"
+    if not lowers:
+        return base
+    text = "\n".join(lowers).encode("utf-8", "surrogateescape")
+    return f"{base}/{hashlib.sha256(text).hexdigest()[:32]}"
+
+
 def runs_folder(state: str, identity: str = "") -> str:
     """Of all runs, or of one."""
     return f"{state}/runs/{identity}" if identity else f"{state}/runs"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
 from shipway.run.accounts import choose_account, render_group, render_passwd
-from shipway.run.environ import BUNDLE, choose_environ, needs_certificates
+from shipway.run.environ import BUNDLE, BYTECODE, choose_environ, needs_certificates
 from shipway.run.model import HostFile, Limits, Mount, Network, RunRequest, Top
 from shipway.run.words import normal_path, require_hostname, require_keep_name
 
@@ -19,11 +19,18 @@ _SHM_FRACTION = 2
 
 
 def plan_run(
-    environment: Environment, asked: Invocation, host: HostFacts, *, home: str, certificates: bytes = b""
+    environment: Environment,
+    asked: Invocation,
+    host: HostFacts,
+    *,
+    home: str,
+    bytecode: str,
+    certificates: bytes = b"",
 ) -> RunRequest:
     """The one container that answers `asked`.
 
-    `home`: host folder of the project's home volume. `certificates`: text of the bundle to bring along, empty for none.
+    `home`: host folder of the project's home volume. `bytecode`: host folder for compiled modules of just this environment.
+    `certificates`: text of the bundle to bring along, empty for none.
 
     Raises:
         ToolError: a mount, name or directory cannot be used (exit code `USAGE`).
@@ -57,7 +64,7 @@ def plan_run(
         ),
         cwd=_workdir(environment.workdir, asked.workdir),
         account=account,
-        mounts=plan_mounts(environment, asked, home, account.home),
+        mounts=plan_mounts(environment, asked, Mount(home, account.home, owned=True), bytecode),
         hostname=hostname,
         network=network,
         shm_size=asked.shm_size or environment.options.shm_size or _default_shm(host.memory, limits.memory),
@@ -71,18 +78,15 @@ def plan_run(
     )
 
 
-def plan_mounts(
-    environment: Environment, asked: Invocation, home: str, home_inside: str
-) -> tuple[Mount, ...]:
-    """Home, project and what was asked, parents before children. A later mount at the same place replaces an earlier one.
+def plan_mounts(environment: Environment, asked: Invocation, home: Mount, bytecode: str) -> tuple[Mount, ...]:
+    """Home, project, compiled modules and what was asked, parents before children. A later mount replaces one at the same place.
 
     Raises:
         ToolError: two mounts that cannot both be, or a place that belongs to the system.
     """
-    ours = (
-        Mount(home, home_inside, owned=True),
-        Mount(environment.project, normal_path(environment.workdir)),
-    )
+    ours = [home, Mount(environment.project, normal_path(environment.workdir))]
+    if not environment.bytecode:
+        ours.append(Mount(bytecode, BYTECODE, owned=True))
     by_target: dict[str, Mount] = {}
     for mount in (*ours, *environment.options.mounts, *asked.mounts):
         target = normal_path(mount.target)

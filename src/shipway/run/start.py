@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shipway.run.environ import needs_certificates
 from shipway.run.facts import read_certificates, read_host_facts
-from shipway.run.places import home_folder
+from shipway.run.places import bytecode_folder, home_folder
 from shipway.run.request import plan_run
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ def read_run(
     """
     host = read_host_facts(environ)
     bundle = read_certificates(host) if needs_certificates(environment, host) else b""
+    project = environment.project
     return plan_run(
-        environment, asked, host, home=home_folder(state, environment.project), certificates=bundle
+        environment,
+        asked,
+        host,
+        home=home_folder(state, project),
+        bytecode=bytecode_folder(state, project, environment.lowers),
+        certificates=bundle,
     )

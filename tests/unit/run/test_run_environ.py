@@ -5,7 +5,11 @@ from shipway.run.request import plan_run
 
 
 def env_of(environment=ENVIRONMENT, asked=TRUE, host=HOST, certificates=b""):
-    return dict(plan_run(environment, asked, host, home="/state/home", certificates=certificates).env)
+    return dict(
+        plan_run(
+            environment, asked, host, home="/state/home", bytecode="/bytecode", certificates=certificates
+        ).env
+    )
 
 
 def test_the_standard_variables():
@@ -19,6 +23,7 @@ def test_the_standard_variables():
         "HOSTNAME": "my-project-cpu",
         "LANG": "C.UTF-8",
         "SHIPWAY": "1",
+        "PYTHONPYCACHEPREFIX": "/var/cache/shipway/bytecode",
         "TERM": "xterm",
     }
 
@@ -77,7 +82,7 @@ def test_own_certificates_are_brought_along_under_every_name():
     host = with_environ(PIP_CERT="/corp.pem", GIT_SSL_CAINFO="/corp.pem")._replace(
         own_certificates="/corp.pem"
     )
-    request = plan_run(ENVIRONMENT, TRUE, host, home="/h", certificates=b"PEM")
+    request = plan_run(ENVIRONMENT, TRUE, host, home="/h", bytecode="/bytecode", certificates=b"PEM")
     env = dict(request.env)
     names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO")
     assert {env[name] for name in names} == {"/etc/shipway-certificates.crt"}
@@ -93,10 +98,17 @@ def test_an_image_that_says_where_its_certificates_are_is_believed():
 
 def test_unreadable_certificates_are_said_and_break_nothing():
     host = HOST._replace(own_certificates="/corp.pem")
-    request = plan_run(ENVIRONMENT, TRUE, host, home="/h", certificates=b"")
+    request = plan_run(ENVIRONMENT, TRUE, host, home="/h", bytecode="/bytecode", certificates=b"")
     assert "`/corp.pem`" in request.notes[0]
     assert "SSL_CERT_FILE" not in dict(request.env)
 
 
 def test_an_image_with_certificates_on_a_plain_host_is_left_alone():
     assert "SSL_CERT_FILE" not in env_of()
+
+
+def test_compiled_modules_in_the_trees_are_used_where_they_are():
+    environment = ENVIRONMENT._replace(bytecode=True)
+    request = plan_run(environment, TRUE, HOST, home="/h", bytecode="/bytecode")
+    assert "PYTHONPYCACHEPREFIX" not in dict(request.env)
+    assert "/bytecode" not in [mount.source for mount in request.mounts]

@@ -100,11 +100,14 @@ def test_folders_over_foreign_trees_hide_no_link(lowers, tmp_path):
         lowers=lowers, workdir="/bin/deep/project", facts=ENVIRONMENT.facts._replace(foreign=True)
     )
     over = tmp_path / "over"
-    _lay_over(plan_run(environment, TRUE._replace(workdir="/opt/data"), HOST, home="/h"), str(over))
+    _lay_over(
+        plan_run(environment, TRUE._replace(workdir="/opt/data"), HOST, home="/h", bytecode="/bytecode"),
+        str(over),
+    )
     made = sorted(str(path.relative_to(over)) for path in over.rglob("*"))
     assert made == ["etc", "usr", "usr/bin"], "`bin` is a link, so what it leads to is made"
     environment = environment._replace(workdir="/opt/data/x")
-    _lay_over(plan_run(environment, TRUE, HOST, home="/h"), str(tmp_path / "over2"))
+    _lay_over(plan_run(environment, TRUE, HOST, home="/h", bytecode="/bytecode"), str(tmp_path / "over2"))
     assert os.stat(tmp_path / "over2/opt").st_mode & 0o777 == 0o711
     assert os.path.isdir(tmp_path / "over2/opt/data")
 

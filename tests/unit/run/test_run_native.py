@@ -29,7 +29,7 @@ FOLDERS = TopFolders("/s/runs/1", "/s/runs/1/upper", "/s/runs/1/work")
 
 
 def plan(environment=ENVIRONMENT, asked=TRUE):
-    return plan_run(environment, asked, HOST, home="/s/home")
+    return plan_run(environment, asked, HOST, home="/s/home", bytecode="/bytecode")
 
 
 def sandbox(request, folders=FOLDERS):
@@ -48,6 +48,7 @@ def test_a_plain_run_is_exactly_this_sandbox():
             Bind("/s/runs/1/scratch", "/tmp"),
             Bind("/home/ada/my_project", "/work"),
             Bind("/s/home", "/home/ada"),
+            Bind("/bytecode", "/var/cache/shipway/bytecode"),
         ),
         ("true",),
         env=dict(request.env),
@@ -153,7 +154,7 @@ def environment(tmp_path):
 
 def launch(environment, tmp_path, asked=TRUE, events=None):
     state = str(tmp_path / "state")
-    request = plan_run(environment, asked, HOST, home=f"{state}/homes/x/home")
+    request = plan_run(environment, asked, HOST, home=f"{state}/homes/x/home", bytecode=f"{state}/b/1")
     return run_native(request, state=state, runtime="", emit=(events if events is not None else []).append)
 
 
@@ -249,7 +250,9 @@ def test_where_namespaces_are_refused_a_merged_tree_is_made_for_this_run(
 ):
     refusing = Refusing(monkeypatch, step)
     events = []
-    request = plan_run(environment, TRUE._replace(read_only=True), HOST, home=f"{tmp_path}/h")
+    request = plan_run(
+        environment, TRUE._replace(read_only=True), HOST, home=f"{tmp_path}/h", bytecode=f"{tmp_path}/b/1"
+    )
     outcome = run_native(request, state=f"{tmp_path}/state", runtime="", emit=events.append, merge=merge)
     assert outcome.isolation == "proot"
     assert [event.level for event in events] == ["warning", "warning"]
@@ -259,7 +262,9 @@ def test_where_namespaces_are_refused_a_merged_tree_is_made_for_this_run(
 
 def test_a_kept_merged_tree_is_made_once(environment, tmp_path, monkeypatch):
     Refusing(monkeypatch, "namespaces")
-    request = plan_run(environment, TRUE._replace(keep="a"), HOST, home=f"{tmp_path}/h")
+    request = plan_run(
+        environment, TRUE._replace(keep="a"), HOST, home=f"{tmp_path}/h", bytecode=f"{tmp_path}/b/1"
+    )
     made = []
 
     def counted(lowers, target):
@@ -273,7 +278,7 @@ def test_a_kept_merged_tree_is_made_once(environment, tmp_path, monkeypatch):
 
 def test_other_failures_are_not_tried_again(environment, tmp_path, monkeypatch):
     refusing = Refusing(monkeypatch, "bind /work")
-    request = plan_run(environment, TRUE, HOST, home=f"{tmp_path}/h")
+    request = plan_run(environment, TRUE, HOST, home=f"{tmp_path}/h", bytecode=f"{tmp_path}/b/1")
     with pytest.raises(EngineError, match="refused"):
         run_native(request, state=f"{tmp_path}/state", runtime="", merge=merge)
     assert len(refusing.plans) == 1

@@ -8,7 +8,7 @@ from shipway.run.request import choose_hostname, plan_run, render_hosts
 
 
 def plan(environment=ENVIRONMENT, asked=TRUE, host=HOST):
-    return plan_run(environment, asked, host, home="/state/home")
+    return plan_run(environment, asked, host, home="/state/home", bytecode="/bytecode")
 
 
 def files_of(request):
@@ -25,6 +25,7 @@ def test_project_and_home_are_mounted_read_write():
     assert request.mounts == (
         Mount("/home/ada/my_project", "/work"),
         Mount("/state/home", "/home/ada", owned=True),
+        Mount("/bytecode", "/var/cache/shipway/bytecode", owned=True),
     )
     assert request.cwd == "/work"
 
@@ -38,6 +39,7 @@ def test_mounts_are_sorted_parents_first_and_the_last_at_a_place_wins():
         ("/home/ada/my_project", "/work"),
         ("/c", "/data/x"),
         ("/state/home", "/home/ada"),
+        ("/bytecode", "/var/cache/shipway/bytecode"),
     ]
 
 

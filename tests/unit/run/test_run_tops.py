@@ -6,14 +6,14 @@ from run_values import ENVIRONMENT, HOST, TRUE
 from shipway.core.errors import EngineError, NotFound
 from shipway.host.lock import FileLock
 from shipway.run import tops
-from shipway.run.homes import ensure_home, list_homes, remove_home
-from shipway.run.places import project_key
+from shipway.run.homes import ensure_bytecode, ensure_home, list_homes, remove_home
+from shipway.run.places import bytecode_folder, project_key
 from shipway.run.request import plan_run
 from shipway.run.tops import list_kept, opened_top, remove_kept, sweep_runs
 
 
 def plan(**changes):
-    return plan_run(ENVIRONMENT, TRUE._replace(**changes), HOST, home="/h")
+    return plan_run(ENVIRONMENT, TRUE._replace(**changes), HOST, home="/h", bytecode="/bytecode")
 
 
 def test_a_run_has_its_own_folders_and_leaves_none(tmp_path):
@@ -169,3 +169,16 @@ def test_keys_of_projects_are_plain_names_that_differ(path):
     assert not key.startswith(".")
     assert len(key) < 60
     assert key != project_key(path + "x")
+
+
+def test_compiled_modules_are_apart_by_environment_and_old_ones_go(tmp_path):
+    folders = [bytecode_folder(str(tmp_path), "/p", (f"/tree{number}",)) for number in range(6)]
+    assert len(set(folders)) == 6
+    for number, folder in enumerate(folders):
+        ensure_bytecode(folder)
+        os.utime(folder, (number, number))
+    assert sorted(os.listdir(os.path.dirname(folders[0]))) == sorted(map(os.path.basename, folders[2:]))
+    ensure_bytecode(folders[2])
+    ensure_bytecode(folders[0])
+    assert os.path.isdir(folders[2]), "it was used a moment ago"
+    assert not os.path.isdir(folders[3])
