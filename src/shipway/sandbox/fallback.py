@@ -216,7 +216,7 @@ class World:
         return place
 
     def find_missing_command(self) -> tuple[str, int] | None:
-        """Why PRoot would not find the command (it has no exit code of its own for that), None if it is there or bound from the host."""
+        """Why PRoot would not find the command, for which it has no exit code; None if it is there, or bound from the host."""
         name, worst = self.request.argv[0], errno.ENOENT
         for candidate in process.find_candidates(name, self.request.env):
             path = candidate if candidate.startswith("/") else f"{self.request.cwd}/{candidate}"

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .model import Request
     from .process import FdChannel
 
+_PROOT_INTERVAL = 100
+"""Milliseconds between looks at what PRoot still waits for."""
+
 
 class Inside:
     """What the first process has from the one outside."""
@@ -73,7 +76,7 @@ def _live(inside: Inside) -> None:
     signals = process.SignalReader()
     try:
         child = _start(inside, world, signals)
-        status = _watch(child, signals, whole_group=inside.mode == PROOT)
+        status = _watch(child, signals, proot=inside.mode == PROOT)
         _end_the_rest(own_pids=inside.own_pids)
         process.send_message(inside.report, ("ended", status))
         os.read(inside.release, 1)
@@ -155,16 +158,33 @@ def _start(inside: Inside, world: fallback.World | None, signals: process.Signal
     return child
 
 
-def _watch(child: int, signals: process.SignalReader, *, whole_group: bool) -> int:
+def _watch(child: int, signals: process.SignalReader, *, proot: bool) -> int:
     """Reap and forward until `child` is over; returns its wait status."""
+    poll = select.poll()
+    poll.register(signals.fd, select.POLLIN)
     while True:
+        if not poll.poll(_PROOT_INTERVAL if proot else None):
+            _end_what_proot_waits_for(child)
+            continue
         number = signals.read()
         if number == process.SIGCHLD:
             status = _reap(child)
             if status is not None:
                 return status
         else:
-            _forward(child, number, whole_group=whole_group)
+            _forward(child, number, whole_group=proot)
+
+
+def _end_what_proot_waits_for(proot: int) -> None:
+    """PRoot ends with its last process, a sandbox with its command: once that is over, kill what it left.
+
+    The command is PRoot's only child; what outlives its parent becomes ours.
+    """
+    if read_children(proot):
+        return
+    for pid in read_children(os.getpid()):
+        if pid != proot:
+            _kill(pid)
 
 
 def _reap(child: int) -> int | None:
@@ -214,10 +234,21 @@ def _end_the_rest(*, own_pids: bool) -> None:
 
 def _kill_children() -> None:
     """Without a pid namespace orphans come to us as children; each is killed as it comes."""
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="utf-8") as listing:
-        pids = [int(pid) for pid in listing.read().split()]
-    for pid in pids:
-        try:
-            os.kill(pid, process.SIGKILL)
-        except ProcessLookupError:
-            continue
+    for pid in read_children(os.getpid()):
+        _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, process.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def read_children(pid: int) -> list[int]:
+    """The processes whose parent is `pid`; none if it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as listing:
+            return [int(child) for child in listing.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
