@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from shipway.archive.names import checked_path, refuse
 from shipway.archive.stream import Bytes, decompress
@@ -13,6 +13,7 @@ from shipway.archive.tar import read_tar
 from shipway.archive.zip import ZipReader
 from shipway.core.digest import BlobDigest
 from shipway.core.errors import SpecError
+from shipway.core.ignore import IgnoreRules, parse_ignore
 from shipway.core.manifest import FILE, SYMLINK, Entry, Manifest
 from shipway.sources.values import LINK, SourceFile
 
@@ -20,9 +21,13 @@ _CHUNK = 1 << 18
 _MOST_BYTES = 512 << 20
 """Sources are held in memory while they are packed for the sandbox."""
 _SKIPPED = frozenset(
-    {".git", ".hg", ".svn", ".tox", ".nox", ".venv", "venv", "__pycache__", "node_modules", "build", "dist"}
-    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", ".shipway"}
+    {".git", ".hg", ".svn", ".tox", ".nox", ".venv", "__pycache__", ".shipway"}
+    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints"}
 )
+"""Folders that are never sources, wherever they are."""
+_SKIPPED_ON_TOP = frozenset({"build", "dist", "venv", "node_modules", "shipway.lock"})
+"""Results of building, and our own lock: it names the digest of the sources and must not be part of them."""
+_IGNORE_FILES = (".containerignore", ".dockerignore")
 
 
 def read_sdist(path: str, filename: str) -> tuple[SourceFile, ...]:
@@ -64,23 +69,24 @@ def _zip_files(path: str, filename: str) -> Iterator[tuple[str, int, bytes]]:
             yield member.path, 0o644, b"".join(reader.read(member))
 
 
-def read_folder(root: str, *, ignored: Callable[[str], bool] = lambda _: False) -> tuple[SourceFile, ...]:
-    """The files of a project's folder: all but version control, environments, caches, build results and what `ignored` names.
+def read_folder(root: str) -> tuple[SourceFile, ...]:
+    """The files of a project's folder: all but version control, environments, caches, build results and what it ignores.
 
     Raises:
         SpecError: it is no folder, or holds far more than sources.
     """
+    ignored = _read_rules(root)
     files: list[SourceFile] = []
     total = 0
     for folder, names, leaves in os.walk(root):
         below = os.path.relpath(folder, root)
         prefix = "" if below == "." else below + "/"
         linked = [name for name in names if os.path.islink(os.path.join(folder, name))]
-        names[:] = sorted(
-            n for n in names if n not in linked and not _skips(folder, n) and not ignored(prefix + n)
-        )
+        inner = [name for name in names if name not in linked]
+        names[:] = sorted(name for name in inner if not _skips(folder, prefix, name, ignored))
         for name in sorted([*leaves, *linked]):
-            if ignored(prefix + name) or name.endswith((".pyc", ".egg-link")):
+            skipped = name.endswith((".pyc", ".egg-link")) or (not prefix and name in _SKIPPED_ON_TOP)
+            if skipped or ignored.ignored(prefix + name):
                 continue
             file = _read_leaf(os.path.join(folder, name), prefix + name)
             if file is not None:
@@ -96,10 +102,27 @@ def read_folder(root: str, *, ignored: Callable[[str], bool] = lambda _: False) 
     return tuple(sorted(files, key=lambda file: file.path))
 
 
-def _skips(folder: str, name: str) -> bool:
-    if name in _SKIPPED or name.endswith(".egg-info"):
+def _read_rules(root: str) -> IgnoreRules:
+    """The rules of the folder's ignore file.
+
+    Raises:
+        SpecError: a pattern is malformed.
+    """
+    for name in _IGNORE_FILES:
+        try:
+            with open(os.path.join(root, name), encoding="utf-8", errors="surrogateescape") as file:
+                return IgnoreRules(parse_ignore(file.read()))
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            raise SpecError(f"`{name}` of `{root}`: {error}", hints=["correct the pattern"]) from error
+    return IgnoreRules(())
+
+
+def _skips(folder: str, prefix: str, name: str, ignored: IgnoreRules) -> bool:
+    if name in _SKIPPED or name.endswith(".egg-info") or (not prefix and name in _SKIPPED_ON_TOP):
         return True
-    return os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
+    return ignored.can_skip(prefix + name) or os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
 
 
 def _read_leaf(path: str, name: str) -> SourceFile | None:

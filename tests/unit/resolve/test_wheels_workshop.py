@@ -14,6 +14,7 @@ from shipway.lock.model import Lock, TargetLock
 from shipway.resolve.wheel_builder import BuiltWheel
 from shipway.resolve.wheel_request import WheelRequest
 from shipway.resolve.wheels import resolve_wheels
+from shipway.sources.drift import find_source_drift
 from shipway.sources.git import parse_git_address
 from shipway.sources.trees import read_folder, read_sdist, tree_digest
 from shipway.sources.values import SourceFile
@@ -195,6 +196,28 @@ def test_digest_of_a_folder_knows_content_and_mode_only(project):
     assert tree_digest(read_folder(str(project))) == before
     (project / "build.txt").chmod(0o755)
     assert tree_digest(read_folder(str(project))) != before
+
+
+def test_change_of_a_local_project_is_noticed_and_our_own_lock_is_none(resolve, project):
+    asked = request(projects=(LocalProject(path=".", origin=Origin(file="shipway.toml")),))
+    lock = lock_of(resolve(asked), asked)
+    (project / "shipway.lock").write_text("{}")
+    (project / "build").mkdir()
+    (project / "build" / "x").write_text("result")
+    assert find_source_drift(lock, str(project)) == ()
+    (project / "build.txt").write_text("mine 0.1")
+    assert find_source_drift(lock, str(project)) == ("the sources of `mine` in `.` changed",)
+
+
+def test_ignore_file_of_a_project_is_obeyed(project):
+    (project / "runs").mkdir()
+    (project / "runs" / "log").write_text("x")
+    (project / "src" / "build").mkdir(parents=True)
+    (project / "src" / "build" / "__init__.py").write_text("")
+    (project / ".dockerignore").write_text("runs\n*.tmp\n")
+    (project / "a.tmp").write_text("")
+    paths = {file.path for file in read_folder(str(project))}
+    assert paths == {".dockerignore", "build.txt", "pyproject.toml", "src/build/__init__.py"}
 
 
 def test_folder_without_a_project(resolve, tmp_path):
