@@ -153,6 +153,6 @@ def test_refusal_tells_every_answer(place):
         )
         mount_overlay(broken, root, f"{place}/names")
 
-    with pytest.raises(SandboxFailure, match="fsconfig descriptors: .*") as caught:
+    with pytest.raises(SandboxFailure, match="fsconfig descriptors: ") as caught:
         in_child(attempt, _enter_userns)
     assert caught.value.message.startswith("the kernel refuses the overlay mount")
