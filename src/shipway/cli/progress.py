@@ -270,9 +270,9 @@ class BarProgress(Progress):
         self.console.writer = lambda line: _above(screen, line)
 
     def _end(self, phase: Phase, now: float) -> None:
-        if phase.name in self.tasks:
-            if phase.bytes >= _WORTH_BYTES or now - phase.began >= _WORTH_A_LINE:
-                self.console.note(render_end(phase, now))
+        worth = phase.bytes >= _WORTH_BYTES or now - phase.began >= _WORTH_A_LINE
+        if phase.name in self.tasks and worth:
+            self.console.note(render_end(phase, now))
 
     def forget(self, phase: Phase) -> None:
         """The phase is over."""

@@ -18,6 +18,8 @@ from shipway.spec.parse import PROJECT_FILE, Texts
 from shipway.spec.requirement import parse_requirement
 from shipway.spec.sheet import Findings, Sheet
 
+IMPLIED = "the Python environment"
+"""Origin of wishes that nobody wrote: they follow from others, so they cannot drift by themselves."""
 _VERSION = 1
 """Of what the checksum covers; a change makes every lock stale once."""
 
@@ -156,7 +158,8 @@ def _whole_drift(spec: Spec, lock: Lock) -> Iterable[str]:
 
 
 def _target_drift(target: Target, locked: TargetLock) -> Iterable[str]:
-    yield from _wish_drift(dict(map(_split, requested_lines(target))), dict(map(_split, locked.requested)))
+    asked = [line for line in locked.requested if not line.rpartition(" < ")[2].startswith(IMPLIED)]
+    yield from _wish_drift(dict(map(_split, requested_lines(target))), dict(map(_split, asked)))
     python = locked.python.version if locked.python else ""
     if target.python and not f"{target.python}.".startswith(f"{python}.") and python:
         yield f"`python` was {python} and is {target.python}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shipway.verbs.build import find_image
 from shipway.verbs.context import LockMode
-from shipway.verbs.prepare import plan_project
+from shipway.verbs.prepare import build_planned, plan_project
 
 if TYPE_CHECKING:
     from shipway.verbs.context import Task
@@ -57,8 +57,18 @@ def run_inspect(task: Task) -> InspectResult:
     return describe_image(plan_project(task._replace(mode=LockMode.FROZEN), files=True), task)
 
 
+def _lacks_only_files(planned: Planned) -> bool:
+    """Whether all that is missing is the copy of the project's own files: a run does not need it, and it costs nothing."""
+    from shipway.plan.model import TreeKind
+
+    missing = [request for request in planned.requests if planned.store.find_tree(request.key) is None]
+    return bool(missing) and all(request.kind is TreeKind.FILES for request in missing)
+
+
 def describe_image(planned: Planned, task: Task) -> InspectResult:
     """The image of a plan, with digests if all trees are there."""
+    if _lacks_only_files(planned):
+        build_planned(planned, task)
     image = find_image(planned, task.emit)
     layers = [
         LayerView(name=layer.name, diff_id="", size=None, reason=layer.reason, packages=layer.packages)
