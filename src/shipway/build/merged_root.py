@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shipway.build.capture import make_whiteout
 from shipway.build.merge import finish_directory, place_entry
 from shipway.core.manifest import DIRECTORY, HARDLINK, WHITEOUT, Entry, Manifest, disk_mode
+from shipway.host.files import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,7 +55,8 @@ class MergedRoot:
 
     def _add_directory(self, entry: Entry) -> None:
         full = os.path.join(self.path, entry.path)
-        if entry.path != "." and not os.path.isdir(full):
+        # A link is never followed, whatever it points to: what an earlier tree put there must not lead out of here.
+        if entry.path != "." and not _is_real_directory(full):
             if os.path.lexists(full):
                 os.unlink(full)
             os.mkdir(full, 0o700)
@@ -62,7 +64,9 @@ class MergedRoot:
 
     def _add_file(self, entry: Entry, root: str) -> None:
         full = os.path.join(self.path, entry.path)
-        if os.path.lexists(full):
+        if _is_real_directory(full):
+            remove_tree(full)
+        elif os.path.lexists(full):
             os.unlink(full)
         if entry.kind == WHITEOUT:
             self._known.pop(entry.path, None)
@@ -103,3 +107,10 @@ class MergedRoot:
         self._make_parents(os.path.dirname(folder), upper)
         os.mkdir(full)
         os.chmod(full, stat.S_IMODE(os.lstat(os.path.join(self.path, folder)).st_mode) | 0o700)
+
+
+def _is_real_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
