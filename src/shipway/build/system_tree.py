@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shipway.archive.deb import open_deb
 from shipway.build.capture import Recorded, capture_upper, finish_times, hash_file
-from shipway.build.dpkg_database import ADMIN, DebPart, parse_statoverrides
+from shipway.build.dpkg_database import DebPart
 from shipway.build.merged_root import MergedRoot
 from shipway.build.normalise import ROOT_SHADOW, normalise
 from shipway.build.sandboxed import Job, needs_merged_root, recorded_by, run_over
@@ -140,7 +140,6 @@ def _make_world(
 
 def _capture(world: World) -> Manifest:
     entries = capture_upper(world.root, world.lower, _with_fixed_owners(world))
-    _settle_overrides(world, entries)
     _settle_clashes(world, entries)
     _settle_directories(world, entries)
     finish_times(world.root, entries.values())
@@ -176,31 +175,9 @@ def _script_failed(done: Captured, step: Step) -> BuildError:
 
 def _with_fixed_owners(world: World) -> Recorded:
     """What was recorded, corrected where a tool copies an owner that the sandbox cannot show it."""
-    groups = dict(_ids(world.read("etc/group")))
-    gid = groups.get("shadow", 0)
+    gid = world.ids("etc/group").get("shadow", 0)
     owners = dict.fromkeys(ROOT_SHADOW, (0, gid))
     return world.recorded.merged(Recorded(owners=owners))
-
-
-def _ids(text: str) -> list[tuple[str, int]]:
-    rows = (line.split(":") for line in text.splitlines())
-    return [(row[0], int(row[2])) for row in rows if len(row) > 2 and row[2].isdigit()]  # noqa: PLR2004 - name, x, id
-
-
-def _settle_overrides(world: World, entries: dict[str, Entry]) -> None:
-    """Apply the statoverride database to what packages ship."""
-    users, groups = dict(_ids(world.read("etc/passwd"))), dict(_ids(world.read("etc/group")))
-    for one in parse_statoverrides(world.read(f"{ADMIN}/statoverride")):
-        entry = entries.get(one.path) or world.lower.get(one.path)
-        uid, gid = _id_of(one.user, users), _id_of(one.group, groups)
-        if entry is None or uid is None or gid is None:
-            continue
-        if entry.kind != SYMLINK:
-            _place(world, entries, entry._replace(mode=one.mode, uid=uid, gid=gid))
-
-
-def _id_of(name: str, known: dict[str, int]) -> int | None:
-    return int(name[1:]) if name.startswith("#") and name[1:].isdigit() else known.get(name)
 
 
 def _settle_clashes(world: World, entries: dict[str, Entry]) -> None:

@@ -11,7 +11,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 from shipway.build.capture import Recorded, make_whiteout, walk_files
-from shipway.build.dpkg_database import ADMIN, add_triggers, parse_diversions, render_stanza, unaliased
+from shipway.build.dpkg_database import (
+    ADMIN,
+    add_triggers,
+    parse_diversions,
+    parse_statoverrides,
+    render_stanza,
+    unaliased,
+)
 from shipway.build.system_plan import staged_control
 from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, Manifest
 
@@ -54,6 +61,7 @@ class World:
             self._unpack_one(part, diversions, present)
             if not is_first:
                 self._hold_back_conffiles(part, present)
+            self._override_modes(part)
         with open(
             os.path.join(self.root, ADMIN, "status"), "a", encoding="utf-8", errors="surrogateescape"
         ) as stream:
@@ -86,12 +94,14 @@ class World:
         return parse_diversions(self.read(f"{ADMIN}/diversions"))
 
     def read(self, path: str) -> str:
-        """The text of a file of the upper directory; empty if it is not there."""
-        try:
-            with open(os.path.join(self.root, path), encoding="utf-8", errors="surrogateescape") as stream:
-                return stream.read()
-        except FileNotFoundError:
-            return ""
+        """The text of a file that scripts would see; empty if it is not there."""
+        owner = self.owner.get(path)
+        for root in (self.root, owner.root if owner else None):
+            full = os.path.join(root, path) if root else ""
+            if os.path.isfile(full):
+                with open(full, encoding="utf-8", errors="surrogateescape") as stream:
+                    return stream.read()
+        return ""
 
     def materialise(self, source: Entry, owner: DebPart, target: str) -> None:
         """Copy the file or link `source` of the tree of `owner` to the path `target` of the upper directory."""
@@ -141,6 +151,23 @@ class World:
             shown = [entry for entry in part.manifest.entries if entry.path not in diverted]
             self.merged.add(part.root, Manifest(shown), kept=conffiles & present)
 
+    def ids(self, path: str) -> dict[str, int]:
+        """Name -> number of the users or groups in the file `path`."""
+        rows = (line.split(":") for line in self.read(path).splitlines())
+        return {row[0]: int(row[2]) for row in rows if len(row) > 2 and row[2].isdigit()}  # noqa: PLR2004 - name, x, id
+
+    def _override_modes(self, part: DebPart) -> None:
+        """Unpack with owner and mode of the statoverride database, as far as it was there before."""
+        overrides = parse_statoverrides(self.read(f"{ADMIN}/statoverride"))
+        for one in overrides:
+            entry = self.lower.get(one.path)
+            uid, gid = _id_of(one.user, self.ids("etc/passwd")), _id_of(one.group, self.ids("etc/group"))
+            if entry is None or self.owner.get(one.path) is not part or uid is None or gid is None:
+                continue
+            if entry.kind != SYMLINK:
+                changed = _content_of(entry, part)._replace(mode=one.mode, uid=uid, gid=gid)
+                self.materialise(changed, part, one.path)
+
     def _hold_back_conffiles(self, part: DebPart, present: set[str]) -> None:
         """dpkg unpacks a conffile beside its place, so that other packages' scripts do not see it before it is configured."""
         for path in (unaliased(name) for name, _ in part.conffiles):
@@ -187,6 +214,10 @@ class World:
         _write(os.path.join(self.root, "usr/sbin/policy-rc.d"), b"#!/bin/sh\nexit 101\n", 0o755)
         for folder, _names, _files in os.walk(self.root):
             os.chmod(folder, 0o755)
+
+
+def _id_of(name: str, known: dict[str, int]) -> int | None:
+    return int(name[1:]) if name.startswith("#") and name[1:].isdigit() else known.get(name)
 
 
 def _content_of(entry: Entry, part: DebPart) -> Entry:
