@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
-from shipway.host.dirs import cache_dir
 from shipway.host.http import Fetcher
 from shipway.host.location import Location
+from shipway.host.scratch import scratch_folder
 from shipway.resolve.simple_api import file_location
 
 
@@ -18,7 +17,7 @@ def hash_file(fetcher: Fetcher, root: Location, place: str, filename: str) -> tu
         FetchError: it cannot be had.
     """
     url = place if "://" in place else "file://" + os.path.abspath(place)
-    with tempfile.TemporaryDirectory(prefix="hash-", dir=cache_dir()) as folder:
+    with scratch_folder("hash-") as folder:
         source = file_location(root, url)
         got = fetcher.fetch([source], os.path.join(folder, "file"), None, None, name=filename)
     return got.sha256.hex, got.size

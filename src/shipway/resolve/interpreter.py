@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +21,10 @@ from shipway.core.digest import BlobDigest
 from shipway.core.errors import FetchError, NotFound, SpecError, ToolError
 from shipway.core.platform import machine_name
 from shipway.core.text import shown
-from shipway.host.dirs import cache_dir
 from shipway.host.http import Fetcher
 from shipway.host.location import Location, parse_location
 from shipway.host.proc import Command, run_checked
+from shipway.host.scratch import scratch_folder
 from shipway.host.uv_tool import uv_environment, uv_program
 from shipway.lock.model import Deb, PythonLock
 from shipway.spec.model import Origin, Target, Wish
@@ -232,7 +231,7 @@ def _digest_of(build: StandaloneBuild, fetcher: Fetcher) -> tuple[str, int]:
         match = re.search(rf"^([0-9a-f]{{64}})\s+\*?{re.escape(build.filename)}$", text, re.MULTILINE)
         if match:
             return match[1], 0
-    with tempfile.TemporaryDirectory(prefix="python-", dir=cache_dir()) as folder:
+    with scratch_folder("python-") as folder:
         got = fetcher.fetch(places, os.path.join(folder, "archive"), None, None, name=build.filename)
     return got.sha256.hex, got.size
 

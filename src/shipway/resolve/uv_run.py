@@ -14,6 +14,7 @@ from shipway.host.dirs import cache_dir
 from shipway.host.indexes import DEFAULT, Index
 from shipway.host.location import Location
 from shipway.host.proc import Command, run
+from shipway.host.scratch import scratch_folder
 from shipway.host.uv_tool import uv_environment, uv_program
 from shipway.resolve.uv_project import UvProject, render_project, render_settings
 
@@ -111,7 +112,7 @@ def run_uv_lock(
         *(["--offline"] if offline else []),
     ]
     by_alias = {index.alias: index for index in indexes}
-    with tempfile.TemporaryDirectory(prefix="lock-", dir=cache_dir()) as place:
+    with scratch_folder("lock-") as place:
         _write(os.path.join(place, "pyproject.toml"), render_project(project))
         _write(
             os.path.join(place, "uv.toml"), render_settings(default, [by_alias[alias] for alias in searched])

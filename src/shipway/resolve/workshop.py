@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -22,9 +21,9 @@ from shipway.core.digest import BlobDigest
 from shipway.core.errors import BuildError
 from shipway.core.events import Emit, Note
 from shipway.core.platform import platform_of_machine
-from shipway.host.dirs import cache_dir
 from shipway.host.http import Fetcher, NotOffered
 from shipway.host.indexes import DEFAULT, IndexTable
+from shipway.host.scratch import scratch_folder
 from shipway.lock.model import Lock, Source, Wheel
 from shipway.resolve.choose import find_wheel
 from shipway.resolve.simple_api import ProjectFile, fetch_project, file_location, version_of
@@ -88,14 +87,14 @@ class Workshop:
         """For the error message, if all this does not help."""
 
     def __enter__(self) -> Self:
-        os.makedirs(cache_dir(), mode=0o700, exist_ok=True)
-        self._folder = tempfile.mkdtemp(prefix="built-", dir=cache_dir())
+        self._scratch = scratch_folder("built-")
+        self._folder = self._scratch.name
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder)
+        self._scratch.cleanup()
 
     @property
     def folder(self) -> str:
@@ -180,7 +179,7 @@ class Workshop:
             os.unlink(self._stand_ins.pop(key))
         root = self._table.require(offer.alias).locations[0]
         digest = BlobDigest.from_hex(offer.file.sha256) if offer.file.sha256 else None
-        with tempfile.TemporaryDirectory(prefix="sdist-", dir=cache_dir()) as folder:
+        with scratch_folder("sdist-") as folder:
             path = os.path.join(folder, "sdist")
             location = file_location(root, offer.file.url)
             got = self._fetcher.fetch(

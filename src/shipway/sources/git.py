@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,10 +16,10 @@ from urllib.parse import urlsplit
 from shipway.archive.names import checked_path, folded, refuse
 from shipway.core.errors import FetchError, NotFound, OfflineError, SpecError, ToolError
 from shipway.core.text import shown
-from shipway.host.dirs import cache_dir
 from shipway.host.http_settings import find_bundle
 from shipway.host.location import redacted
 from shipway.host.proc import Command, Finished, base_environment, find_tool, run
+from shipway.host.scratch import scratch_folder
 from shipway.sources.values import LINK, SourceFile
 
 _PROTOCOLS = ("https", "ssh", "http", "git")
@@ -102,7 +101,7 @@ def fetch_git(
             f"`{redacted(address.url)}` has to be fetched, and the network is switched off",
             hints=["leave out --offline"],
         )
-    with tempfile.TemporaryDirectory(prefix="git-", dir=cache_dir()) as folder:
+    with scratch_folder("git-") as folder:
         git = _Git(folder, environ, allow_file=allow_file)
         git.require("init", "--quiet", "--bare", "--template=", ".")
         wanted = commit or address.reference or "HEAD"

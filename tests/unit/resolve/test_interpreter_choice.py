@@ -51,7 +51,6 @@ def target(python="", suite="bookworm", distribution="debian"):
 def mirror(tmp_path, monkeypatch):
     """Stand-alone builds on loopback: what uv lists, and where the archives are."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "cache" / "shipway").mkdir(parents=True)
     with FileServer() as server:
         entries = {}
         for arch in ("x86_64", "aarch64"):

@@ -276,6 +276,7 @@ def lock_of(got, asked):
     )
 
 
+@pytest.mark.needs_tool("git")
 def test_git_commit_is_locked(resolve, repository, index):
     index.add_wheel("app", "99.0")
     asked = request(f"app @ git+file://{repository}@v1")
@@ -285,6 +286,7 @@ def test_git_commit_is_locked(resolve, repository, index):
     assert (source.kind, source.commit) == ("git", git(repository, "rev-parse", "v1"))
 
 
+@pytest.mark.needs_tool("git")
 def test_branch_stays_at_its_locked_commit_until_upgraded(resolve, repository):
     asked = request(f"app @ git+file://{repository}@main")
     got = resolve(asked)
@@ -295,6 +297,7 @@ def test_branch_stays_at_its_locked_commit_until_upgraded(resolve, repository):
     assert versions(resolve(asked, previous=lock, upgrade=frozenset()))["app"] == "3.0"
 
 
+@pytest.mark.needs_tool("git")
 def test_hooks_and_configuration_of_the_caller_do_not_run(resolve, repository, tmp_path, monkeypatch):
     marker = tmp_path / "ran"
     template = tmp_path / "template" / "hooks"
@@ -311,12 +314,14 @@ def test_hooks_and_configuration_of_the_caller_do_not_run(resolve, repository, t
     assert not marker.exists()
 
 
+@pytest.mark.needs_tool("git")
 @pytest.mark.parametrize("wanted", ["nothing-like-it", "0" * 40])
 def test_reference_that_does_not_exist(resolve, repository, wanted):
     with pytest.raises(NotFound, match=wanted):
         resolve(request(f"app @ git+file://{repository}@{wanted}"))
 
 
+@pytest.mark.needs_tool("git")
 def test_repository_that_does_not_exist(resolve, tmp_path):
     with pytest.raises(NotFound, match="no git repository"):
         resolve(request(f"app @ git+file://{tmp_path}/nowhere"))
@@ -346,6 +351,7 @@ def test_password_of_an_address_is_not_kept():
     )
 
 
+@pytest.mark.needs_tool("git")
 def test_names_that_git_or_another_file_system_reads_differently(resolve, repository):
     blob = git(repository, "rev-parse", "HEAD:build.txt")
     for names in (["a", "A"], [".GIT"], ["git~1"]):
