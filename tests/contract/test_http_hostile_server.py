@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -335,3 +337,18 @@ def test_many_stop_at_the_first_failure(server, fetcher, tmp_path):
         list(fetcher.fetch_many(jobs, workers=1))
     assert len(server.asked("/f.whl")) < 40
     fetch(fetcher, tmp_path / "after", server)
+
+
+def test_stop_ends_a_transfer_that_would_take_long(server, tmp_path):
+    server.pace = 0.01
+    server.order("/f.whl", Behaviour.TRICKLE)
+    patient = Limits(slow_window=600, silence=600, rounds=3)
+    begun = threading.Event()
+    fetcher = Fetcher(limits=patient, environ={}, emit=lambda event: begun.set())
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(fetch, fetcher, tmp_path / "f", server)
+        assert begun.wait(20)
+        fetcher.stop()
+        with pytest.raises(FetchError, match="stopped"):
+            running.result(timeout=20)
+    assert not (tmp_path / "f").exists()

@@ -182,7 +182,7 @@ class Fetcher:
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-                self._stopped.clear()
+                self._stopped.clear()  # nothing of this call runs any more
                 raise
 
     def get(
@@ -209,6 +209,13 @@ class Fetcher:
             with candidates[0]:
                 return self._document(candidates[0].location, asked, max_size)
         raise _failure(candidates, label, None)
+
+    def stop(self) -> None:
+        """End every transfer in progress at its next chunk, and every wait at once; for a caller that is interrupted.
+
+        May be called from any thread. The fetches fail with `FetchError`; later ones do too.
+        """
+        self._stopped.set()
 
     def close(self) -> None:
         """Close idle connections."""
