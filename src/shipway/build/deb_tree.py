@@ -25,7 +25,7 @@ ALIASES: dict[bool, tuple[str, ...]] = {
     False: (),
 }
 """Root directories that are links into `usr`, by whether the suite is usr-merged (all since bookworm and noble are)."""
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z", re.ASCII)
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*\Z", re.ASCII)
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*\Z", re.ASCII)
 _INFO_NAME = re.compile(r"[A-Za-z0-9_+-]+\Z", re.ASCII)
 _OWN = frozenset({"control", "list"})
@@ -136,6 +136,8 @@ def _unpack_data(deb: Deb, extractor: Extractor, artifact: str, aliases: tuple[s
         _place(member._replace(path=path), content, extractor, artifact, aliases)
         if isinstance(content, _Md5Content):
             listing.md5[member.path] = content.md5.hexdigest()
+        elif member.kind == HARDLINK and member.target in listing.md5:
+            listing.md5[member.path] = listing.md5[member.target]
     return listing
 
 

@@ -12,6 +12,7 @@ import sys
 import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "archive"))
+from archive_bytes import END, ar_member, tar_file  # noqa: E402 - a neighbour's samples
 
 METADATA = "Metadata-Version: 2.1\nName: Demo_Pkg\nVersion: 1.0\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -67,8 +68,6 @@ def make_deb(
     folder, data: bytes, control: dict[str, bytes] | None = None, *, fields: str = "", name: str = "demo.deb"
 ) -> str:
     """A .deb at `folder/name` with the uncompressed tar `data` (without end mark) and the given control members."""
-    from archive_bytes import END, ar_member, tar_file
-
     paragraph = (
         fields or "Package: demo\nVersion: 1-1\nArchitecture: amd64\nMaintainer: A <a@b.c>\nDescription: d\n"
     )
