@@ -35,7 +35,7 @@ class Recorded:
     xattrs: dict[str, tuple[tuple[str, bytes], ...]] = field(default_factory=dict)
 
     def merged(self, later: Recorded) -> Recorded:
-        """This, then `later`."""
+        """What is here, then `later`."""
         owners = dict(self.owners)
         for path, (uid, gid) in later.owners.items():
             old = owners.get(path, (-1, -1))

@@ -23,7 +23,7 @@ MOST_LOWERS = 500
 
 
 def merge_trees(trees: Sequence[tuple[str, Manifest]], target: str, *, link: bool = False) -> None:
-    """Fill the empty directory `target` with what a stack of `trees` (root and manifest, bottom first) shows.
+    """Fill the empty directory `target` with what a stack of `trees` shows (root and manifest, bottom first).
 
     With `link`, files are hard links into the trees: only where nobody can write to `target`. Else they are copies, sharing blocks
     where the file system can.
@@ -73,7 +73,7 @@ def finish_directory(full: str, entry: Entry) -> None:
 
 
 def bounded_lowers(trees: Sequence[tuple[str, Manifest]], work: str, *, most: int = MOST_LOWERS) -> list[str]:
-    """Directories for an overlay, bottom first: those of `trees`, the lowest ones merged below `work` where there are too many."""
+    """Directories for an overlay, bottom first: `trees`, of which the lowest are merged below `work` where there are too many."""
     if len(trees) <= most:
         return [root for root, _ in trees]
     extra = len(trees) - most + 1

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from shipway.build import java_keystore
+from shipway.build.capture import FIXED_TIME
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -72,8 +75,9 @@ def find_rule(path: str) -> Rule | None:
 def normalise(root: str, lower: Mapping[str, Entry]) -> None:
     """Apply the rules to what scripts left below `root`; what a package ships (`lower`) and nobody changed is not theirs.
 
-    A directory that a removal leaves empty stays, unless a rule names it.
+    A directory that a removal leaves empty stays, unless a rule names it. Stores of certificates get one time for all entries.
     """
+    _fix_keystore(os.path.join(root, java_keystore.PATH))
     for folder, names, files in os.walk(root, topdown=False):
         links = [name for name in names if os.path.islink(os.path.join(folder, name))]
         for name in (*files, *links):
@@ -85,6 +89,16 @@ def normalise(root: str, lower: Mapping[str, Entry]) -> None:
             is_named = rule is not None and rule.treatment is Treatment.REMOVE and path not in lower
             if is_named and name not in links and not os.listdir(full):
                 os.rmdir(full)
+
+
+def _fix_keystore(path: str) -> None:
+    if not os.path.isfile(path):
+        return
+    with open(path, "rb") as stream:
+        fixed = java_keystore.with_fixed_times(stream.read(), FIXED_TIME)
+    if fixed is not None:
+        with open(path, "wb") as stream:
+            stream.write(fixed)
 
 
 def _treat(full: str, root: str, lower: Mapping[str, Entry]) -> None:

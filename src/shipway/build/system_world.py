@@ -87,7 +87,7 @@ class World:
         for name in os.listdir(info):
             if name.startswith(prefix) and not name.endswith((".list", ".md5sums")):
                 shutil.copyfile(os.path.join(info, name), os.path.join(folder, name.removeprefix(prefix)))
-        os.chmod(os.path.join(folder, "preinst"), 0o755)
+        os.chmod(os.path.join(folder, "preinst"), 0o755)  # noqa: S103 - a script inside
 
     def diversions(self) -> tuple[Diversion, ...]:
         """What is diverted now."""
@@ -169,7 +169,7 @@ class World:
                 self.materialise(changed, part, one.path)
 
     def _hold_back_conffiles(self, part: DebPart, present: set[str]) -> None:
-        """dpkg unpacks a conffile beside its place, so that other packages' scripts do not see it before it is configured."""
+        """Unpack conffiles beside their place, as dpkg does, so that other packages' scripts do not see it before it is configured."""
         for path in (unaliased(name) for name, _ in part.conffiles):
             entry = self.lower.get(path)
             if entry is None or entry.kind not in (FILE, HARDLINK) or self.owner[path] is not part:
@@ -213,7 +213,7 @@ class World:
         os.makedirs(os.path.join(self.root, "usr/sbin"), exist_ok=True)
         _write(os.path.join(self.root, "usr/sbin/policy-rc.d"), b"#!/bin/sh\nexit 101\n", 0o755)
         for folder, _names, _files in os.walk(self.root):
-            os.chmod(folder, 0o755)
+            os.chmod(folder, 0o755)  # noqa: S103 - what everybody sees inside
 
 
 def _id_of(name: str, known: dict[str, int]) -> int | None:

@@ -68,7 +68,7 @@ def package(fields, files=None, links=None, **scripts):
         "Description": "d",
         **fields,
     }
-    return make_deb(fields, files, {name: text for name, text in scripts.items()}, links)
+    return make_deb(fields, files, dict(scripts), links)
 
 
 def unpack_parts(folder, debs):
