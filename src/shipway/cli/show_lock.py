@@ -111,6 +111,8 @@ def why_document(packages: tuple[WhyPackage, ...]) -> dict[str, Any]:
 def render_rebuilt(result: RebuiltResult) -> str:
     """Each tree that differs with the fields of its key that do."""
     lines = [f"not in the lock yet: {shown(sentence)}" for sentence in result.drift]
+    if result.past:
+        lines.append("nothing differs from the last build, which was made for this:")
     for difference in result.differences:
         lines.append(f"{difference.layer}: {shown(difference.tree)} {difference.what}")
         lines += [
@@ -125,6 +127,7 @@ def rebuilt_document(result: RebuiltResult) -> dict[str, Any]:
         "target": result.target,
         "platform": result.platform,
         "drift": list(result.drift),
+        "past": result.past,
         "differences": [
             {
                 "tree": one.tree,

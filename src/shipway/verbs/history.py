@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shipway.verbs.prepare import Planned
 
-_FORMAT = 1
+_FORMAT = 2
+OPTIONAL = ("files project files",)
+"""Trees that an image has and a run does without: their absence is no difference."""
+Snapshot = Mapping[str, Mapping[str, Any]]
+"""Name of a tree -> its layer, full name and inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +30,26 @@ class Difference:
     """Field of the inputs, before, after."""
 
 
+class History(NamedTuple):
+    """The last two builds that differ."""
+
+    last: Snapshot
+    before: Snapshot | None
+
+
 def remember_build(folder: str, planned: Planned) -> None:
-    """Keep the inputs of every tree. Losing them does no harm."""
+    """Keep the inputs of every tree, and those of the last build that differed. Losing them does no harm."""
     from shipway.host.files import make_directory, write_atomic
 
     path = history_path(folder, planned.plan.target, planned.plan.platform)
+    known = read_history(folder, planned.plan.target, planned.plan.platform)
+    trees = snapshot(planned)
+    before = None
+    if known is not None:
+        before = known.last if compare_builds(known.last, trees) else known.before
+        trees = {**{name: tree for name, tree in known.last.items() if name in OPTIONAL}, **trees}
     make_directory(os.path.dirname(path))
-    text = json.dumps({"format": _FORMAT, "trees": snapshot(planned)})
+    text = json.dumps({"format": _FORMAT, "trees": trees, "before": before})
     write_atomic(path, text.encode("ascii"), durable=False)
 
 
@@ -47,7 +63,7 @@ def snapshot(planned: Planned) -> dict[str, dict[str, Any]]:
     return found
 
 
-def read_history(folder: str, target: str, platform: str) -> dict[str, dict[str, Any]] | None:
+def read_history(folder: str, target: str, platform: str) -> History | None:
     """What `remember_build` kept, or None."""
     try:
         with open(history_path(folder, target, platform), encoding="ascii") as file:
@@ -56,8 +72,8 @@ def read_history(folder: str, target: str, platform: str) -> dict[str, dict[str,
         return None
     if not isinstance(value, dict) or value.get("format") != _FORMAT:
         return None
-    trees = value.get("trees")
-    return trees if isinstance(trees, dict) else None
+    trees, before = value.get("trees"), value.get("before")
+    return History(trees, before) if isinstance(trees, dict) else None
 
 
 def history_path(folder: str, target: str, platform: str) -> str:
@@ -69,13 +85,13 @@ def history_path(folder: str, target: str, platform: str) -> str:
     return os.path.join(state_dir(), "builds", project_key(folder), name)
 
 
-def compare_builds(
-    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
-) -> tuple[Difference, ...]:
+def compare_builds(before: Snapshot, after: Snapshot) -> tuple[Difference, ...]:
     """What differs between two snapshots, bottom layers first. Pure."""
     found = []
     for name in [*after, *(name for name in before if name not in after)]:
         old, new = before.get(name), after.get(name)
+        if name in OPTIONAL and (old is None or new is None):
+            continue
         if new is None:
             assert old is not None
             found.append(Difference(tree=str(old["name"]), layer=str(old["layer"]), what="removed"))

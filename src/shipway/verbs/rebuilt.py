@@ -1,4 +1,4 @@
-"""`why --rebuilt`: how the inputs of the next build differ from those of the last one."""
+"""`why --rebuilt`: how the inputs of the next build differ from those of the last; or of the last from the one before."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class RebuiltResult:
     platform: str
     drift: tuple[str, ...]
     """What changed in the spec and is not in the lock yet."""
+    past: bool
+    """The differences are those that the last build was made for; nothing differs from it now."""
     differences: tuple[Difference, ...]
 
 
@@ -34,15 +36,20 @@ def run_rebuilt(task: Task) -> RebuiltResult:
     """
     planned = plan_project(task._replace(mode=LockMode.FROZEN), files=True)
     plan = planned.plan
-    before = read_history(planned.project.folder, plan.target, plan.platform)
-    if before is None:
+    history = read_history(planned.project.folder, plan.target, plan.platform)
+    if history is None:
         raise NotFound(
             f"target `{plan.target}` was not built here yet, so there is nothing to compare with",
             hints=["`shipway explain` says what a build would do"],
         )
+    differences = compare_builds(history.last, snapshot(planned))
+    is_past = not differences and history.before is not None
+    if is_past and history.before is not None:
+        differences = compare_builds(history.before, history.last)
     return RebuiltResult(
         target=plan.target,
         platform=plan.platform,
         drift=planned.freshness.drift,
-        differences=compare_builds(before, snapshot(planned)),
+        past=is_past,
+        differences=differences,
     )

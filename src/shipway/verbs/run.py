@@ -151,6 +151,7 @@ def _context(store: Store, task: Task) -> str:
 def _prepare(task: Task, *, dry_run: bool) -> Environment | None:
     """The environment, built if need be; None when it would have to be and must not."""
     from shipway.verbs.build import keep
+    from shipway.verbs.history import remember_build
     from shipway.verbs.prepare import build_planned, plan_project
 
     if dry_run:
@@ -168,6 +169,7 @@ def _prepare(task: Task, *, dry_run: bool) -> Environment | None:
         return _environment(Prepared(planned=planned, trees=tuple(trees), built=0))
     prepared = build_planned(plan_project(task, files=False), task)
     keep(prepared)
+    remember_build(prepared.planned.project.folder, prepared.planned)
     environment = _environment(prepared)
     _remember(environment, prepared, task)
     return environment
