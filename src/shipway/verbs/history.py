@@ -43,7 +43,7 @@ def remember_build(folder: str, planned: Planned) -> None:
 
     path = history_path(folder, planned.plan.target, planned.plan.platform)
     known = read_history(folder, planned.plan.target, planned.plan.platform)
-    trees = snapshot(planned)
+    trees: dict[str, Mapping[str, Any]] = {**snapshot(planned)}
     before = None
     if known is not None:
         before = known.last if compare_builds(known.last, trees) else known.before
