@@ -1,6 +1,6 @@
 """Train a small convolutional network on the UCI digits and write what is worth keeping to `runs/`.
 
-    python train.py [--epochs 60] [--batch-size 128] [--learning-rate 3e-3] [--seed 0] [--runs runs]
+    python train.py [--epochs 45] [--batch-size 128] [--learning-rate 3e-3] [--seed 0] [--runs runs]
 
 Leaves `runs/weights.eqx`, `runs/metrics.json`, `runs/curves.png` and TensorBoard event files.
 """
@@ -139,7 +139,7 @@ def train(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=45)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
