@@ -212,7 +212,7 @@ class CommandRunner:
         folders.add(self._workdir)
         for folder in sorted(folders, key=len, reverse=True):
             one = folder
-            while one and one not in self._lower and not os.listdir(os.path.join(place, one)):
+            while one and one not in self._lower and _is_empty(os.path.join(place, one)):
                 os.rmdir(os.path.join(place, one))
                 one = os.path.dirname(one)
 
@@ -234,6 +234,10 @@ class CommandRunner:
 
 def _shown(trees: Sequence[tuple[str, Manifest]]) -> dict[str, Entry]:
     return {placed.entry.path: placed.entry for placed in stack([manifest for _, manifest in trees])}
+
+
+def _is_empty(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)
 
 
 def _files_below(full: str) -> list[str]:

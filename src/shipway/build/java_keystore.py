@@ -20,7 +20,7 @@ _DIGEST_SIZE = 20
 
 def with_fixed_times(data: bytes, moment: int) -> bytes | None:
     """`data` with `moment` (seconds since 1970) in every entry, sorted by alias; None if it is no plain store of certificates."""
-    if len(data) < 12 + _DIGEST_SIZE or struct.unpack_from(">II", data) != (_MAGIC, _VERSION):  # noqa: PLR2004 - its head
+    if len(data) < 12 + _DIGEST_SIZE or struct.unpack_from(">II", data) != (_MAGIC, _VERSION):
         return None
     body, digest = data[:-_DIGEST_SIZE], data[-_DIGEST_SIZE:]
     if _digest(body) != digest:

@@ -23,10 +23,10 @@ MOST_LOWERS = 500
 
 
 def merge_trees(trees: Sequence[tuple[str, Manifest]], target: str, *, link: bool = False) -> None:
-    """Fill the empty directory `target` with what a stack of `trees` shows (root and manifest, bottom first).
+    """Fill the empty directory `target` with what a stack of `trees` (root, manifest; bottom first) shows.
 
-    With `link`, files are hard links into the trees: only where nobody can write to `target`. Else they are copies, sharing blocks
-    where the file system can.
+    With `link`, files are hard links into the trees: only where nobody can write to `target`. Else they are copies,
+    sharing blocks where the file system can.
 
     Raises:
         NoSpace: the disk is full.

@@ -169,7 +169,7 @@ class World:
                 self.materialise(changed, part, one.path)
 
     def _hold_back_conffiles(self, part: DebPart, present: set[str]) -> None:
-        """Unpack conffiles beside their place, as dpkg does, so that other packages' scripts do not see it before it is configured."""
+        """Unpack conffiles beside their place, as dpkg does, so that other packages' scripts see none too early."""
         for path in (unaliased(name) for name, _ in part.conffiles):
             entry = self.lower.get(path)
             if entry is None or entry.kind not in (FILE, HARDLINK) or self.owner[path] is not part:

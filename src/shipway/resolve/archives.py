@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import pysequoia
-    from shipway.store.store import Store
 
     from shipway.host.http import Fetcher
     from shipway.host.location import Location
     from shipway.host.mirrors import Mirrors
     from shipway.resolve.release import IndexFile
     from shipway.spec.model import Base
+    from shipway.store.store import Store
 
 _ROLLING = frozenset({"sid", "unstable", "experimental", "rc-buggy"})
 _COMPONENTS = {"ubuntu": ("main", "universe")}
@@ -98,7 +98,7 @@ def fetch_archives(
     now: datetime,
     emit: Emit,
 ) -> tuple[SuiteArchive, ...]:
-    """The verified suites of `base`, at its date if it has one, else valid at `now`. Indexes come from the store where it has them.
+    """The verified suites of `base`, at its date if it has one, else valid at `now`; indexes come from the store if they can.
 
     Raises:
         NotFound: no mirror is known, or none has the suite or the architecture.
@@ -107,7 +107,7 @@ def fetch_archives(
     """
     moment = end_of_day(base.date) if base.date else now
     trusted = read_keyring(base.distribution, mirrors.keyrings.get(base.distribution, ""))
-    reader = _Reader(fetcher, mirrors, trusted, moment, base, emit)
+    reader = _Reader(base, moment, fetcher=fetcher, mirrors=mirrors, trusted=trusted, emit=emit)
     suites = plan_suites(base)
     with ThreadPoolExecutor(len(suites), thread_name_prefix="suite") as pool:
         found = list(pool.map(reader.read, suites))
@@ -141,11 +141,12 @@ class _Reader:
 
     def __init__(
         self,
+        base: Base,
+        moment: datetime,
+        *,
         fetcher: Fetcher,
         mirrors: Mirrors,
         trusted: list[pysequoia.Cert],
-        moment: datetime,
-        base: Base,
         emit: Emit,
     ):
         self._fetcher, self._mirrors, self._trusted = fetcher, mirrors, trusted

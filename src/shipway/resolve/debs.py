@@ -137,7 +137,7 @@ class _Group:
         self._base = base
         self._tools = tools
         host = debian_architecture(tools.host_platform)
-        wanted = dict.fromkeys((debian_architecture(request.platform) for request in members))
+        wanted = dict.fromkeys(debian_architecture(request.platform) for request in members)
         foreign = dict.fromkeys(
             wish.architecture for request in members for _, wish in _parsed(request) if wish.architecture
         )

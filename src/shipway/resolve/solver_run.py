@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import SandboxError
 from shipway.resolve import apt_solver
 from shipway.resolve.apt_solver import ROOT, Answer, AptWish
-from shipway.sandbox import Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, run_captured
+from shipway.sandbox import Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, choose_mode, run_captured
+from shipway.sandbox.model import CHROOT, PROOT
+from shipway.sandbox.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,8 +42,10 @@ class Solver:
         *,
         read: Callable[[str], list[PackageIndex]],
         base: str,
+        mode: str = "auto",
     ):
-        """`read` gives the parsed indexes of an architecture; `base` is for messages."""
+        """`read` gives the parsed indexes of an architecture; `base` is for messages; `mode` is one of the sandbox's."""
+        self._mode = mode
         self._tree = tree
         self._store = store
         self._archives = archives
@@ -74,8 +78,11 @@ class Solver:
         argv = ("apt-get", "install", "--simulate", "--yes", *(one.argument for one in packages))
         with self._store.transaction() as tx:
             staged = tx.stage("the solver's root")
+            is_merged = _needs_merged_root(self._mode)
+            if is_merged:
+                shutil.copytree(self._tree.root, staged.root, symlinks=True, dirs_exist_ok=True)
             self._write_root(os.path.join(staged.root, ROOT.lstrip("/")), files, (architecture, *foreign))
-            done = self._run(argv, staged.root, os.path.join(staged.path, "work"))
+            done = self._run(argv, staged.root, os.path.join(staged.path, "work"), is_merged=is_merged)
             tx.discard(staged)
         output = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
         if done.result.code in (126, 127):
@@ -103,7 +110,7 @@ class Solver:
         for path, content in files.items():
             _write(os.path.join(root, path), content)
 
-    def _run(self, argv: Sequence[str], upper: str, work: str) -> Captured:
+    def _run(self, argv: Sequence[str], upper: str, work: str, *, is_merged: bool) -> Captured:
         request = Request(
             [Overlay([self._tree.root], upper, work, volatile=True), Proc(), Dev(), Tmpfs("/tmp")],  # noqa: S108 - inside
             argv,
@@ -112,6 +119,8 @@ class Solver:
             network="none",
             hostname="localhost",
             suppress_sync=True,
+            mode=self._mode,
+            merged_root=upper if is_merged else None,
         )
         os.makedirs(work, exist_ok=True)
         try:
@@ -123,9 +132,16 @@ class Solver:
             ) from failure
 
 
-def copy_tree(source: str, target: str) -> None:
-    """Copy `source` below `target`, for hosts that cannot stack trees."""
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+def _needs_merged_root(mode: str) -> bool:
+    """Whether the solver's tree must be copied, because this host cannot stack another directory on it."""
+    if mode != "auto":
+        return mode in (CHROOT, PROOT)
+    try:
+        return choose_mode(probe()).needs_merged_root
+    except SandboxFailure as failure:
+        raise SandboxError(
+            f"there is no way to run apt here: {failure.message}", hints=("run `shipway doctor`",)
+        ) from failure
 
 
 def _write(path: str, content: bytes) -> None:

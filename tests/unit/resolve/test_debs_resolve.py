@@ -12,6 +12,7 @@ from shipway.host.http import Fetcher
 from shipway.lock.model import Lock
 from shipway.resolve.deb_locations import deb_locations, describe_locations
 from shipway.resolve.debs import DebRequest, resolve_debs
+from shipway.resolve.solver_run import Solver
 from shipway.spec.model import Base, Origin, Wish
 from shipway.store.store import Store
 
@@ -234,3 +235,18 @@ def test_locations_are_mirrors_then_snapshots(world):
         "http://snap.example/20260701T120000Z/pool/main/tool_1.0_amd64.deb",
     ]
     assert "snap.example" in describe_locations(tool, locations)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param("chroot", marks=pytest.mark.needs_root),
+        pytest.param("proot", marks=pytest.mark.needs_tool("proot")),
+    ],
+)
+def test_hosts_that_refuse_mounts_choose_the_same(world, mode, monkeypatch):
+    expected = resolve(world, request("tool"))
+    monkeypatch.setattr("shipway.store.store.Store.record", lambda *_: None)
+    init = Solver.__init__
+    monkeypatch.setattr(Solver, "__init__", lambda *args, **options: init(*args, **{**options, "mode": mode}))
+    assert resolve(world, request("tool")) == expected
