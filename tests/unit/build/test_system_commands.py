@@ -20,6 +20,9 @@ def base(tmp_path_factory):
     for name in links:
         os.symlink(f"usr/{name}", f"{part.root}/{name}")
     entries = [Entry(name, "l", 0o777, target=f"usr/{name}") for name in links]
+    for name in ("dev", "proc"):
+        os.mkdir(f"{part.root}/{name}")
+        entries.append(Entry(name, "d", 0o755))
     return [(part.root, Manifest([*part.manifest.entries, *entries]))]
 
 
