@@ -12,7 +12,7 @@ import sys
 import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "archive"))
-from archive_bytes import END, ar_member, tar_file  # noqa: E402 - a neighbour's samples
+from archive_bytes import END, ar_member, tar_file
 
 METADATA = "Metadata-Version: 2.1\nName: Demo_Pkg\nVersion: 1.0\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
