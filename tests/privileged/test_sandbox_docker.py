@@ -69,6 +69,7 @@ def docker():
             os.symlink(os.readlink(f"/{name}"), f"{base}/image/{name}")
     for name in ("usr", "tmp", "code", "tree"):
         os.makedirs(f"{base}/image/{name}")
+    os.chmod(f"{base}/image/tmp", 0o1777)
     archive = subprocess.run(
         ["tar", "-C", f"{base}/image", "-c", "."], capture_output=True, check=True
     ).stdout

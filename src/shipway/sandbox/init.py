@@ -141,7 +141,7 @@ def bring_loopback_up() -> None:
 def _start(inside: Inside, world: fallback.World | None, signals: process.SignalReader) -> int:
     """Fork the command. Raises `SandboxFailure` if it could not be set up; a failed exec is reported as a message."""
     reader, writer = os.pipe()
-    child = os.fork()
+    child = process.fork()
     if child == 0:
         os.close(reader)
         command.become(inside.request, world, writer, inside.channel)

@@ -66,7 +66,7 @@ class _Session:
         report, report_writer = os.pipe()
         release_reader, release = os.pipe()
         channel = process.FdChannel() if self.request.tty or self.request.suppress_chown else None
-        self.init = os.fork()
+        self.init = process.fork()
         if self.init == 0:
             os.close(release)
             os.close(report)

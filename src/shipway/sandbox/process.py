@@ -9,6 +9,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import _socket
 import errno
+import gc
 import marshal
 import os
 import warnings
@@ -44,13 +45,10 @@ def restore_signals(mask: Iterable[int]) -> None:
 
 
 def default_signals() -> None:
-    """Every disposition as a fresh program expects it; Python ignores SIGPIPE and SIGXFSZ, and ignoring survives exec."""
+    """No signal ignored, as a fresh program expects it: exec resets handlers, but what is ignored (Python's SIGPIPE) stays."""
     for number in ALL_SIGNALS:
-        if number not in (SIGKILL, SIGSTOP):
-            try:
-                _signal.signal(number, _signal.SIG_DFL)
-            except (OSError, ValueError):  # reserved by the C library
-                continue
+        if _signal.getsignal(number) == _signal.SIG_IGN:
+            _signal.signal(number, _signal.SIG_DFL)
 
 
 def handle_signal(number: int, handler: Any) -> Any:
@@ -62,7 +60,11 @@ def fork() -> int:
     """`os.fork` in a program that may have threads: the child makes system calls only, and leaves by exec or `_exit`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+        pid = os.fork()
+    if pid == 0:
+        # A collection would touch, and so copy, every page that is shared with the parent.
+        gc.disable()
+    return pid
 
 
 def find_candidates(name: str, env: Mapping[str, str]) -> list[str]:
