@@ -71,6 +71,10 @@ def _fetch_missing(missing: list[Artifact], context: BuildContext) -> Iterator[t
                 yield artifact, future.result()
             except NotOffered:
                 gone.append(name_of_artifact(artifact))
+    except BaseException:
+        # Whoever waits for Ctrl-C to work should not wait for a big wheel.
+        context.fetcher.stop()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     if gone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Artifact = Deb | Wheel | Source | PythonLock
 """Something that the lock names by sha256 and that can be downloaded."""
-Locate = Callable[[Artifact], "Sequence[Location]"]
+Locate = Callable[[Artifact], "Iterable[Location]"]
 """Where an artifact can be had from on this host, best first. Called from several threads."""
 
 

@@ -39,12 +39,13 @@ def check_lock(project: Project, *, platforms: tuple[str, ...] = ()) -> Freshnes
         LockFormatError: the lock cannot be read.
     """
     from shipway.resolve.freshness import find_drift, inputs_key
+    from shipway.sources.drift import find_source_drift
 
     key = inputs_key(project.spec, project.texts)
     lock = read_lock(project)
     if lock is None:
         return Freshness(lock=None, inputs=key, drift=(f"there is no `{LOCK_FILE}`",))
-    drift = find_drift(project.spec, key, lock)
+    drift = find_drift(project.spec, key, lock) + find_source_drift(lock, project.folder)
     there = {target.platform for target in lock.targets}
     drift += tuple(f"platform `{name}` is not in the lock" for name in platforms if name not in there)
     return Freshness(lock=lock, inputs=key, drift=drift)

@@ -193,6 +193,7 @@ def _environment(prepared: Prepared) -> Environment:
         workdir=settings.workdir,
         command=settings.command,
         options=read_run_options(planned.project, planned.plan.target),
+        bytecode=planned.lock.target(planned.plan.target, planned.plan.platform).bytecode,
         facts=read_image_facts(lowers),
     )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shipway.build.builder import build_trees
 from shipway.build.wheel_build import build_in
+from shipway.core.digest import BlobDigest, key_of
 from shipway.core.errors import BuildError
 from shipway.plan.model import TreeKind
 from shipway.plan.target import plan_target
 from shipway.resolve.wheel_builder import BuiltWheel
+from shipway.sources.trees import tree_digest
 from shipway.verbs.context import host_platform
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from shipway.store.store import Store
     from shipway.store.tree import Tree
 
+_RECORD = "wheel-build"
 _BASE = (TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
 
 
@@ -57,6 +60,10 @@ class Wheelhouse:
                 hints=["run `shipway lock`"],
             )
         trees = self._base(target, platform)
+        key = key_of(_inputs(job, python.executable, trees)).hex
+        known = self._remembered(key)
+        if known is not None:
+            return known
         with self._store.transaction() as tx:
             scratch = tx.stage(job.name).path
             built = build_in(
@@ -71,6 +78,9 @@ class Wheelhouse:
             )
             if built.needs:
                 return BuiltWheel(needs=built.needs)
+            tx.put_record(
+                _RECORD, key, {"filename": built.filename, "sha256": built.sha256, "size": len(built.data)}
+            )
             staged = tx.blob_staging_path(built.sha256)
             with open(staged, "wb") as stream:
                 stream.write(built.data)
@@ -78,6 +88,16 @@ class Wheelhouse:
             tx.commit()
         path = self._store.find_blob(built.sha256) or ""
         return BuiltWheel(filename=built.filename, path=path, sha256=built.sha256, size=len(built.data))
+
+    def _remembered(self, key: str) -> BuiltWheel | None:
+        """What the same build gave before, if its wheel is still there."""
+        record = self._store.record(_RECORD, key)
+        path = self._store.find_blob(BlobDigest(record["sha256"])) if record else None
+        if record is None or path is None:
+            return None
+        return BuiltWheel(
+            filename=record["filename"], path=path, sha256=BlobDigest(record["sha256"]), size=record["size"]
+        )
 
     def _base(self, target: str, platform: str) -> Sequence[Tree]:
         if (target, platform) not in self._trees:
@@ -106,3 +126,15 @@ class Wheelhouse:
                 self._locate(wheel), path, wheel.sha256, wheel.size or None, name=wheel.filename
             )
         return path
+
+
+def _inputs(job: WheelJob, executable: str, trees: Sequence[Tree]) -> dict[str, Any]:
+    """Everything that decides the result of a build."""
+    return {
+        "wheel-build": 1,
+        "files": tree_digest(job.files),
+        "subdirectory": job.subdirectory,
+        "requires": sorted(wheel.sha256 for wheel in job.requires),
+        "executable": executable,
+        "trees": [tree.key for tree in trees],
+    }
