@@ -53,9 +53,15 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
     Raises:
         StoreError: the store is locked for too long, or the disk does not answer.
     """
+    from shipway.core.events import Note
+    from shipway.host.dirs import state_dir
+    from shipway.run.tops import sweep_runs
     from shipway.store.store import Store
 
     store = Store.open(emit=emit)
+    if not request.dry_run:
+        for folder in sweep_runs(state_dir()):
+            emit(Note(f"removed what a killed run had left in `{folder}`"))
     collected: Collected = store.collect(
         older_than=request.older_than, max_bytes=request.max_size, dry_run=request.dry_run
     )
