@@ -72,6 +72,7 @@ def run_mmdebstrap(suite, package_set, folder, cache):
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(folder),
         "SOURCE_DATE_EPOCH": str(EPOCH),
+        "FORCE_SOURCE_DATE": "1",
         "LC_ALL": "C.UTF-8",
         "TMPDIR": str(folder),
     }

@@ -60,9 +60,12 @@ RULES = (
     _rule(r"var/lib/(systemd|urandom)/random-seed", Treatment.REMOVE, "a secret that each machine makes for itself"),
     _rule(r"tmp/.+|var/tmp/.+", Treatment.REMOVE, "temporary"),
     _rule(r"run/(?!lock(/|\Z)).+", Treatment.REMOVE, "state of a running system"),
+    _rule(r"var/lib/texmf/web2c/((tex|luatex|luahbtex)/.*\.fmt|.*\.log)", Treatment.REMOVE,
+          "logs, and formats that hold times or random seeds; TeX makes them anew on first use"),
     _rule(r"dev/.*|proc/.*|sys/.*", Treatment.REMOVE, "mount points"),
 )
 # fmt: on
+_TEX_LISTING = "var/lib/texmf/ls-R"
 ROOT_SHADOW = frozenset({"etc/shadow", "etc/gshadow"})
 """Files whose tools copy the owner they see, which inside the sandbox is root for every file: they belong to root:shadow."""
 
@@ -78,6 +81,7 @@ def normalise(root: str, lower: Mapping[str, Entry]) -> None:
     A directory that a removal leaves empty stays, unless a rule names it. Stores of certificates get one time for all entries.
     """
     _fix_keystore(os.path.join(root, java_keystore.PATH))
+    _sort_listing(os.path.join(root, _TEX_LISTING))
     for folder, names, files in os.walk(root, topdown=False):
         links = [name for name in names if os.path.islink(os.path.join(folder, name))]
         for name in (*files, *links):
@@ -99,6 +103,22 @@ def _fix_keystore(path: str) -> None:
     if fixed is not None:
         with open(path, "wb") as stream:
             stream.write(fixed)
+
+
+def _sort_listing(path: str) -> None:
+    """Put TeX's file name database, which has the disk's own order, into the order of names; what is removed leaves it."""
+    if not os.path.isfile(path):
+        return
+    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        head, *blocks = stream.read().split("\n\n")
+    ordered = []
+    for block in filter(str.strip, blocks):
+        name, *entries = block.strip("\n").split("\n")
+        folder = f"{os.path.dirname(_TEX_LISTING)}/{name.strip('./:')}".rstrip("/")
+        kept = sorted(one for one in entries if find_rule(f"{folder}/{one}") is None)
+        ordered.append("\n".join((name, *kept)))
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        stream.write("\n\n".join((head.strip("\n"), *sorted(ordered))) + "\n")
 
 
 def _treat(full: str, root: str, lower: Mapping[str, Entry]) -> None:

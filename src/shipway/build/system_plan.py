@@ -31,6 +31,7 @@ ENV = {
     "DPKG_ADMINDIR": "/var/lib/dpkg",
     "PYTHONHASHSEED": "0",
     "PERL_HASH_SEED": "0",
+    "FORCE_SOURCE_DATE": "1",
 }
 
 

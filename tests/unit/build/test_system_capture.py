@@ -156,7 +156,7 @@ def test_every_rule_has_a_reason_and_a_case():
         "var/cache/debconf/config.dat-old etc/shadow- etc/.pwd.lock etc/machine-id var/lib/dbus/machine-id var/log/dpkg.log "
         "var/log/x/y.log var/cache/ldconfig/aux-cache var/cache/man/index.db var/cache/fontconfig/a.cache-7 "
         "var/lib/apt/lists/x etc/ssh/ssh_host_rsa_key etc/ssl/private/ssl-cert-snakeoil.key var/lib/systemd/random-seed "
-        "tmp/x run/x dev/null"
+        "tmp/x run/x dev/null var/lib/texmf/web2c/tex/tex.fmt"
     ).split()
     assert {find_rule(path) for path in cases} == set(RULES)
     assert all(rule.reason for rule in RULES)
@@ -180,3 +180,11 @@ def test_normalising_leaves_what_packages_ship(tmp_path):
     assert (tmp_path / "var/log/made").read_bytes() == b""
     assert stat.S_IMODE((tmp_path / "var/log/made").stat().st_mode) == 0o640
     assert not (tmp_path / "run/x").exists()
+
+
+def test_the_list_of_tex_files_is_sorted_without_what_is_removed(tmp_path):
+    head = "% ls-R -- filename database for kpathsea; do not change this line."
+    listed = f"{head}\n\n./web2c/tex:\ntex.log\ntex.fmt\nkeep\n\n./:\nweb2c\nls-R\n"
+    write(tmp_path / "var/lib/texmf/ls-R", listed.encode())
+    normalise(str(tmp_path), {})
+    assert (tmp_path / "var/lib/texmf/ls-R").read_text() == f"{head}\n\n./:\nls-R\nweb2c\n\n./web2c/tex:\nkeep\n"
