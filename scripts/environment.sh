@@ -24,8 +24,8 @@ as_root() {
 apt_install() {
     command -v apt-get >/dev/null 2>&1 || return 1
     # Lists may be absent (a fresh container) or old; asking again is cheap and needs no answer from anybody.
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null >/dev/null || say "note: apt-get update did not succeed"
-    as_root env DEBIAN_FRONTEND=noninteractive \
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get update -qq </dev/null >/dev/null || say "note: apt-get update did not succeed"
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
         apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
 }
 
