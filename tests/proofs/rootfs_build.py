@@ -20,6 +20,8 @@ from shipway.store.store import Store
 class Built:
     parts: list
     delta: object
+    packages: dict
+    """File name as apt has it in its download folder -> path."""
 
     @property
     def manifests(self):
@@ -83,4 +85,9 @@ def build_root(suite, names, store_path, work, *, epoch, mode="auto"):
     root = os.path.join(work, "root")
     os.makedirs(root)
     settings = SystemSettings(architecture="amd64", epoch=epoch)
-    return Built(parts, make_system(parts, settings, root, os.path.join(work, "work"), mode=mode))
+    packages = {
+        f"{deb.name}_{deb.version.replace(':', '%3a')}_{deb.architecture}.deb": store.find_blob(deb.sha256)
+        for deb in found.debs
+    }
+    delta = make_system(parts, settings, root, os.path.join(work, "work"), mode=mode)
+    return Built(parts, delta, packages)
