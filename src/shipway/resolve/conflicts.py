@@ -200,11 +200,13 @@ def _name_of(requirement: str) -> str:
 
 
 def _in_target_words(text: str, groups: Mapping[str, WheelRequest]) -> str:
+    """uv's text without its own advice, which speaks of settings that are ours to make, and with the user's names."""
     def target(match: re.Match[str]) -> str:
         request = groups.get(match[1])
         return f"target {request.target}" if request else "the project"
 
-    return re.sub(rf"{PROJECT}:([A-Za-z0-9_-]+)", target, text)
+    chain = re.split(r"\n\s*\n\s*hint:", text, maxsplit=1)[0]
+    return re.sub(rf"{PROJECT}:([A-Za-z0-9_-]+)", target, chain)
 
 
 def _lines(first: str, rest: Iterable[str]) -> str:
