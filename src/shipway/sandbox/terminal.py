@@ -22,6 +22,8 @@ def open_inside() -> int:
     fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
     slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    # Here and not by the relay alone: a command that starts faster than the relay would see a window of 0 by 0.
+    copy_size(0 if os.isatty(0) else 1, slave)
     for number in (0, 1, 2):
         os.dup2(slave, number, inheritable=True)
     if slave not in (0, 1, 2):
