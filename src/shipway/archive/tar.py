@@ -155,7 +155,7 @@ def _text(field: bytes, artifact: str) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def _extend(  # noqa: PLR0917
+def _extend(
     extended: Extended, kind: bytes, header: bytes, stream: Reader, artifact: str, limits: Limits
 ) -> None:
     """Take an `x`, `g`, `L` or `K` member into `extended`."""

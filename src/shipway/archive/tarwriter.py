@@ -195,7 +195,7 @@ def _number(records: dict[bytes, bytes], key: bytes, value: int, limit: int) -> 
     return 0
 
 
-def _block(  # noqa: PLR0917 - the fields of the format, in its order
+def _block(
     name: bytes, mode: int, uid: int, gid: int, size: int, mtime: int, kind: bytes, link: bytes, prefix: bytes
 ) -> bytes:
     block = bytearray(
