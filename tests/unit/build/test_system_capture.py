@@ -151,13 +151,30 @@ def test_a_merged_root_gives_back_what_was_changed(tmp_path, trees):
 
 
 def test_every_rule_has_a_reason_and_a_case():
-    cases = (
-        "usr/sbin/policy-rc.d var/lib/dpkg/tmp.ci/control var/lib/dpkg/status-old var/lib/dpkg/updates/0001 "
-        "var/cache/debconf/config.dat-old etc/shadow- etc/.pwd.lock etc/machine-id var/lib/dbus/machine-id var/log/dpkg.log "
-        "var/log/x/y.log var/cache/ldconfig/aux-cache var/cache/man/index.db var/cache/fontconfig/a.cache-7 "
-        "var/lib/apt/lists/x etc/ssh/ssh_host_rsa_key etc/ssl/private/ssl-cert-snakeoil.key var/lib/systemd/random-seed "
-        "tmp/x run/x dev/null var/lib/texmf/web2c/tex/tex.fmt"
-    ).split()
+    cases = [
+        "usr/sbin/policy-rc.d",
+        "var/lib/dpkg/tmp.ci/control",
+        "var/lib/dpkg/status-old",
+        "var/lib/dpkg/updates/0001",
+        "var/cache/debconf/config.dat-old",
+        "etc/shadow-",
+        "etc/.pwd.lock",
+        "etc/machine-id",
+        "var/lib/dbus/machine-id",
+        "var/log/dpkg.log",
+        "var/log/x/y.log",
+        "var/cache/ldconfig/aux-cache",
+        "var/cache/man/index.db",
+        "var/cache/fontconfig/a.cache-7",
+        "var/lib/apt/lists/x",
+        "etc/ssh/ssh_host_rsa_key",
+        "etc/ssl/private/ssl-cert-snakeoil.key",
+        "var/lib/systemd/random-seed",
+        "tmp/x",
+        "run/x",
+        "dev/null",
+        "var/lib/texmf/web2c/tex/tex.fmt",
+    ]
     assert {find_rule(path) for path in cases} == set(RULES)
     assert all(rule.reason for rule in RULES)
     for path in (
@@ -187,4 +204,6 @@ def test_the_list_of_tex_files_is_sorted_without_what_is_removed(tmp_path):
     listed = f"{head}\n\n./web2c/tex:\ntex.log\ntex.fmt\nkeep\n\n./:\nweb2c\nls-R\n"
     write(tmp_path / "var/lib/texmf/ls-R", listed.encode())
     normalise(str(tmp_path), {})
-    assert (tmp_path / "var/lib/texmf/ls-R").read_text() == f"{head}\n\n./:\nls-R\nweb2c\n\n./web2c/tex:\nkeep\n"
+    assert (
+        tmp_path / "var/lib/texmf/ls-R"
+    ).read_text() == f"{head}\n\n./:\nls-R\nweb2c\n\n./web2c/tex:\nkeep\n"
