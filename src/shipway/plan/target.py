@@ -80,7 +80,7 @@ class _Planner:
         )
 
     def _wheel(self, wheel: Wheel) -> TreeRequest:
-        inputs = {
+        inputs: dict[str, Any] = {
             "recipe": "wheel",
             "version": self.lock.recipes.wheel,
             "sha256": wheel.sha256.hex,
@@ -89,6 +89,9 @@ class _Planner:
             "python": self._python.version,
             "bytecode": self.target.bytecode,
         }
+        if self.target.bytecode:
+            # A patch release may compile the same source to other bytes.
+            inputs["interpreter"] = self._interpreter()
         return TreeRequest(
             kind=TreeKind.WHEEL,
             name=f"{wheel.name} {wheel.version}",
@@ -127,6 +130,14 @@ class _Planner:
                 return TreeRequest(kind=TreeKind.FILES, name="project files", inputs=self._files())
             case _:
                 raise KeyError(f"layer member {member!r} is in no section of the lock")
+
+    def _interpreter(self) -> str:
+        """The interpreter's own package or archive, by digest."""
+        if self._python.sha256 is not None:
+            return self._python.sha256.hex
+        wanted = (f"python{self._python.version}-minimal", f"libpython{self._python.version}-minimal")
+        chosen = [self.debs[member] for member in self.target.debs]
+        return ",".join(sorted(deb.sha256.hex for deb in chosen if deb.name in wanted))
 
     @property
     def _python(self) -> PythonLock:
