@@ -82,6 +82,11 @@ class Place:
             self.dockerd.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.dockerd.wait(20)
+        if self.dockerd is not None:
+            with open("/proc/self/mounts") as mounts:
+                left = [line.split()[1] for line in mounts if line.split()[1].startswith(self.root)]
+            for path in reversed(left):
+                subprocess.run(["umount", "-l", path], check=False)
         subprocess.run(["rm", "-rf", "--one-file-system", self.root], check=False)
 
 

@@ -37,9 +37,9 @@ def main() -> int:
 
 def _section(row: Row, place: Place) -> str:
     try:
-        timed = time_in_turn(row.make(place), row.rounds)
+        timed, left_out = time_in_turn(row.make(place), row.rounds)
     except (CommandFailed, subprocess.CalledProcessError) as error:
-        return f"## {row.about}\n\nNot measured: {str(error).splitlines()[0]}\n"
+        return f"## {row.about}\n\nNot measured:\n\n```text\n{error}\n```\n"
     ours, peers = timed[0], timed[1:]
     lines = [
         f"## {row.about}",
@@ -63,6 +63,8 @@ def _section(row: Row, place: Place) -> str:
         if name not in ("seconds", "memory") and name not in {one.name for one in peers}
     ]
     lines += [f"\nNot on this machine: {', '.join(missing)}."] if missing else []
+    for reason in left_out:
+        print(f"left out: {reason}", file=sys.stderr)
     return "\n".join(lines) + "\n"
 
 

@@ -39,18 +39,30 @@ class CommandFailed(Exception):
     """A contestant did not end with 0."""
 
 
-def time_in_turn(contestants: list[Contestant], rounds: int) -> list[Timed]:
-    """Each contestant `rounds` times, one after the other in every round."""
+def time_in_turn(contestants: list[Contestant], rounds: int) -> tuple[list[Timed], list[str]]:
+    """Each contestant `rounds` times, one after the other in every round; and why some were left out. The first must work."""
     timed = [Timed(one.name, [], 0) for one in contestants]
+    left_out: dict[str, str] = {}
     for _ in range(rounds):
         for one, result in zip(contestants, timed, strict=True):
-            for command in one.before:
-                _run(command, one)
-            started = time.perf_counter()
-            peak = _run(one.argv, one)
-            result.seconds.append(time.perf_counter() - started)
-            result.peak = max(result.peak, peak)
-    return timed
+            if one.name in left_out:
+                continue
+            try:
+                _one_round(one, result)
+            except CommandFailed as error:
+                if one is contestants[0]:
+                    raise
+                left_out[one.name] = str(error)
+    return [result for result in timed if result.name not in left_out], list(left_out.values())
+
+
+def _one_round(one: Contestant, result: Timed) -> None:
+    for command in one.before:
+        _run(command, one)
+    started = time.perf_counter()
+    peak = _run(one.argv, one)
+    result.seconds.append(time.perf_counter() - started)
+    result.peak = max(result.peak, peak)
 
 
 def _run(argv: list[str], one: Contestant) -> int:
