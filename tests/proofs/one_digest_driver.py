@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 
 import sandbox_world as world
 
-import shipway.build.artifacts as artifacts
+from shipway.build import artifacts
 from shipway.cli.main import main
 
 

@@ -200,7 +200,8 @@ def _name_of(requirement: str) -> str:
 
 
 def _in_target_words(text: str, groups: Mapping[str, WheelRequest]) -> str:
-    """uv's text without its own advice, which speaks of settings that are ours to make, and with the user's names."""
+    """The text of uv without its own advice, which speaks of settings that are ours to make, and with the user's names."""
+
     def target(match: re.Match[str]) -> str:
         request = groups.get(match[1])
         return f"target {request.target}" if request else "the project"

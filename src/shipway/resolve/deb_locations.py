@@ -22,7 +22,10 @@ def deb_locations(deb: Deb, archives: Sequence[ArchiveLock], mirrors: Mirrors) -
     """
     dates = sorted({one.date for one in archives if one.alias == deb.archive}, reverse=True)
     moments = [parse_time(date).strftime("%Y%m%dT%H%M%SZ") for date in dates]
-    roots = [*mirrors.of(deb.archive), *(url for one in moments for url in mirrors.snapshots_of(deb.archive, one))]
+    roots = [
+        *mirrors.of(deb.archive),
+        *(url for one in moments for url in mirrors.snapshots_of(deb.archive, one)),
+    ]
     if deb.archive.endswith("-security"):
         # A security update that went into a point release lies in the main archive too.
         roots += mirrors.of(deb.archive.removesuffix("-security"))

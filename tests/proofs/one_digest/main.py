@@ -1,2 +1,6 @@
-import numpy, yaml, docopt, hello
-print(hello.greet(), numpy.arange(3), docopt.__version__)
+import docopt
+import hello
+import numpy as np
+import yaml
+
+print(hello.greet(), np.arange(3), docopt.__version__, yaml.safe_load("[1]"))

@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from shipway.core.digest import BlobDigest, Digest, DiffId, canonical_json, key_of
+from shipway.core.digest import BlobDigest, DiffId, Digest, canonical_json, key_of
 from shipway.core.errors import ExitCode, SpecError, ToolError, Vanished
 from shipway.core.text import shown
 from shipway.core.units import parse_age, parse_size, render_size
@@ -20,7 +20,7 @@ GOOD = "sha256:" + "0f" * 32
         GOOD + "\n",
         GOOD + "0",
         "sha256:../../" + "0" * 58,
-        "sha256:" + "٠" * 64,
+        "sha256:" + "\u0660" * 64,
     ],
 )
 def test_what_is_no_digest_is_refused_before_it_can_be_a_path(text):

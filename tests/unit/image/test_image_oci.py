@@ -1,6 +1,6 @@
 import json
 
-from shipway.core.digest import Digest, DiffId
+from shipway.core.digest import DiffId, Digest
 from shipway.image.oci import ImageConfig, ImageLayer, render_image
 
 CONFIG = ImageConfig(

@@ -12,7 +12,9 @@ def deb(name, version):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("version", "found"), [("2.36-9+deb12u14", (2, 36)), ("2.41-12", (2, 41)), ("1:2.9-1", (2, 9))])
+@pytest.mark.parametrize(
+    ("version", "found"), [("2.36-9+deb12u14", (2, 36)), ("2.41-12", (2, 41)), ("1:2.9-1", (2, 9))]
+)
 def test_the_library_version_is_read_from_the_package(version, found):
     assert glibc_of([deb("bash", "5.2"), deb("libc6", version)]) == found
 
