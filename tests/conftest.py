@@ -10,6 +10,7 @@ import functools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,9 @@ def _lacking(item: pytest.Item) -> tuple[str, str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Whoever starts the suite in the background has it ignore Ctrl-C, and tests of interrupts would wait for ever.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Abilities are asked for before any fixture moves HOME away.
     config.stash[_REQUIRED] = {word for word in os.environ.get("SHIPWAY_REQUIRE", "").split(",") if word}
 

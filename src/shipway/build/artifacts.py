@@ -40,7 +40,9 @@ def name_of_artifact(artifact: Artifact) -> str:
 
 
 def fetch_artifacts(artifacts: Sequence[Artifact], context: BuildContext) -> Iterator[tuple[Artifact, str]]:
-    """Each of `artifacts` with the path of its verified bytes: those at hand first, the others as they arrive, big ones first.
+    """Each of `artifacts` with the path of its verified bytes: first those at hand, then as they arrive.
+
+    .debs are asked for first, and big artifacts before small ones.
 
     Raises:
         Vanished: some are offered nowhere; names all of them, after everything else was fetched.
@@ -63,7 +65,7 @@ def _fetch_missing(missing: list[Artifact], context: BuildContext) -> Iterator[t
     gone: list[str] = []
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="fetch")
     try:
-        ordered = sorted(missing, key=lambda artifact: -artifact.size)
+        ordered = sorted(missing, key=lambda artifact: (not isinstance(artifact, Deb), -artifact.size))
         running: dict[Future[str], Artifact] = {pool.submit(_fetch, one, context): one for one in ordered}
         for future in as_completed(running):
             artifact = running[future]

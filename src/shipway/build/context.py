@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shipway.lock.model import Deb, PythonLock, Source, Wheel
+from shipway.plan.model import TreeKind
 
 if TYPE_CHECKING:
     from shipway.core.digest import TreeKey
@@ -41,6 +42,12 @@ class BuildContext:
     locate: Locate
     emit: Emit
     trees: dict[TreeKey, Tree] = field(default_factory=dict)
+    _by_id: dict[str, Deb | Wheel] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._by_id = {deb.id: deb for deb in self.lock.debs} | {
+            wheel.id: wheel for wheel in self.lock.wheels
+        }
 
     @property
     def target(self) -> TargetLock:
@@ -65,4 +72,26 @@ class BuildContext:
             if other.key == request.key:
                 break
             found.append(self.trees[other.key])
+        return found
+
+    def artifact(self, request: TreeRequest) -> Artifact:
+        """What the tree of `request` is unpacked from.
+
+        Raises:
+            KeyError: the lock does not have it.
+        """
+        if request.kind == TreeKind.PYTHON and self.target.python is not None:
+            return self.target.python
+        (member,) = request.members
+        return self._by_id[member]
+
+    def wheel(self, request: TreeRequest) -> Wheel:
+        """The wheel that `request` is about.
+
+        Raises:
+            KeyError: it is about none.
+        """
+        found = self.artifact(request)
+        if not isinstance(found, Wheel):
+            raise KeyError(f"`{request.name}` is no wheel")
         return found

@@ -29,8 +29,10 @@ class Workers:
     """Some worker processes. Use as a context manager; make it before any thread."""
 
     def __init__(self, count: int | None = None) -> None:
+        self.count = count or max(2, min(_MOST, len(os.sched_getaffinity(0))))
+        """How many of them."""
         self._pool = ProcessPoolExecutor(
-            count or max(2, min(_MOST, len(os.sched_getaffinity(0)))),
+            self.count,
             mp_context=multiprocessing.get_context("fork"),
             initializer=_begin,
             initargs=(os.getpid(),),
