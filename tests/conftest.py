@@ -7,6 +7,7 @@ missing ability into a failure; CI sets it.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import sys
 import tempfile
 
 import pytest
+import uv
 
 _REAL_HOME = os.path.realpath(os.path.expanduser("~"))
 _OURS = re.compile(r"SHIPWAY_(?!REQUIRE$|TEST_)")
@@ -47,14 +49,21 @@ def _can_docker() -> str:
 
 
 def _can_network() -> str:
-    """Ask the host's own pip whether its index answers; no address is known here."""
+    """Ask the host's own pip, or uv where there is none, whether its index answers; no address is known here."""
     if os.environ.get("SHIPWAY_TEST_OFFLINE"):
         return "SHIPWAY_TEST_OFFLINE is set"
-    probe = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-cache-dir"]
     with tempfile.TemporaryDirectory() as folder:
-        command = [*probe, "--timeout", "20", "--retries", "1", "-d", folder, "iniconfig"]
+        if importlib.util.find_spec("pip"):
+            quietly = ["download", "-q", "--no-deps", "--no-cache-dir", "--timeout", "20", "--retries", "1"]
+            command = [sys.executable, "-m", "pip", *quietly, "-d", folder, "iniconfig"]
+        else:
+            command = [uv.find_uv_bin(), "pip", "compile", "-q", "--no-cache", "--system-certs", "-"]
         done = subprocess.run(
-            command, check=False, capture_output=True, env={**os.environ, "HOME": _REAL_HOME}
+            command,
+            check=False,
+            capture_output=True,
+            input=b"iniconfig\n",
+            env={**os.environ, "HOME": _REAL_HOME},
         )
     return "" if done.returncode == 0 else "the host's Python index does not answer"
 

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from shipway.host.files import remove_tree
 from shipway.run.model import Environment, Invocation, RunOptions
 
 PROGRAMS = (
@@ -95,7 +96,8 @@ class World:
         return self.uid if os.geteuid() == 0 else os.getgid()
 
     def close(self) -> None:
-        shutil.rmtree(self.place)
+        # Not shutil's: overlayfs leaves a folder that not even its owner may enter.
+        remove_tree(str(self.place))
 
     def order(
         self, *argv: str, environ: dict[str, str] | None = None, options: RunOptions | None = None, **asked

@@ -75,7 +75,7 @@ def test_owner_can_always_read_and_enter(extractor, place):
 
 
 def test_umask_does_not_matter(extractor, place):
-    old = os.umask(0o777)
+    old = os.umask(0o077)
     try:
         extractor.file("d/f", [b"x"], 0o644, 0)
         extractor.finish()
