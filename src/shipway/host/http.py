@@ -31,6 +31,7 @@ __all__ = [
     "Location",
     "NotOffered",
     "Response",
+    "TooLarge",
     "parse_location",
 ]
 
@@ -39,7 +40,14 @@ _MANY = 8
 
 
 class NotOffered(FetchError):
-    """Every location answered that it does not have it: 404 or 410, or no such file."""
+    """Nobody delivers it, and at least one location says clearly that it is gone: 404 or 410, or no such file.
+
+    A mirror that dropped a file beside a snapshot service that is out of reach is the same as two mirrors that dropped it.
+    """
+
+
+class TooLarge(FetchError):
+    """It is there, and larger than was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +91,7 @@ class _Candidate:
     tries: int = 0
     dead: bool = False
     missing: bool = False
+    large: bool = False
     mismatches: int = 0
     slow: bool = False
     wait: float = 0.0
@@ -97,7 +106,7 @@ class _Candidate:
         if not isinstance(failed, TransferFailed):
             return False
         self.reason, self.dead, self.wait = failed.reason, failed.final, failed.wait
-        self.missing, self.slow = failed.missing, failed.slow
+        self.missing, self.slow, self.large = failed.missing, failed.slow, failed.large
         return True
 
 
@@ -140,7 +149,7 @@ class Fetcher:
         bytes are fetched once more past every cache.
 
         Raises:
-            NotOffered: every location says it has no such thing.
+            NotOffered: nobody delivers it, and some location says it has no such thing.
             HashMismatch: what can be had is something else, twice.
             FetchError: anything else, with each location and reason.
             OfflineError: the network is forbidden and no `file:` location has it.
@@ -346,7 +355,7 @@ class Fetcher:
             while chunk := answer.read_some(CHUNK, decode=True):
                 total += len(chunk)
                 if total > max_size:
-                    raise TransferFailed(f"sends more than {max_size} bytes", final=True)
+                    raise TransferFailed(f"sends more than {max_size} bytes", final=True, large=True)
                 parts.append(chunk)
                 meter.count(len(chunk))
             lowered = {name.lower(): value for name, value in answer.headers.items()}
@@ -377,7 +386,9 @@ def _failure(candidates: list[_Candidate], label: str, sha256: Digest | None) ->
                 "run `shipway lock --repair` if the file was replaced there",
             ],
         )
-    if all(c.missing for c in candidates):
+    if any(c.large for c in candidates):
+        return TooLarge(f"{name} is larger than expected{tried}", hints=["look what the server sends"])
+    if any(c.missing for c in candidates):
         return NotOffered(f"{name} is not there{tried}", hints=["add a mirror or index that has it"])
     return FetchError(
         f"{name} could not be fetched{tried}",

@@ -56,6 +56,7 @@ class TransferFailed(Exception):
         final: bool = False,
         missing: bool = False,
         slow: bool = False,
+        large: bool = False,
         wait: float = 0.0,
     ) -> None:
         super().__init__(reason)
@@ -64,6 +65,8 @@ class TransferFailed(Exception):
         self.missing = missing
         self.slow = slow
         """It delivers, but not in a time that anybody would wait."""
+        self.large = large
+        """It is there, and larger than was asked for."""
         self.wait = wait
         """Seconds that the server asks to be left alone."""
 

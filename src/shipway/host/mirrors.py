@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SNAPSHOT_ID = re.compile(r"/\d{8}T\d{6}Z/?\Z")
+_OTHER_PLACES = re.compile(r"//(?:ports|extras)\.")
+"""Places in the templates that have other architectures or other packages."""
 _SNAPSHOT_MARK = "@SNAPSHOTID@"
 _TEMPLATES = "/usr/share/python-apt/templates"
 _DEBOOTSTRAP = "/usr/share/debootstrap/scripts"
@@ -109,8 +111,10 @@ def read_mirrors(
         _add_source(source, urls, snapshots)
     directives = read_apt_directives(os.path.join(root, "etc/apt"))
     _add_snapshot_directives(directives, snapshots)
-    _add_templates(os.path.join(root, _TEMPLATES.lstrip("/")), urls)
-    _add_debootstrap(os.path.join(root, _DEBOOTSTRAP.lstrip("/")), urls)
+    last_resort: dict[str, list[str]] = {}
+    _add_templates(os.path.join(root, _TEMPLATES.lstrip("/")), last_resort)
+    _add_debootstrap(os.path.join(root, _DEBOOTSTRAP.lstrip("/")), last_resort)
+    urls = last_resort | urls
     return Mirrors(
         urls={alias: tuple(dict.fromkeys(found)) for alias, found in urls.items()},
         snapshots={alias: tuple(dict.fromkeys(found)) for alias, found in snapshots.items()},
@@ -240,6 +244,7 @@ def _add_templates(folder: str, urls: dict[str, list[str]]) -> None:
             if (
                 suite
                 and base
+                and not _OTHER_PLACES.search(base[1])
                 and suite[1] in ("{series}", "{series}-security")
                 and "\nComponent: main" in block
             ):

@@ -171,6 +171,6 @@ def read_local_document(url: str, max_size: int) -> tuple[bytes, str, str]:
             error.strerror or "unreadable", final=True, missing=error.errno == errno.ENOENT
         ) from error
     if len(body) > max_size:
-        raise TransferFailed(f"holds more than {max_size} bytes", final=True)
+        raise TransferFailed(f"holds more than {max_size} bytes", final=True, large=True)
     kind = "text/html" if path.endswith((".html", ".htm")) else ""
     return body, url, kind

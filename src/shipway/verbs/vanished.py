@@ -55,18 +55,23 @@ def find_vanished(project: Project, lock: Lock, store: Store, task: Task) -> fro
 
 
 def is_offered(places: Iterable[Location], fetcher: Fetcher) -> bool:
-    """Whether some place has something at its address. Only a clear "no" counts as one; one byte is asked for."""
-    from shipway.host.http import NotOffered
+    """Whether some place may have it. A clear "no" from one and no "yes" from any means no; one byte is asked for."""
+    from shipway.host.http import NotOffered, TooLarge
 
+    asked = refused = 0
     for place in places:
+        asked += 1
         try:
             fetcher.get(place, headers={"Range": "bytes=0-0"}, max_size=1)
+        except TooLarge:
+            return True
         except NotOffered:
+            refused += 1
             continue
         except FetchError:
-            return True  # more than one byte, or trouble that says nothing about the file
+            continue  # trouble that says nothing about the file
         return True
-    return False
+    return asked > 0 and refused == 0
 
 
 def _artifacts(lock: Lock) -> list[Deb | Wheel | Source]:

@@ -6,7 +6,7 @@ import pytest
 
 from shipway.core.errors import ExitCode, FetchError, ToolError
 from shipway.core.events import silent
-from shipway.host.http import NotOffered
+from shipway.host.http import NotOffered, TooLarge
 from shipway.host.location import Location
 from shipway.run.model import Limits, Mount, Network
 from shipway.verbs.project import read_project
@@ -79,9 +79,11 @@ class Places:
 HERE = [Location("https://a.invalid/x"), Location("https://b.invalid/x")]
 
 
-def test_only_a_clear_no_from_everybody_means_vanished():
+def test_a_clear_no_and_no_yes_means_vanished():
     no = NotOffered("404")
     assert not is_offered(HERE, Places(no, no))
     assert is_offered(HERE, Places(no, None))
-    assert is_offered(HERE, Places(FetchError("sends more than 1 bytes")))
+    assert is_offered(HERE, Places(no, TooLarge("sends more than 1 bytes")))
+    assert not is_offered(HERE, Places(FetchError("the host name is not known"), no))
+    assert is_offered(HERE, Places(FetchError("time-out"), FetchError("time-out")))
     assert not is_offered([], Places())
