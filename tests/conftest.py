@@ -68,6 +68,10 @@ def _can_network() -> str:
     return "" if done.returncode == 0 else "the host's Python index does not answer"
 
 
+# What shipway brings itself lies beside the interpreter that runs this.
+_TOOL_PATH = os.pathsep.join(
+    [os.path.dirname(sys.executable), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]
+)
 _ABILITIES = {
     "needs_root": _can_root,
     "needs_userns": _can_userns,
@@ -102,7 +106,7 @@ def _lacking(item: pytest.Item) -> tuple[str, str]:
             return marker.removeprefix("needs_"), why
     for mark in item.iter_markers("needs_tool"):
         for tool in mark.args:
-            if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
+            if shutil.which(tool, path=_TOOL_PATH) is None:
                 return "tool", f"`{tool}` is not installed"
     return "", ""
 
@@ -125,9 +129,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     quick = [name for name in _ABILITIES if name != "needs_network"]
     can = [name.removeprefix("needs_") for name in quick if not _lack(name)]
     cannot = [f"{name.removeprefix('needs_')} ({_lack(name)})" for name in quick if _lack(name)]
-    tools = [
-        tool for tool in _TOOLS if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    ]
+    tools = [tool for tool in _TOOLS if shutil.which(tool, path=_TOOL_PATH)]
     missing = [tool for tool in _TOOLS if tool not in tools]
     required = ", ".join(sorted(config.stash[_REQUIRED])) or "nothing"
     return [

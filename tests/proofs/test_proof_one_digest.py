@@ -16,7 +16,7 @@ import pytest
 
 HERE = Path(__file__).parent
 PLAIN = 61234
-WITH_SUBUID = "shipway-proof"
+WITH_SUBUID = f"shipway-{os.getpid()}"
 
 
 @dataclass(frozen=True)
