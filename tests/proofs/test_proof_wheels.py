@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+from uv import find_uv_bin
 
 from shipway.build.wheel_tree import compile_here, unpack_wheel
 from shipway.core.events import silent
@@ -100,6 +101,8 @@ def once(path: str, make) -> str:
 
 def run(*argv: str, **env: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PIP_FIND_LINKS"} | env
+    if argv[0] == "uv":
+        argv = (find_uv_bin(), *argv[1:])
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{argv}:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return done.stdout
