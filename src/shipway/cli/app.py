@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -56,6 +57,8 @@ def execute(words: Sequence[str]) -> int:
 def _answer(arguments: Arguments, settings: Settings, console: Console) -> int:
     if arguments.verb is None or arguments.flag("help"):
         return _without_work(arguments, console)
+    if arguments.verb.name not in ("run", "shell"):
+        gc.enable()
     from shipway.cli.commands import COMMANDS, Call
 
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -6,6 +6,7 @@ and what it imports at the top stay small for that way.
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -150,6 +151,7 @@ def _context(store: Store, task: Task) -> str:
 
 def _prepare(task: Task, *, dry_run: bool) -> Environment | None:
     """The environment, built if need be; None when it would have to be and must not."""
+    gc.enable()  # a build is long, and the process began without
     from shipway.verbs.build import keep
     from shipway.verbs.history import remember_build
     from shipway.verbs.prepare import build_planned, plan_project
