@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shipway.core.events import Note
 from shipway.verbs.history import remember_build
 from shipway.verbs.prepare import build_planned, plan_project
 
@@ -49,6 +50,11 @@ def run_build(task: Task, *, dry_run: bool = False) -> BuildResult:
         return _would_build(planned)
     prepared = build_planned(planned, task)
     planned = prepared.planned
+    if prepared.built:
+        from shipway.build.clashes import describe_clashes
+
+        for sentence in describe_clashes(planned.requests, prepared.trees):
+            task.emit(Note(sentence, "warning"))
     image = make_image(planned, prepared.trees, task.emit)
     keep(prepared)
     remember_build(planned.project.folder, planned)
