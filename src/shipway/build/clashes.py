@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shipway.core.overlay import find_clashes
+from shipway.core.manifest import DIRECTORY, unquote_path
 from shipway.core.text import shown
 from shipway.plan.model import TreeKind
 
@@ -27,9 +27,17 @@ def describe_clashes(requests: Sequence[TreeRequest], trees: Sequence[Tree]) -> 
     wheels = [
         (one.name, tree) for one, tree in zip(requests, trees, strict=True) if one.kind == TreeKind.WHEEL
     ]
+    seen: dict[str, tuple[str, str]] = {}
     pairs: dict[tuple[str, str], list[str]] = {}
-    for clash in find_clashes(tree.manifest() for _, tree in wheels):
-        pairs.setdefault((wheels[clash.lower][0], wheels[clash.upper][0]), []).append(clash.path)
+    for name, tree in wheels:
+        # By lines and not by entries: an environment has tens of thousands of them, and hardly any is met twice.
+        for line in tree.manifest_text().decode("ascii").splitlines()[1:]:
+            kind, *_, subject, path, _xattrs = line.split("\t")
+            if kind != DIRECTORY:
+                other, content = seen.setdefault(path, (name, subject))
+                if content != subject:
+                    pairs.setdefault((other, name), []).append(unquote_path(path))
+                    seen[path] = (name, subject)
     return tuple(_sentence(lower, upper, paths) for (lower, upper), paths in sorted(pairs.items()))
 
 

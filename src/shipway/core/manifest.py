@@ -109,7 +109,8 @@ def _quote(text: str) -> str:
     return quote_from_bytes(raw, safe=_SAFE)
 
 
-def _unquote(text: str) -> str:
+def unquote_path(text: str) -> str:
+    """The path or target that stands as `text` in a manifest."""
     return unquote_to_bytes(text).decode("utf-8", "surrogateescape") if "%" in text else text
 
 
@@ -124,7 +125,7 @@ def _entry(line: str) -> Entry:
     kind, mode, uid, gid, mtime, size, subject, path, xattrs = line.split("\t")
     is_file = kind == FILE
     return Entry(
-        _unquote(path),
+        unquote_path(path),
         kind,
         int(mode, 8),
         int(uid),
@@ -132,11 +133,11 @@ def _entry(line: str) -> Entry:
         int(mtime),
         int(size),
         subject if is_file else "",
-        "" if is_file or subject == "-" else _unquote(subject),
+        "" if is_file or subject == "-" else unquote_path(subject),
         () if xattrs == "-" else tuple(_xattr(pair) for pair in xattrs.split(",")),
     )
 
 
 def _xattr(pair: str) -> tuple[str, bytes]:
     name, _, value = pair.partition("=")
-    return _unquote(name), bytes.fromhex(value)
+    return unquote_path(name), bytes.fromhex(value)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, WHITEOUT, Entry, Manifest, path_bytes
+from shipway.core.manifest import DIRECTORY, WHITEOUT, Entry, Manifest, path_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 class Placed(NamedTuple):
@@ -20,14 +20,6 @@ class Placed(NamedTuple):
     entry: Entry
     tree: int
     """Position of its tree in the stack, 0 at the bottom."""
-
-
-class Clash(NamedTuple):
-    """One path that two trees fill differently."""
-
-    path: str
-    lower: int
-    upper: int
 
 
 def stack(manifests: Sequence[Manifest], *, keep_whiteouts: bool = False) -> list[Placed]:
@@ -46,28 +38,6 @@ def stack(manifests: Sequence[Manifest], *, keep_whiteouts: bool = False) -> lis
             else:
                 seen[entry.path] = Placed(entry, number)
     return sorted(seen.values(), key=lambda placed: path_bytes(placed.entry.path))
-
-
-def find_clashes(manifests: Iterable[Manifest]) -> list[Clash]:
-    """Paths that a later tree fills with another content or kind than an earlier one; directories merge and never clash."""
-    seen: dict[str, tuple[Entry, int]] = {}
-    clashes = []
-    for number, manifest in enumerate(manifests):
-        for entry in manifest.entries:
-            below = seen.get(entry.path)
-            if below is not None and _differs(below[0], entry):
-                clashes.append(Clash(entry.path, below[1], number))
-            if entry.kind == DIRECTORY or below is None or _differs(below[0], entry):
-                seen[entry.path] = (entry, number)
-    return clashes
-
-
-def _differs(one: Entry, other: Entry) -> bool:
-    if one.kind != other.kind:
-        return True
-    if one.kind == FILE:
-        return one.digest != other.digest
-    return one.kind == SYMLINK and one.target != other.target
 
 
 def _drop_below(seen: dict[str, Placed], path: str) -> None:

@@ -1,5 +1,5 @@
 from shipway.build.clashes import describe_clashes
-from shipway.core.manifest import FILE, Entry, Manifest
+from shipway.core.manifest import DIRECTORY, FILE, Entry, Manifest
 from shipway.plan.model import TreeKind, TreeRequest
 
 
@@ -7,10 +7,13 @@ class Made:
     """A tree that has nothing but a manifest."""
 
     def __init__(self, **files):
-        self._manifest = Manifest(Entry(name, FILE, 0o644, digest=content) for name, content in files.items())
+        self._manifest = Manifest(
+            Entry(name, FILE, 0o644, digest=content) if content else Entry(name, DIRECTORY, 0o755)
+            for name, content in files.items()
+        )
 
-    def manifest(self):
-        return self._manifest
+    def manifest_text(self):
+        return self._manifest.render()
 
 
 def wheel(name, kind=TreeKind.WHEEL):
@@ -26,6 +29,7 @@ def test_two_wheels_that_differ_in_a_path_are_named_with_the_winner():
 
 def test_equal_contents_and_other_kinds_of_trees_are_no_clash():
     assert describe_clashes([wheel("a 1"), wheel("b 2")], [Made(x="1"), Made(x="1")]) == ()
+    assert describe_clashes([wheel("a 1"), wheel("b 2")], [Made(d=""), Made(d="")]) == ()
     assert describe_clashes([wheel("deb", TreeKind.DEB), wheel("b 2")], [Made(x="1"), Made(x="2")]) == ()
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, WHITEOUT, Entry, Manifest, parse_manifest
-from shipway.core.overlay import find_clashes, stack
+from shipway.core.overlay import stack
 
 names = st.binary(min_size=1, max_size=20).filter(lambda raw: b"/" not in raw and b"\0" not in raw)
 paths = st.lists(names, min_size=1, max_size=4).map(
@@ -105,10 +105,3 @@ def test_a_whiteout_removes_a_whole_directory_and_stays_in_a_layer():
 
 def test_what_comes_back_after_a_whiteout_is_only_what_came_back():
     assert seen(tree(a="d", a__x="1"), tree(a="w"), tree(a="d", a__y="3")) == {"a": 2, "a/y": 2}
-
-
-def test_clashes_are_different_contents_only():
-    clashes = find_clashes(
-        [tree(a="d", a__x="1", b=">q"), tree(a="d", a__x="1", b=">r"), tree(a="d", a__x="2")]
-    )
-    assert [(clash.path, clash.lower, clash.upper) for clash in clashes] == [("b", 0, 1), ("a/x", 0, 2)]
