@@ -57,6 +57,12 @@ class Staged:
             self._fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
         return self._fd
 
+    def drop_scratch(self) -> None:
+        """Remove what lies beside `root`: whoever makes a tree may use the place for what must vanish."""
+        for name in os.listdir(self.path):
+            if name != "root":
+                files.remove_tree(f"{self.path}/{name}")
+
     def close(self) -> None:
         """Close the descriptor, if one was opened."""
         fd, self._fd = self._fd, -1

@@ -399,3 +399,14 @@ def test_a_sweeper_that_comes_before_the_lock_is_noticed(store, monkeypatch):
         add_sample(tx, 1)
         tx.commit()
     assert store.find_tree(key(1))
+
+
+def test_a_tree_keeps_nothing_of_the_place_it_was_made_in(store):
+    with store.transaction() as tx:
+        staged = tx.stage("sample")
+        manifest = write_tree(staged.root, content_of(1))
+        os.makedirs(f"{staged.path}/work/overlay/work", 0o700)
+        os.chmod(f"{staged.path}/work/overlay/work", 0)  # as overlayfs leaves it
+        tx.add_tree(inputs_of(1), staged, manifest)
+        tx.commit()
+    assert sorted(os.listdir(store.find_tree(key(1)).path)) == ["manifest", "root"]
