@@ -178,6 +178,7 @@ class Transaction:
         return found
 
     def _add(self, key: TreeKey, name: str, staged: Staged, manifest: bytes, record_text: bytes) -> Tree:
+        staged.drop_scratch()
         record = f"{self.path}/record-{key.hex}"
         files.step("add-tree:manifest")
         files.write_file(staged.path + "/manifest", manifest, 0o444)
