@@ -13,6 +13,7 @@ from shipway.core.errors import SandboxError
 from shipway.core.events import Emit, Note, silent
 from shipway.host import files
 from shipway.sandbox import Dev, Op, Overlay, Proc, Request, SandboxFailure, choose_mode, run_captured
+from shipway.sandbox.model import PROOT
 from shipway.sandbox.probe import probe
 
 if TYPE_CHECKING:
@@ -99,12 +100,18 @@ def run_over(
 
 
 def recorded_by(done: Captured) -> Recorded:
-    """What the sandbox wrote down, by relative path."""
+    """What the sandbox wrote down, by relative path.
+
+    Under PRoot `stat` shows the caller as the owner of what root owns elsewhere, so a tool that copies owners asks for the
+    caller's ids where it would ask for root's.
+    """
+    mine = (os.geteuid(), os.getegid()) if done.result.mode == PROOT else (0, 0)
     owners: dict[str, tuple[int, int]] = {}
     for one in done.result.ownership:
         path = one.path.lstrip("/")
         old = owners.get(path, (-1, -1))
-        owners[path] = (old[0] if one.uid < 0 else one.uid, old[1] if one.gid < 0 else one.gid)
+        uid, gid = (0 if new == own else new for new, own in zip((one.uid, one.gid), mine, strict=True))
+        owners[path] = (old[0] if uid < 0 else uid, old[1] if gid < 0 else gid)
     xattrs: dict[str, tuple[tuple[str, bytes], ...]] = {}
     for attribute in done.result.xattrs:
         path = attribute.path.lstrip("/")
