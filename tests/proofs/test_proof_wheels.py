@@ -25,7 +25,13 @@ from uv import find_uv_bin
 from shipway.build.wheel_tree import compile_here, unpack_wheel
 from shipway.core.events import silent
 
-pytestmark = [pytest.mark.needs_network, pytest.mark.needs_tool("uv"), pytest.mark.slow]
+# One worker: the tests share their downloads.
+pytestmark = [
+    pytest.mark.needs_network,
+    pytest.mark.needs_tool("uv"),
+    pytest.mark.slow,
+    pytest.mark.xdist_group("proof-wheels"),
+]
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PACKAGES = """
