@@ -57,6 +57,8 @@ class Place:
         program = shutil.which("docker", path="/usr/bin:" + os.environ["PATH"])
         if program is None:
             return None
+        if self.dockerd is not None:
+            return [program, "-H", f"unix://{self.file('docker.sock')}"]
         if _answers([program]):
             return [program]
         daemon = shutil.which("dockerd", path=os.environ["PATH"] + ":/usr/sbin:/sbin")

@@ -12,7 +12,7 @@ from shipway.host.http import NotOffered
 from shipway.lock.model import Deb, PythonLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from shipway.build.context import Artifact, BuildContext
 
@@ -39,7 +39,7 @@ def name_of_artifact(artifact: Artifact) -> str:
     return artifact.filename or artifact.id
 
 
-def fetch_artifacts(artifacts: Sequence[Artifact], context: BuildContext) -> Iterator[tuple[Artifact, str]]:
+def fetch_artifacts(artifacts: Sequence[Artifact], context: BuildContext) -> Generator[tuple[Artifact, str]]:
     """Each of `artifacts` with the path of its verified bytes: first those at hand, then as they arrive.
 
     .debs are asked for first, and big artifacts before small ones.
@@ -61,7 +61,7 @@ def fetch_artifacts(artifacts: Sequence[Artifact], context: BuildContext) -> Ite
         context.emit(Ended(PHASE))
 
 
-def _fetch_missing(missing: list[Artifact], context: BuildContext) -> Iterator[tuple[Artifact, str]]:
+def _fetch_missing(missing: list[Artifact], context: BuildContext) -> Generator[tuple[Artifact, str]]:
     gone: list[str] = []
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="fetch")
     try:

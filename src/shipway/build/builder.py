@@ -7,7 +7,7 @@ was finished, so nothing is done twice.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.build.context import Artifact, BuildContext, Locate
 from shipway.build.making import Making
@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 _FROM_ARTIFACT = (TreeKind.DEB, TreeKind.WHEEL, TreeKind.PYTHON)
 
 
+class Built(NamedTuple):
+    """What a build gave."""
+
+    trees: list[Tree]
+    """In the order that they were asked for."""
+    made: int
+    """How many of them this build made; another one may have been faster."""
+
+
 def find_trees(store: Store, requests: Sequence[TreeRequest]) -> list[Tree] | None:
     """The trees of `requests`, bottom first, if the store has them all; the way of a run that has nothing to build."""
     found = find_all(store, [request.key for request in requests])
@@ -48,7 +57,7 @@ def build_trees(
     locate: Locate,
     project: str,
     emit: Emit,
-) -> list[Tree]:
+) -> Built:
     """The trees of `requests` (some of the plan's, bottom first), made where they are missing.
 
     Two builds of one plan at once make each tree once: the second waits and finds it.
@@ -74,8 +83,8 @@ def build_trees(
         # One flight for the whole plan: its own key, which no tree has.
         flight = key_of({"build": 1, "trees": [request.key for request in requests]})
         with tx.single_flight(flight), _committing_what_is_done(context):
-            _make_missing(requests, context, workers)
-        return [context.trees[request.key] for request in requests]
+            made = _make_missing(requests, context, workers)
+        return Built([context.trees[request.key] for request in requests], made)
 
 
 @contextlib.contextmanager
@@ -90,15 +99,17 @@ def _committing_what_is_done(context: BuildContext) -> Iterator[None]:
     context.tx.commit()
 
 
-def _make_missing(requests: Sequence[TreeRequest], context: BuildContext, workers: Workers) -> None:
+def _make_missing(requests: Sequence[TreeRequest], context: BuildContext, workers: Workers) -> int:
+    """Make what is missing; how many trees that were."""
     missing = [request for request in requests if context.find(request) is None]
     if not missing:
-        return
+        return 0
     early = [request for request in missing if _is_made_by_workers(request, context)]
     late = [request for request in missing if request not in early]
     Making(context, workers).run(early, _extra_artifacts(missing, context))
     for request in late:
         context.trees[request.key] = make_late_tree(request, context)
+    return len(missing)
 
 
 def _is_made_by_workers(request: TreeRequest, context: BuildContext) -> bool:

@@ -6,6 +6,7 @@ Within a kind the biggest go first, so that the last worker is not alone with on
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -59,15 +60,35 @@ class Making:
             if request.kind == TreeKind.DEB:
                 self._needs.add(request.key)
         self._context.emit(Began(PHASE, items=len(requests)))
-        for artifact, path in fetch_artifacts(list(artifacts.values()), self._context):
-            self._needs.discard(digest_of_artifact(artifact))
-            for request in wanted.get(digest_of_artifact(artifact), ()):
-                rank = (request.kind != TreeKind.DEB, -artifact.size, next(self._numbers))
-                heapq.heappush(self._waiting, (*rank, request, path))
-            self._advance(block=False)
-        while self._running or self._waiting or self._system:
-            self._advance(block=True)
+        try:
+            # Closed by name: an error's traceback would keep the downloads going until somebody forgets it.
+            with contextlib.closing(fetch_artifacts(list(artifacts.values()), self._context)) as arriving:
+                for artifact, path in arriving:
+                    self._needs.discard(digest_of_artifact(artifact))
+                    for request in wanted.get(digest_of_artifact(artifact), ()):
+                        rank = (request.kind != TreeKind.DEB, -artifact.size, next(self._numbers))
+                        heapq.heappush(self._waiting, (*rank, request, path))
+                    self._advance(block=False)
+            while self._running or self._waiting or self._system:
+                self._advance(block=True)
+        except Exception:
+            self._settle()
+            raise
+        except BaseException:
+            # Whoever presses Ctrl-C does not want to wait for a job of half a minute.
+            self._workers.kill()
+            raise
         self._context.emit(Ended(PHASE))
+
+    def _settle(self) -> None:
+        """Something failed: let the workers finish what they write, and keep it. No job may outlive the staging folder."""
+        for future in list(self._running):
+            if future.cancel():
+                del self._running[future]
+        wait(self._running)
+        for future in list(self._running):
+            with contextlib.suppress(Exception):  # the first failure is what the user must hear
+                self._take(future)
 
     def _advance(self, *, block: bool) -> None:
         """Take what is done, then keep every worker busy with one job in reserve."""

@@ -31,7 +31,8 @@ from shipway.sources.trees import read_folder, read_sdist, tree_digest
 from shipway.sources.values import LINK, SourceFile
 
 if TYPE_CHECKING:
-    from shipway.build.context import BuildContext
+    from shipway.build.context import BuildContext, Locate
+    from shipway.host.http import Fetcher
     from shipway.lock.model import Source, Wheel
     from shipway.store.tree import Tree
 
@@ -189,7 +190,16 @@ def build_wheel(source: Source, context: BuildContext) -> tuple[str, BlobDigest]
     place = context.tx.stage("wheel")
     context.emit(Note(f"{label} is built in the sandbox"))
     with tempfile.TemporaryDirectory(dir=place.path) as scratch:
-        wheels = [_bring(by_id[name], context, scratch) for name in source.build_requires]
+        wheels = [
+            bring_wheel(
+                by_id[name],
+                scratch,
+                known=context.tx.find_blob(by_id[name].sha256),
+                fetcher=context.fetcher,
+                locate=context.locate,
+            )
+            for name in source.build_requires
+        ]
         built = build_in(
             trees,
             python.executable if python else "/usr/bin/python3",
@@ -210,16 +220,17 @@ def build_wheel(source: Source, context: BuildContext) -> tuple[str, BlobDigest]
     return path, built.sha256
 
 
-def _bring(wheel: Wheel, context: BuildContext, folder: str) -> str:
-    """The file of a build requirement, under its own name."""
+def bring_wheel(wheel: Wheel, folder: str, *, known: str | None, fetcher: Fetcher, locate: Locate) -> str:
+    """The file of a build requirement in `folder`, under its own name. `known`: where the store has it, if it does.
+
+    Raises:
+        FetchError, HashMismatch, OfflineError: it cannot be had.
+    """
     path = os.path.join(folder, wheel.filename)
-    known = context.tx.find_blob(wheel.sha256)
     if known is not None:
         os.symlink(known, path)
     else:
-        context.fetcher.fetch(
-            context.locate(wheel), path, wheel.sha256, wheel.size or None, name=wheel.filename
-        )
+        fetcher.fetch(locate(wheel), path, wheel.sha256, wheel.size or None, name=wheel.filename)
     return path
 
 

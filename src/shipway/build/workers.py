@@ -31,6 +31,7 @@ class Workers:
     def __init__(self, count: int | None = None) -> None:
         self.count = count or max(2, min(_MOST, len(os.sched_getaffinity(0))))
         """How many of them."""
+        others = multiprocessing.active_children()
         self._pool = ProcessPoolExecutor(
             self.count,
             mp_context=multiprocessing.get_context("fork"),
@@ -39,12 +40,19 @@ class Workers:
         )
         # The first call forks all workers; later ones would fork a process that has threads.
         self._pool.submit(os.getpid).result()
+        self._processes = [one for one in multiprocessing.active_children() if one not in others]
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def kill(self) -> None:
+        """End all of them, whatever they do, and wait until they are gone."""
+        for process in self._processes:
+            process.kill()
+            process.join()
 
     def submit(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
         """Have `function` (a module's own, with arguments that can be pickled) called by some worker."""

@@ -16,7 +16,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from shipway.core.digest import BlobDigest, TreeId, TreeKey, canonical_json
-from shipway.core.errors import StoreError
+from shipway.core.errors import StoreError, ToolError
 from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.host import files
@@ -104,8 +104,13 @@ class Transaction:
         area, self._area = self._area, None
         try:
             if area is not None:
-                with files.translating_disk_errors(f"clean up in the store `{self._store.path}`"):
-                    area.close()
+                try:
+                    with files.translating_disk_errors(f"clean up in the store `{self._store.path}`"):
+                        area.close()
+                except ToolError:
+                    # What failed first is what the user must hear; the next transaction sweeps what stayed.
+                    if value is None:
+                        raise
         finally:
             self._release_flights()
             self._shared.release()

@@ -151,10 +151,9 @@ def _build_once(planned: Planned, task: Task) -> Prepared:
     from shipway.verbs.locate import open_locate
     from shipway.verbs.workshop import open_fetcher
 
-    missing = sum(planned.store.find_tree(request.key) is None for request in planned.requests)
     fetcher = open_fetcher(task)
     locate = open_locate(planned.project, planned.lock, planned.store, fetcher)
-    trees = build_trees(
+    built = build_trees(
         planned.plan,
         planned.requests,
         lock=planned.lock,
@@ -164,4 +163,4 @@ def _build_once(planned: Planned, task: Task) -> Prepared:
         project=planned.project.folder,
         emit=task.emit,
     )
-    return Prepared(planned=planned, trees=tuple(trees), built=missing)
+    return Prepared(planned=planned, trees=tuple(built.trees), built=built.made)

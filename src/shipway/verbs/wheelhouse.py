@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from shipway.build.builder import build_trees
-from shipway.build.wheel_build import build_in
+from shipway.build.wheel_build import bring_wheel, build_in
 from shipway.core.digest import BlobDigest, key_of
 from shipway.core.errors import BuildError
 from shipway.plan.model import TreeKind
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from shipway.build.context import Locate
     from shipway.core.events import Emit
     from shipway.host.http import Fetcher
-    from shipway.lock.model import Lock, Wheel
+    from shipway.lock.model import Lock
     from shipway.resolve.wheel_builder import WheelJob
     from shipway.store.store import Store
     from shipway.store.tree import Tree
@@ -70,7 +69,16 @@ class Wheelhouse:
                 trees,
                 python.executable,
                 job.files,
-                [self._bring(wheel, scratch) for wheel in job.requires],
+                [
+                    bring_wheel(
+                        wheel,
+                        scratch,
+                        known=self._store.find_blob(wheel.sha256),
+                        fetcher=self._fetcher,
+                        locate=self._locate,
+                    )
+                    for wheel in job.requires
+                ],
                 label=f"`{job.name} {job.version}`" if job.version else f"`{job.name}`",
                 scratch=scratch,
                 subdirectory=job.subdirectory,
@@ -112,20 +120,8 @@ class Wheelhouse:
                 locate=self._locate,
                 project=self._project,
                 emit=self._emit,
-            )
+            ).trees
         return self._trees[target, platform]
-
-    def _bring(self, wheel: Wheel, folder: str) -> str:
-        """The file of a build requirement, under its own name."""
-        path = os.path.join(folder, wheel.filename)
-        known = self._store.find_blob(wheel.sha256)
-        if known is not None:
-            os.symlink(known, path)
-        else:
-            self._fetcher.fetch(
-                self._locate(wheel), path, wheel.sha256, wheel.size or None, name=wheel.filename
-            )
-        return path
 
 
 def _inputs(job: WheelJob, executable: str, trees: Sequence[Tree]) -> dict[str, Any]:
