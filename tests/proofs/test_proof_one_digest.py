@@ -129,7 +129,6 @@ def first(places):
 @pytest.mark.needs_network
 @pytest.mark.needs_tool("proot", "newuidmap", "faketime")
 @pytest.mark.slow
-@pytest.mark.xdist_group("one-digest")
 @pytest.mark.parametrize("name", WAYS)
 def test_one_lock_one_digest(name, first, places, account):
     way = WAYS[name]

@@ -2,15 +2,18 @@
 
 Forty of the most used packages and everything they need are downloaded once (kept below `SHIPWAY_TEST_CACHE`), installed by
 `uv pip install` and `pip install`, and unpacked by us at the same kind of prefix. Whatever differs must be on the list
-`REVIEWED`, which has a reason for each kind of difference.
+`REVIEWED`, which has a reason for each kind of difference. Then the same packages are locked and built as a project, and in
+its container `pip check` is content, everything imports, and entry points start.
 """
 
 from __future__ import annotations
 
 import csv
+import fcntl
 import filecmp
 import glob
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -25,17 +28,7 @@ from uv import find_uv_bin
 from shipway.build.wheel_tree import compile_here, unpack_wheel
 from shipway.core.events import silent
 
-# One worker: the tests share their downloads.
-pytestmark = [
-    pytest.mark.needs_network,
-    pytest.mark.needs_tool("uv"),
-    pytest.mark.slow,
-    pytest.mark.xdist_group("proof-wheels"),
-    pytest.mark.skipif(
-        not os.environ.get("SHIPWAY_TEST_PROOF_WHEELS"),
-        reason="195 wheels are downloaded and installed four times: set SHIPWAY_TEST_PROOF_WHEELS=1",
-    ),
-]
+pytestmark = [pytest.mark.needs_network, pytest.mark.needs_tool("uv"), pytest.mark.slow]
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PACKAGES = """
@@ -100,12 +93,14 @@ def cache(request) -> str:
 
 
 def once(path: str, make) -> str:
-    """`path`, made by `make(temporary)` unless it is there; complete or absent."""
-    if not os.path.exists(path):
-        temporary = f"{path}.{os.getpid()}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        make(temporary)
-        os.rename(temporary, path)
+    """`path`, made by `make(temporary)` unless it is there; complete or absent. Other test processes wait."""
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            temporary = f"{path}.new"
+            shutil.rmtree(temporary, ignore_errors=True)
+            make(temporary)
+            os.rename(temporary, path)
     return path
 
 
@@ -160,8 +155,9 @@ def installed(cache: str, tool: str, *, bytecode: bool) -> tuple[str, dict[str, 
     common = ["install", "-q", "--no-index", "--no-deps", "--find-links", folder]
     if tool == "uv":
         extra = ["--compile-bytecode"] if bytecode else []
-        own_cache = os.path.join(cache, "uv-cache")
+        own_cache = f"{path}-cache"
         run("uv", "pip", *common, "--python", python, *extra, *wanted, UV_CACHE_DIR=own_cache)
+        shutil.rmtree(own_cache)
     else:
         extra = "--compile" if bytecode else "--no-compile"
         run(sys.executable, "-m", "pip", f"--python={path}", *common, extra, *wanted)
@@ -314,20 +310,37 @@ def test_equal_path_by_path(cache, bytecode):
         theirs = installed(cache, tool, bytecode=bytecode)
         found += [f"{tool}: {line}" for line in differences(mine, theirs)]
         shutil.rmtree(theirs[0])
-    shutil.rmtree(mine[0])
     # Only the downloads are worth their place between runs.
-    shutil.rmtree(os.path.join(cache, "uv-cache"), ignore_errors=True)
+    shutil.rmtree(mine[0])
     assert not found, f"{len(found)} differences:\n" + "\n".join(found[:60])
 
 
-def test_it_works(cache):
+INSIDE = """
+import json, subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
+
+def start(words):
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return [] if done.returncode == 0 else [[words, done.stdout[-1000:] + done.stderr[-2000:]]]
+
+with ThreadPoolExecutor(2) as pool:
+    print(json.dumps(sum(pool.map(start, json.load(open("commands.json"))), [])))
+"""
+
+
+@pytest.mark.needs_userns
+def test_it_works_in_its_container(tmp_path):
     """`pip check` is content, everything imports, and entry points start."""
-    root, _ = ours(cache, bytecode=True)
-    python = os.path.join(root, "bin/python")
-    run("uv", "pip", "check", "--python", python)
-    run(sys.executable, "-m", "pip", f"--python={root}", "check")
-    for name in IMPORTS:
-        run(python, "-W", "ignore", "-c", f"import {name}", JAX_PLATFORMS="cpu", MPLBACKEND="agg")
-    for script in SCRIPTS:
-        run(os.path.join(root, "bin", script), "--help")
-    shutil.rmtree(root)
+    project = tmp_path / "forty"
+    project.mkdir()
+    # lightgbm's wheel wants the OpenMP library of the system.
+    spec = {"name": "forty", "base": "debian:bookworm", "apt": ["libgomp1"], "pip": ["pip", *PACKAGES]}
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in spec.items())
+    (project / "shipway.toml").write_text(text + 'env = { JAX_PLATFORMS = "cpu", MPLBACKEND = "agg" }\n')
+    (project / "inside.py").write_text(INSIDE)
+    commands = [["python", "-m", "pip", "check"]]
+    commands += [["python", "-W", "ignore", "-c", f"import {name}"] for name in IMPORTS]
+    commands += [[script, "--help"] for script in SCRIPTS]
+    (project / "commands.json").write_text(json.dumps(commands))
+    done = run(sys.executable, "-m", "shipway", "-C", str(project), "run", "--", "python", "inside.py")
+    assert json.loads(done) == []
