@@ -9,6 +9,9 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
+_PAUSE = 1.0
+"""Seconds before every command, after a sync: nobody pays for what the one before left to write or an engine to clean up."""
+
 
 @dataclass
 class Contestant:
@@ -59,6 +62,8 @@ def time_in_turn(contestants: list[Contestant], rounds: int) -> tuple[list[Timed
 def _one_round(one: Contestant, result: Timed) -> None:
     for command in one.before:
         _run(command, one)
+    os.sync()
+    time.sleep(_PAUSE)
     started = time.perf_counter()
     peak = _run(one.argv, one)
     result.seconds.append(time.perf_counter() - started)
