@@ -17,6 +17,7 @@ from shipway.core.errors import ExitCode, ToolError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shipway.cli.call import Answer
     from shipway.cli.progress import Progress
     from shipway.core.events import Event
 
@@ -59,14 +60,17 @@ def _answer(arguments: Arguments, settings: Settings, console: Console) -> int:
         return _without_work(arguments, console)
     if arguments.verb.name not in ("run", "shell"):
         gc.enable()
-    from shipway.cli.commands import COMMANDS, Call
+    import importlib
+
+    from shipway.cli.call import Call
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup's SIG_IGN stays
             signal.signal(number, _on_signal)
     listener = _Listener(settings, console)
     try:
-        answer = COMMANDS[arguments.verb.name](Call(arguments, settings, listener))
+        home = importlib.import_module(f"shipway.cli.{arguments.verb.home}")
+        answer: Answer = home.COMMANDS[arguments.verb.name](Call(arguments, settings, listener))
     finally:
         listener.close()
     if answer.data:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shipway.cli.options import GLOBAL, VERBS, Complete, Option, Takes, Verb
+from shipway.cli.option import GLOBAL, Complete, Option, Takes, Verb
+from shipway.cli.options import VERBS
 
 
 def render_completion(shell: str) -> str:
@@ -128,7 +129,7 @@ def _zsh_option(option: Option, word: str) -> str:
 
 def _zsh_argument(verb: Verb) -> str:
     if verb.choices:
-        return f" '1:{verb.argument}:({' '.join(verb.choices)})'"
+        return f" '1:{verb.argument.split()[0].strip('[]')}:({' '.join(verb.choices)})'"
     return " '*::command:_normal'" if verb.rest else ""
 
 

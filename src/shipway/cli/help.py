@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from shipway.cli.options import GLOBAL, VERBS, VERSION, Option, Verb
+from shipway.cli.option import GLOBAL, VERSION, Option, Verb
+from shipway.cli.options import VERBS
 
 _LEFT = 30
 """Column where explanations start."""
@@ -33,7 +34,7 @@ def _verb_help(verb: Verb, width: int) -> str:
     usage += (" [--] " if verb.rest else " ") + verb.argument if verb.argument else ""
     parts = [f"{verb.help}.", usage, textwrap.fill(verb.about, width, break_on_hyphens=False)]
     if verb.choices:
-        parts.append(f"{verb.argument} is one of: {', '.join(verb.choices)}")
+        parts.append(f"{verb.argument.split()[0].strip('[]')} is one of: {', '.join(verb.choices)}")
     if verb.options:
         parts.append(f"Options:\n{_options(verb.options, width)}")
     parts.append(f"Global options:\n{_options(GLOBAL, width)}")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shipway.cli.options import BY_NAME, GLOBAL, VERBS, VERSION, Option, Takes, Verb
+from shipway.cli.option import GLOBAL, VERSION, Option, Takes, Verb
+from shipway.cli.options import BY_NAME, VERBS
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
 from shipway.core.units import parse_age, parse_size
@@ -221,16 +222,24 @@ _KINDS: dict[str, tuple[Callable[[str], str | int | float], str]] = {
 
 def _check_positional(verb: Verb, words: tuple[str, ...]) -> None:
     usage = [f"`shipway {verb.name} --help` shows how it is used"]
-    if words and not verb.argument:
+    places = verb.argument.split()
+    if words and not places:
         raise UsageError(f"`shipway {verb.name}` takes no argument `{shown(words[0])}`", hints=usage)
-    if len(words) > 1 and not verb.rest:
+    if len(words) > len(places) and not verb.rest and not places[-1].rstrip("]").endswith("..."):
+        most = "one argument" if len(places) == 1 else f"{len(places)} arguments"
         raise UsageError(
-            f"`shipway {verb.name}` takes one argument, not also `{shown(words[1])}`", hints=usage
+            f"`shipway {verb.name}` takes {most}, not also `{shown(words[len(places)])}`", hints=usage
         )
-    if not words and verb.argument and not verb.argument.startswith("["):
-        raise UsageError(f"`shipway {verb.name}` needs {verb.argument}", hints=_choices_hint(verb) or usage)
-    if verb.choices and words[0] not in verb.choices:
-        raise UsageError(f"{verb.argument} cannot be `{shown(words[0])}`", hints=_choices_hint(verb))
+    needed = [place for place in places if not place.startswith("[")]
+    if len(words) < len(needed):
+        missing = needed[len(words)].removesuffix("...")
+        hints = usage if words else _choices_hint(verb) or usage
+        raise UsageError(f"`shipway {verb.name}` needs {missing}", hints=hints)
+    if verb.choices and words and words[0] not in verb.choices:
+        raise UsageError(
+            f"{places[0].strip('[]')} cannot be `{shown(words[0])}`",
+            hints=_near(words[0], verb.choices) or _choices_hint(verb),
+        )
 
 
 def _check_pairs(values: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ import sys
 
 from shipway.cli.environment import VARIABLES, Variable
 from shipway.cli.help import describe
-from shipway.cli.options import GLOBAL, VERBS, VERSION, Option, Verb
+from shipway.cli.option import GLOBAL, VERSION, Option, Verb
+from shipway.cli.options import VERBS
 from shipway.core import errors
 from shipway.core.errors import ExitCode
 
