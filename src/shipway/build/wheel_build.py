@@ -161,6 +161,11 @@ def _hints(output: str) -> list[str]:
         ]
     if "python.h" in lowered:
         return ['add Python\'s headers to the base: `apt = ["python3-dev"]`']
+    if "no module named 'distutils" in lowered:
+        return [
+            'Debian has `distutils` in a package of its own: `apt = ["python3-distutils"]`',
+            "or ask for a version that has a wheel",
+        ]
     if "temporary failure in name resolution" in lowered or "network is unreachable" in lowered:
         return ["the build wants the network, which builds do not get; ask for a version that has a wheel"]
     if "setuptools_scm" in lowered or "setuptools-scm" in lowered:

@@ -102,6 +102,7 @@ def test_answer_that_is_none(data):
     ("output", "hint"),
     [
         ("error: command 'gcc' failed: No such file or directory", "build-essential"),
+        ("ModuleNotFoundError: No module named 'distutils.core'", "python3-distutils"),
         ("thing.c:1:10: fatal error: Python.h: No such file or directory", "python3-dev"),
         ("urlopen error [Errno -3] Temporary failure in name resolution", "network"),
         ("LookupError: setuptools-scm was unable to detect version", "git's history"),
