@@ -237,6 +237,20 @@ def test_other_bytes_of_the_same_size_are_refused(site):
     assert done.returncode == MISMATCH, done.stderr
 
 
+def test_damage_is_said_and_made_good_where_mirrors_may_be_asked(site):
+    digest = site.done("-q", "build")
+    site.done("vendor", str(site.vendor))
+    path = site.artifact("steady")
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    site.forget()
+    done = site.run("build", "--vendor", str(site.vendor))
+    assert done.returncode == OK, done.stderr
+    assert "`steady 1` in" in done.stderr
+    assert "damaged" in done.stderr
+    assert done.stdout.strip().endswith(digest.strip())
+
+
 def test_a_folder_of_something_else_is_not_written_to(site):
     done = site.run("vendor", str(site.project))
     assert done.returncode == 1, done.stderr

@@ -24,13 +24,14 @@ from shipway.build.needs import missing_offline
 from shipway.build.vendor import INDEX_HEAD, TREE_LIMIT, member_of
 from shipway.build.wheel_build import bring_git
 from shipway.core.errors import HostileInput, OfflineError, ToolError
-from shipway.core.events import Began, Ended
+from shipway.core.events import Began, Did, Ended
 from shipway.core.ignore import VENDOR_INDEX
 from shipway.core.text import shown
 from shipway.core.units import render_size
 from shipway.host import files
 from shipway.host.http import NotOffered
 from shipway.host.location import Location
+from shipway.host.lock import FileLock, lock_timeout
 from shipway.lock.model import Deb, PythonLock, Source
 from shipway.sources.trees import pack_files, read_packed, tree_digest
 
@@ -46,8 +47,11 @@ if TYPE_CHECKING:
 
 PHASE = "fetch"
 _WORKERS = 8
+_LONGEST = 3600.0
+"""Seconds to wait while another collects into the same folder, unless `SHIPWAY_LOCK_TIMEOUT` says otherwise."""
 _PARTIAL = ".partial"
-_OURS = frozenset({VENDOR_INDEX, _PARTIAL, "sha256", "tree"})
+_LOCK = ".lock"
+_OURS = frozenset({VENDOR_INDEX, _PARTIAL, _LOCK, "sha256", "tree"})
 
 
 class Supply(NamedTuple):
@@ -94,23 +98,33 @@ def collect_artifacts(artifacts: Sequence[Artifact], folder: str, supply: Supply
     Raises:
         Vanished, OfflineError: some can be had nowhere, or not without network; names all of them.
         FetchError, HashMismatch, HostileInput, NoSpace: as `Fetcher.fetch`.
+        StoreError: another collects into the folder for too long.
         ToolError: the folder holds something else.
     """
     with files.translating_disk_errors(f"write `{folder}`", error=ToolError):
-        _make_folder(folder)
-        supply.emit(Began(PHASE, items=len(artifacts), size=sum(one.size for one in artifacts)))
-        done = _collect_all(artifacts, folder, supply)
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            files.sync_filesystem(fd)
-        finally:
-            os.close(fd)
-        files.remove_tree(os.path.join(folder, _PARTIAL))
+        _require_ours(folder)
+        with FileLock(
+            os.path.join(folder, _LOCK), timeout=lock_timeout(_LONGEST), emit=supply.emit, remove=True
+        ):
+            for name in ("sha256", "tree", _PARTIAL):
+                os.makedirs(os.path.join(folder, name), exist_ok=True)
+            supply.emit(Began(PHASE, items=len(artifacts), size=sum(one.size for one in artifacts)))
+            done = _collect_all(artifacts, folder, supply)
+            _sync(folder)
+            files.remove_tree(os.path.join(folder, _PARTIAL))
     supply.emit(Ended(PHASE))
     return tuple(sorted(done, key=lambda one: (one.kind, one.name, one.member)))
 
 
-def _make_folder(folder: str) -> None:
+def _sync(folder: str) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        files.sync_filesystem(fd)
+    finally:
+        os.close(fd)
+
+
+def _require_ours(folder: str) -> None:
     os.makedirs(folder, exist_ok=True)
     strange = sorted(set(os.listdir(folder)) - _OURS)
     if strange:
@@ -118,8 +132,6 @@ def _make_folder(folder: str) -> None:
             f"`{shown(folder)}` holds `{shown(strange[0])}`, which is nothing that `shipway vendor` makes",
             hints=["name a new folder, or an empty one"],
         )
-    for name in ("sha256", "tree", _PARTIAL):
-        os.makedirs(os.path.join(folder, name), exist_ok=True)
 
 
 def _collect_all(artifacts: Sequence[Artifact], folder: str, supply: Supply) -> list[Collected]:
@@ -133,6 +145,8 @@ def _collect_all(artifacts: Sequence[Artifact], folder: str, supply: Supply) -> 
         for future in as_completed(running):
             try:
                 done.append(future.result())
+                if not done[-1].fetched:
+                    supply.emit(Did(PHASE, done[-1].name))
             except NotOffered:
                 gone.append(name_of_artifact(running[future]))
             except OfflineError:

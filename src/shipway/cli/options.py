@@ -29,7 +29,8 @@ CORE = (
     Verb(
         "build", "Build what is missing",
         "Locks when there is no lock or a stale one, fetches and unpacks what the store lacks, and prints the image's digest.",
-        (("shipway build", "build the default target"), ("shipway build -t gpu", "build the target `gpu`; no GPU is needed")),
+        (("shipway build", "build the default target"), ("shipway build -t gpu", "build the target `gpu`; no GPU is needed"),
+         ("shipway --offline build --vendor digits.tar", "build without network from what `shipway bundle` wrote")),
         (*CHOICE, *LOCKING, DRY_RUN, JSON),
     ),
     Verb(

@@ -13,7 +13,6 @@ VENDORING = (
         "unless some are named, each under its digest. What is there is checked and kept, so an interrupted collection goes on. "
         '`--vendor DIR` builds from it, and so does `vendor = "DIR"` in the spec. Never part of the image.',
         (("shipway vendor vendor", "collect in the folder `vendor`"),
-         ("shipway --offline build --vendor vendor", "build from it without network"),
          ("shipway vendor vendor --dry-run", "see what would be fetched, and how much")),
         _OPTIONS, "[DIR]", home="commands_vendor",
     ),
@@ -22,7 +21,7 @@ VENDORING = (
         "As `vendor`, as one tar file that is the same, byte for byte, for the same lock. `--vendor FILE` builds from it without "
         "unpacking it.",
         (("shipway bundle digits.tar", "write one file"),
-         ("shipway --offline build --vendor digits.tar", "build from it without network")),
+         ("shipway bundle digits.tar -t cpu", "only what the target `cpu` needs")),
         _OPTIONS, "FILE", home="commands_vendor",
     ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import NotFound
 from shipway.core.events import Note
+from shipway.core.text import shown
 from shipway.lock.model import Deb, PythonLock
 from shipway.verbs.network import read_host_mirrors
 from shipway.verbs.workshop import read_project_indexes
@@ -50,6 +51,8 @@ def open_locate(
         # Lazy: a page is asked for only when a remembered address fails.
         return wheels.locate(artifact)
 
+    from shipway.build.artifacts import name_of_artifact
+
     vendor = find_vendor(project, task)
     if vendor is None or (but_not and vendor.path == os.path.realpath(but_not)):
         return elsewhere
@@ -58,6 +61,13 @@ def open_locate(
         place = vendor.find(artifact)
         if place is not None:
             yield place
+            # Whoever asks on was not content with it.
+            name = name_of_artifact(artifact)
+            task.emit(
+                Note(
+                    f"`{shown(name)}` in `{shown(vendor.path)}` is damaged; other places are asked", "warning"
+                )
+            )
         yield from elsewhere(artifact)
 
     return locate

@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from shipway.build import wheel_build
 from shipway.build.collect import Supply, collect_artifacts, render_index, write_bundle
+from shipway.build.files_tree import scan_files
 from shipway.build.needs import list_artifacts, require_at_hand
 from shipway.build.vendor import TREE_LIMIT, member_of, open_vendor
 from shipway.build.wheel_build import bring_git
@@ -20,7 +22,7 @@ from shipway.host.location import Location
 from shipway.lock.model import BuildCommandLock, Lock, PythonLock, Source, TargetLock, Wheel
 from shipway.plan.model import TreeKind, TreeRequest
 from shipway.sources.git import fetch_git
-from shipway.sources.trees import pack_files, read_packed, tree_digest
+from shipway.sources.trees import pack_files, read_folder, read_packed, tree_digest
 from shipway.sources.values import LINK, SourceFile
 from shipway.store.store import Store
 from shipway.testing.packages import make_sdist, make_wheel
@@ -241,6 +243,27 @@ def test_a_packed_tree_is_the_same_tree(tmp_path):
     assert path.stat().st_size == size
     assert read_packed(str(path), "t") == FILES
     assert tree_digest(read_packed(str(path), "t")) == tree_digest(FILES)
+
+
+def test_what_was_collected_is_no_part_of_a_project(tmp_path):
+    (tmp_path / "code.py").write_text("x = 1\n")
+    before = tree_digest(read_folder(str(tmp_path))), scan_files(str(tmp_path)).digest
+    for name in ("third-party", "deep/third-party"):
+        (tmp_path / name / "sha256").mkdir(parents=True)
+        (tmp_path / name / "sha256" / "x").write_bytes(b"x")
+    assert tree_digest(read_folder(str(tmp_path))) != before[0]
+    assert scan_files(str(tmp_path)).digest != before[1]
+    for name in ("third-party", "deep/third-party"):
+        (tmp_path / name / VENDOR_INDEX).write_text("shipway vendor 1\n")
+    assert tree_digest(read_folder(str(tmp_path))) == before[0]
+    assert [one.path for one in scan_files(str(tmp_path)).entries] == ["code.py", "deep"]
+
+
+def test_two_at_once_collect_each_artifact_whole(world):
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: world.collect()[1], range(2))
+    assert [one._replace(fetched=False) for one in first] == [one._replace(fetched=False) for one in second]
+    assert sum(one.fetched for one in (*first, *second)) == len(first)
 
 
 @pytest.mark.needs_tool("git")
