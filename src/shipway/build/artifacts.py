@@ -80,7 +80,7 @@ def _fetch_missing(missing: list[Artifact], context: BuildContext) -> Generator[
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     if gone:
-        raise _vanished(gone)
+        raise vanished(gone)
 
 
 def _fetch(artifact: Artifact, context: BuildContext) -> str:
@@ -93,7 +93,8 @@ def _fetch(artifact: Artifact, context: BuildContext) -> str:
     return context.tx.add_blob(path, digest)
 
 
-def _vanished(names: list[str]) -> Vanished:
+def vanished(names: list[str]) -> Vanished:
+    """The error for artifacts of these names that nobody offers."""
     listed = ", ".join(f"`{name}`" for name in sorted(names))
     return Vanished(
         f"no mirror, index, cache or snapshot has {listed} any more",

@@ -20,7 +20,7 @@ from shipway.build.wheel_tree import EPOCH
 from shipway.core.digest import Digest
 from shipway.core.errors import BuildError, SpecError
 from shipway.core.events import Emit, Note, silent
-from shipway.core.ignore import IgnoreRules, parse_ignore
+from shipway.core.ignore import VENDOR_INDEX, IgnoreRules, parse_ignore
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, Entry, Manifest
 from shipway.core.text import shown
 
@@ -157,6 +157,8 @@ class _Scan:
         except OSError as error:
             raise _unreadable(path, error) from error
         try:
+            if _is_vendored(inner):
+                return
             if _is_cache(inner):
                 self.notes.append(f"`{shown(path)}` is marked as a cache (CACHEDIR.TAG), and stays out")
                 return
@@ -224,6 +226,14 @@ def _is_cache(fd: int) -> bool:
         return stat.S_ISREG(os.fstat(tag).st_mode) and os.read(tag, len(_CACHE_TAG)) == _CACHE_TAG
     finally:
         os.close(tag)
+
+
+def _is_vendored(fd: int) -> bool:
+    """Whether the directory holds what `shipway vendor` collected: the image is the same with and without it."""
+    try:
+        return stat.S_ISREG(os.stat(VENDOR_INDEX, dir_fd=fd, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
 
 
 def read_steadily(fd: int, name: str, path: str, digest: hashlib._Hash) -> os.stat_result:

@@ -27,7 +27,7 @@ from shipway.core.text import shown
 from shipway.plan.model import TreeKind
 from shipway.sources.build_system import read_build_system
 from shipway.sources.git import GitAddress, fetch_git
-from shipway.sources.trees import read_folder, read_sdist, tree_digest
+from shipway.sources.trees import read_folder, read_packed, read_sdist, tree_digest
 from shipway.sources.values import LINK, SourceFile
 
 if TYPE_CHECKING:
@@ -254,12 +254,30 @@ def _read_source(source: Source, context: BuildContext) -> tuple[SourceFile, ...
                 context.fetcher.fetch(context.locate(source), path, source.sha256, size, name=source.filename)
             return read_sdist(path, source.filename)
     if source.kind == "git":
-        address = GitAddress(url=source.url, subdirectory=source.path)
-        files = fetch_git(
-            address, context.fetcher.environ, commit=source.commit, offline=context.fetcher.offline
-        ).files
-    else:
-        files = read_folder(os.path.join(context.project, source.path))
+        with tempfile.TemporaryDirectory(dir=context.tx.stage("git").path) as folder:
+            return bring_git(source, folder, fetcher=context.fetcher, locate=context.locate)
+    return _as_locked(source, read_folder(os.path.join(context.project, source.path)))
+
+
+def bring_git(source: Source, folder: str, *, fetcher: Fetcher, locate: Locate) -> tuple[SourceFile, ...]:
+    """The files of a locked commit: packed, from where `locate` has them, else from its repository.
+
+    Raises:
+        HashMismatch: they are others than those of the lock.
+        HostileInput: a name is refused.
+        FetchError, NotFound, OfflineError: they cannot be had.
+    """
+    packed = next(iter(locate(source)), None)
+    if packed is not None:
+        path = os.path.join(folder, "tree.tar")
+        fetcher.fetch([packed], path, None, None, name=source.id)
+        return _as_locked(source, read_packed(path, source.id))
+    address = GitAddress(url=source.url, subdirectory=source.path)
+    fetched = fetch_git(address, fetcher.environ, commit=source.commit, offline=fetcher.offline)
+    return _as_locked(source, fetched.files)
+
+
+def _as_locked(source: Source, files: tuple[SourceFile, ...]) -> tuple[SourceFile, ...]:
     found = tree_digest(files)
     if found != source.sha256:
         raise HashMismatch(

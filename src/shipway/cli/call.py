@@ -47,5 +47,6 @@ class Call(NamedTuple):
             offline=self.settings.offline,
             mode=mode,
             repair=flag("repair"),
+            vendor=self.settings.vendor,
             emit=self.emit,
         )

@@ -32,6 +32,7 @@ VARIABLES = (
     Variable("SHIPWAY_OFFLINE", "flag", "As `--offline`"),
     Variable("SHIPWAY_PROGRESS", "choice", "As `--progress`", "`auto`"),
     Variable("SHIPWAY_TARGET", "text", "As `--target`", "the spec's `default-target`"),
+    Variable("SHIPWAY_VENDOR", "path", "As `--vendor`", "the spec's `vendor`"),
     Variable("SHIPWAY_MIRROR_<ARCHIVE>", "urls",
              "Mirrors of an OS archive, separated by spaces; `SHIPWAY_MIRROR_DEBIAN`, `SHIPWAY_MIRROR_DEBIAN_SECURITY`",
              "the host's apt sources"),
@@ -78,6 +79,7 @@ class Settings(NamedTuple):
     verbosity: int
     """-1 for each `-q`, +1 for each `-v`."""
     target: str
+    vendor: str = ""
 
 
 _MODES = ("auto", "plain", "tty", "quiet", "json")
@@ -107,6 +109,7 @@ def read_settings(
         color_data=_color(environ, capable=data_terminal and environ.get("TERM", "") not in ("dumb", "")),
         verbosity=int(arguments.values.get("verbose") or 0) - int(arguments.values.get("quiet") or 0),
         target=arguments.text("target") or environ.get("SHIPWAY_TARGET", ""),
+        vendor=arguments.text("vendor") or environ.get("SHIPWAY_VENDOR", ""),
     )
 
 

@@ -108,8 +108,12 @@ REPAIR = Option(
     "repair",
     "When a locked artifact is offered nowhere any more, replace only that one in the lock, and say so",
 )
+VENDOR = Option(
+    "vendor", "Take artifacts from what `shipway vendor` or `shipway bundle` made, before any mirror or index",
+    Takes.VALUE, "", "PATH", complete=Complete.FILE,
+)  # fmt: skip
 CHOICE = (TARGET, PLATFORM)
-LOCKING = (LOCKED, FROZEN, REPAIR)
+LOCKING = (LOCKED, FROZEN, REPAIR, VENDOR)
 
 RUNNING = (
     Option("env", "Set a variable, or pass the caller's own on", Takes.VALUES, "e", "NAME[=VALUE]"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
+from shipway.cli.verbs_vendor import VENDORING
 from shipway.core.platform import PLATFORMS
 
 CORE = (
@@ -28,7 +29,8 @@ CORE = (
     Verb(
         "build", "Build what is missing",
         "Locks when there is no lock or a stale one, fetches and unpacks what the store lacks, and prints the image's digest.",
-        (("shipway build", "build the default target"), ("shipway build -t gpu", "build the target `gpu`; no GPU is needed")),
+        (("shipway build", "build the default target"), ("shipway build -t gpu", "build the target `gpu`; no GPU is needed"),
+         ("shipway --offline build --vendor digits.tar", "build without network from what `shipway bundle` wrote")),
         (*CHOICE, *LOCKING, DRY_RUN, JSON),
     ),
     Verb(
@@ -97,5 +99,5 @@ CORE = (
     ),
 )  # fmt: skip
 
-VERBS: tuple[Verb, ...] = (*CORE,)
+VERBS: tuple[Verb, ...] = (*CORE, *VENDORING)
 BY_NAME = {verb.name: verb for verb in VERBS}

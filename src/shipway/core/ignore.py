@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+VENDOR_INDEX = "SHIPWAY-VENDOR.txt"
+"""A folder that holds a file of this name was made by `shipway vendor`, and is no part of a project."""
+
+
 class _Rule(NamedTuple):
     matches: re.Pattern[str]
     takes_back: bool

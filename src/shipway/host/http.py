@@ -310,7 +310,7 @@ class Fetcher:
         """Move bytes from `location` to the end of `partial`; the URL they came from."""
         if location.url.startswith("file:"):
             partial.restart()
-            copy_file(location.url, partial)
+            copy_file(location, partial)
             return location.url
         if not keep or fresh:
             partial.restart()

@@ -33,6 +33,8 @@ class Location:
     """Sent to the origin of `url` only."""
     proxy: str = field(default="", kw_only=True, repr=False)
     """Empty: as the environment says; `DIRECT`: none; else the proxy's URL."""
+    part: tuple[int, int] | None = field(default=None, kw_only=True)
+    """Of a `file:` URL: offset and length of what is meant, whose file is then no link. None: all of it."""
 
     def __str__(self) -> str:
         return redacted(self.url)

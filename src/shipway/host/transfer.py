@@ -7,12 +7,13 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote, urlsplit
 
 from shipway.host.files import translating_disk_errors
 from shipway.host.http_transport import Answer, Limits, TransferFailed
+from shipway.host.location import Location
 
 CHUNK = 1 << 18
 _GONE = frozenset({404, 410})
@@ -133,14 +134,15 @@ def _file_path(url: str) -> str:
     return unquote(parts.path)
 
 
-def copy_file(url: str, partial: Partial) -> None:
-    """Append the regular file of a `file:` URL to `partial`.
+def copy_file(location: Location, partial: Partial) -> None:
+    """Append the regular file of a `file:` location, or the part of it that is meant, to `partial`.
 
     Raises:
-        TransferFailed: there is none.
+        TransferFailed: there is none, or it ends before the part does.
     """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        fd = os.open(_file_path(url), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(_file_path(location.url), flags | (os.O_NOFOLLOW if location.part else 0))
     except OSError as error:
         raise TransferFailed(
             error.strerror or "unreadable", final=True, missing=error.errno == errno.ENOENT
@@ -148,10 +150,23 @@ def copy_file(url: str, partial: Partial) -> None:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise TransferFailed("not a regular file", final=True)
-        while chunk := os.read(fd, CHUNK):
+        for chunk in _chunks(fd, location.part):
             partial.write(chunk)
     finally:
         os.close(fd)
+
+
+def _chunks(fd: int, part: tuple[int, int] | None) -> Iterator[bytes]:
+    if part is None:
+        yield from iter(lambda: os.read(fd, CHUNK), b"")
+        return
+    at, left = part
+    while left:
+        chunk = os.pread(fd, min(CHUNK, left), at)
+        if not chunk:
+            raise TransferFailed(f"ended {left} bytes early", final=True)
+        at, left = at + len(chunk), left - len(chunk)
+        yield chunk
 
 
 def read_local_document(url: str, max_size: int) -> tuple[bytes, str, str]:

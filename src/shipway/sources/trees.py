@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -10,10 +11,11 @@ from collections.abc import Iterable, Iterator
 from shipway.archive.names import checked_path, refuse
 from shipway.archive.stream import Bytes, decompress
 from shipway.archive.tar import read_tar
+from shipway.archive.tarwriter import OpenContent, Sink, write_layer
 from shipway.archive.zip import ZipReader
 from shipway.core.digest import BlobDigest
 from shipway.core.errors import SpecError
-from shipway.core.ignore import IgnoreRules, parse_ignore
+from shipway.core.ignore import VENDOR_INDEX, IgnoreRules, parse_ignore
 from shipway.core.manifest import FILE, SYMLINK, Entry, Manifest
 from shipway.sources.values import LINK, SourceFile
 
@@ -69,6 +71,31 @@ def _zip_files(path: str, filename: str) -> Iterator[tuple[str, int, bytes]]:
             yield member.path, 0o644, b"".join(reader.read(member))
 
 
+def pack_files(files: Iterable[SourceFile], sink: Sink) -> int:
+    """Write `files` as the one tar that stands for them; how many bytes it has.
+
+    Raises:
+        HostileInput: a name cannot be in a tar of ours.
+    """
+
+    def member(file: SourceFile) -> tuple[Entry, OpenContent]:
+        content = lambda: io.BytesIO(file.data)  # noqa: E731
+        return _entry(file), content
+
+    return write_layer((member(file) for file in sorted(files, key=lambda it: os.fsencode(it.path))), sink)
+
+
+def read_packed(path: str, label: str) -> tuple[SourceFile, ...]:
+    """The files of a tar that `pack_files` wrote.
+
+    Raises:
+        HostileInput: the archive breaks a rule.
+    """
+    return tuple(
+        SourceFile(path=name, mode=mode, data=data) for name, mode, data in _tar_files(path, f"{label}.tar")
+    )
+
+
 def read_folder(root: str) -> tuple[SourceFile, ...]:
     """The files of a project's folder: all but version control, environments, caches, build results and what it ignores.
 
@@ -122,7 +149,8 @@ def _read_rules(root: str) -> IgnoreRules:
 def _skips(folder: str, prefix: str, name: str, ignored: IgnoreRules) -> bool:
     if name in _SKIPPED or name.endswith(".egg-info") or (not prefix and name in _SKIPPED_ON_TOP):
         return True
-    return ignored.can_skip(prefix + name) or os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
+    marks = (os.path.join(folder, name, mark) for mark in ("pyvenv.cfg", VENDOR_INDEX))
+    return ignored.can_skip(prefix + name) or any(map(os.path.exists, marks))
 
 
 def _read_leaf(path: str, name: str) -> SourceFile | None:
@@ -138,11 +166,11 @@ def _read_leaf(path: str, name: str) -> SourceFile | None:
 
 def tree_digest(files: Iterable[SourceFile]) -> BlobDigest:
     """The digest of a tree of sources: paths, the executable bit, contents; no times, no owners."""
-    entries = []
-    for file in files:
-        if file.mode == LINK:
-            entries.append(Entry(file.path, SYMLINK, 0o777, target=os.fsdecode(file.data)))
-        else:
-            digest = hashlib.sha256(file.data).hexdigest()
-            entries.append(Entry(file.path, FILE, file.mode, size=len(file.data), digest=digest))
-    return BlobDigest(str(Manifest(entries).identity()))
+    return BlobDigest(str(Manifest(_entry(file) for file in files).identity()))
+
+
+def _entry(file: SourceFile) -> Entry:
+    if file.mode == LINK:
+        return Entry(file.path, SYMLINK, 0o777, target=os.fsdecode(file.data))
+    digest = hashlib.sha256(file.data).hexdigest()
+    return Entry(file.path, FILE, file.mode, size=len(file.data), digest=digest)

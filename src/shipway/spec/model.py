@@ -169,6 +169,8 @@ class Spec:
     layer_budget: int = 64
     epoch: int | None = None
     """SOURCE_DATE_EPOCH for the image; None: the newest locked input's."""
+    vendor: str = ""
+    """Where collected artifacts are, relative to the spec; decides nothing that the lock holds."""
 
     def target(self, name: str = "") -> Target:
         """The target called `name`, or the default one.

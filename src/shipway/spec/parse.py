@@ -110,6 +110,7 @@ class _Builder:
             indexes=tuple(self.indexes),
             layer_budget=top.get("layer-budget", 64),
             epoch=top.get("epoch"),
+            vendor=top.get("vendor", ""),
         )
 
     def default_name(self, folder: str) -> str:

@@ -84,6 +84,7 @@ def document_of(spec: Spec) -> dict[str, Any]:
         "platforms": (list(spec.platforms), []),
         "layer-budget": (spec.layer_budget, 64),
         "epoch": (spec.epoch, None),
+        "vendor": (spec.vendor, ""),
     }
     top.update({key: value for key, (value, default) in optional.items() if value != default})
     names = list(own)

@@ -124,6 +124,15 @@ SETTINGS: tuple[Setting, ...] = (
         maximum=253402300799,
     ),
     _setting(
+        _T,
+        "vendor",
+        Kind.PATH,
+        "A folder or bundle that `shipway vendor` or `shipway bundle` made, from which artifacts are taken first. "
+        "No part of the lock.",
+        '"vendor"',
+        default="none",
+    ),
+    _setting(
         _S,
         "base",
         Kind.BASE,

@@ -32,6 +32,8 @@ class Task(NamedTuple):
     offline: bool = False
     mode: LockMode = LockMode.UPDATE
     repair: bool = False
+    vendor: str = ""
+    """A folder or bundle to take artifacts from first; empty: the spec's, if it names one."""
     emit: Emit = silent
 
 

@@ -82,6 +82,7 @@ def build_planned(planned: Planned, task: Task) -> Prepared:
 
     Raises:
         Vanished: a locked artifact is offered nowhere, and nothing may be replaced.
+        OfflineError: there is to be no network and something is missing; names all of it, before anything is built.
         ToolError: anything else that a build can meet.
     """
     for _ in range(_REPAIRS):
@@ -152,7 +153,13 @@ def _build_once(planned: Planned, task: Task) -> Prepared:
     from shipway.verbs.workshop import open_fetcher
 
     fetcher = open_fetcher(task)
-    locate = open_locate(planned.project, planned.lock, planned.store, fetcher)
+    locate = open_locate(planned.project, planned.lock, planned.store, fetcher, task)
+    if task.offline:
+        from shipway.build.needs import require_at_hand
+
+        missing = [request for request in planned.requests if planned.store.find_tree(request.key) is None]
+        target = planned.lock.target(planned.plan.target, planned.plan.platform)
+        require_at_hand(planned.lock, target, missing, store=planned.store, locate=locate)
     built = build_trees(
         planned.plan,
         planned.requests,

@@ -33,7 +33,7 @@ def find_vanished(project: Project, lock: Lock, store: Store, task: Task) -> fro
     from shipway.verbs.locate import open_locate
 
     fetcher = Fetcher(offline=task.offline, limits=Limits(rounds=1, resumes=0))
-    locate = open_locate(project, lock, store, fetcher)
+    locate = open_locate(project, lock, store, fetcher, task)
     artifacts = [one for one in _artifacts(lock) if store.find_blob(one.sha256) is None]
     task.emit(Began(_PHASE, len(artifacts)))
 

@@ -45,7 +45,7 @@ def open_resolvers(project: Project, task: Task, store: Store) -> Resolvers:
         from shipway.verbs.locate import open_locate
         from shipway.verbs.wheelhouse import Wheelhouse
 
-        locate = open_locate(project, lock, store, fetcher)
+        locate = open_locate(project, lock, store, fetcher, task)
         return Wheelhouse(
             lock, store=store, fetcher=fetcher, locate=locate, project=project.folder, emit=task.emit
         )
