@@ -95,8 +95,6 @@ def _check_habits(options: list[tuple[str, str]], step: Step, state: State) -> N
         state.record.wrong(
             "`--trusted-host` switches certificates off", "give the company's certificate to the host"
         )
-    if "--require-hashes" not in given and not any(name in ("-r", "--requirement") for name in given):
-        state.record.nothing("the lock names every wheel by hash")
 
 
 def _wishes(names: list[str], state: State) -> list[Requirement]:

@@ -67,10 +67,6 @@ class Imported:
     text: str
     """Of a `shipway.toml`, with comments."""
 
-    def count(self, outcome: Outcome) -> int:
-        """How many findings have this outcome."""
-        return sum(it.outcome is outcome for line in self.lines for it in line.findings)
-
 
 @dataclass(slots=True)
 class Record:
