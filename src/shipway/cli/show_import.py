@@ -22,7 +22,7 @@ def render_import(result: ImportResult) -> str:
         lines.append(shown(f"{imported.file}:{line.line}  {line.text}".rstrip(), _LONG))
         for finding in line.findings:
             lines += _finding(str(finding.outcome), finding.what, finding.why)
-    return "\n".join((*lines, "", imported.text))
+    return "\n".join((*lines, "", *(shown(line, len(line)) for line in imported.text.split("\n"))))
 
 
 def _finding(outcome: str, what: str, why: str) -> tuple[str, ...]:
