@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shipway.verbs.context import Task
 
 _NAMES = ("Dockerfile", "Containerfile", "docker/Dockerfile", ".devcontainer/Dockerfile")
-_LARGEST = 1 << 20
+_LARGEST = 256 << 10
 """Bytes of a Dockerfile, and of a script or page beside it."""
 
 
@@ -126,7 +126,7 @@ def _require_file(folder: str, file: str) -> str:
 def _read_dockerfile(folder: str, file: str) -> str:
     if os.path.getsize(os.path.join(folder, file)) > _LARGEST:
         raise SpecError(
-            f"`{shown(file)}` is larger than 1 MiB and no Dockerfile", hints=["name another file"]
+            f"`{shown(file)}` is larger than 256 KiB and no Dockerfile", hints=["name another file"]
         )
     return read_text(folder, file) or ""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.core.errors import SpecError
+from shipway.spec.dockerfile.convert import Around, import_dockerfile
+from shipway.spec.dockerfile.near import find_mounts
 from shipway.spec.dockerfile.parse import parse_dockerfile
 from shipway.spec.dockerfile.shell import read_script
 from shipway.spec.dockerfile.stages import chain_of, copied_from, require_stage, split_stages
@@ -188,3 +191,31 @@ def test_any_script_is_read(text):
     assert all(it.words or it.set or it.writes for it in commands)
     expand(text, {"a": "1"})
     split_words(text)
+
+
+BIG = 60000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# syntax=" + "a" + " " * BIG + "b\nFROM a\n",
+        'FROM a\nRUN echo "' + "<<a " * (BIG // 4) + '"\n',
+        "FROM a\nRUN x \\\n" + "\n" * 4000 + "y\n",
+        "FROM a\nENV A=" + "${B:-" * (BIG // 5) + "}" * (BIG // 5) + "\n",
+        "FROM a\nENV A=0123456789\n" + "ENV A=$A$A\n" * 60,
+        "FROM a\nENV A=0123456789\n" + "ENV A=$A$A\n" * 12 + "RUN echo " + "$A" * (BIG // 2) + "\n",
+        "FROM a\nRUN " + "TOKEN" * (BIG // 5) + "\n",
+        "FROM a\nRUN pip install git+https://" + "#" * BIG + "\n",
+        "FROM a\nRUN curl x" + " | sh" * (BIG // 5) + "\n",
+        "FROM " + "a:" * (BIG // 2) + "\n",
+        "FROM a\nRUN conda install " + "a" * BIG + "!\n",
+        "FROM a\n" + "RUN apt-get update\n" * 4000,
+    ],
+)
+def test_hostile_files_end_soon(text):
+    begun = time.process_time()
+    with contextlib.suppress(SpecError):
+        import_dockerfile(parse_dockerfile(text), Around())
+    find_mounts({"Makefile": "\n" * BIG + "-v " * BIG + text})
+    assert time.process_time() - begun < 10

@@ -98,7 +98,7 @@ def test_files_are_found_by_name_folder_or_habit(project):
 
 def test_a_file_that_is_too_large_or_no_text_is_refused(project):
     (project / "Dockerfile").write_bytes(b"FROM a\n" + b"#" * (1 << 20))
-    with pytest.raises(SpecError, match="larger than 1 MiB"):
+    with pytest.raises(SpecError, match="larger than 256 KiB"):
         ask(project)
     (project / "Dockerfile").write_bytes(b"FROM \xff\xfe\n")
     with pytest.raises(SpecError, match="no UTF-8"):

@@ -11,7 +11,7 @@ from shipway.spec.bases import find_base_python
 from shipway.spec.dockerfile.images import read_image
 from shipway.spec.dockerfile.model import Dockerfile, Instruction, Stage
 from shipway.spec.dockerfile.near import Mount, is_nearly
-from shipway.spec.dockerfile.report import Imported, Line, Outcome, Record, render_line
+from shipway.spec.dockerfile.report import Finding, Imported, Line, Outcome, Record, render_line
 from shipway.spec.dockerfile.runs import read_run
 from shipway.spec.dockerfile.settle import (
     read_arg,
@@ -283,11 +283,15 @@ def _check_layers(state: State) -> None:
 
 def _lines(record: Record) -> tuple[Line, ...]:
     instructions = {one.line: render_line(one) for one in record.source.instructions}
-    lines = []
-    for number in sorted({*instructions, *(it.line for it in record.findings)}):
-        order = list(Outcome)
-        findings = sorted(
-            (it for it in record.findings if it.line == number), key=lambda it: order.index(it.outcome)
+    found: dict[int, list[Finding]] = {number: [] for number in instructions}
+    for finding in record.findings:
+        found.setdefault(finding.line, []).append(finding)
+    order = list(Outcome)
+    return tuple(
+        Line(
+            line=number,
+            text=instructions.get(number, ""),
+            findings=tuple(sorted(findings, key=lambda it: order.index(it.outcome))),
         )
-        lines.append(Line(line=number, text=instructions.get(number, ""), findings=tuple(findings)))
-    return tuple(lines)
+        for number, findings in sorted(found.items())
+    )

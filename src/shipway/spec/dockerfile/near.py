@@ -12,9 +12,9 @@ _MOUNT = re.compile(
     r"""(?:-v|--volume)[=\s]+(?:"(?P<a>[^"\n]*)"|'(?P<b>[^'\n]*)'|(?P<c>[^\s:"']*)):"?(?P<target>/[^\s"':,]*)"""
     r"""|(?:target|destination|dst)=(?P<mount>/[^\s"',]*)"""
 )
-_COMPOSE = re.compile(r"^\s*-\s*[\"']?(?P<source>\.[^\s:\"']*):(?P<target>/[^\s:\"']*)", re.MULTILINE)
+_COMPOSE = re.compile(r"^[ \t]*-[ \t]*[\"']?(?P<source>\.[^\s:\"']*):(?P<target>/[^\s:\"']*)", re.MULTILINE)
 _SET = re.compile(
-    r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[:?]?=\s*[\"']?([\w./-]+)[\"']?\s*$",
+    r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*[:?]?=[ \t]*[\"']?([\w./-]+)[\"']?[ \t]*$",
     re.MULTILINE | re.ASCII,
 )
 _USED = re.compile(r"\$[({]?([A-Za-z_][A-Za-z0-9_]*)[)}]?", re.ASCII)

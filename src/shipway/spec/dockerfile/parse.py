@@ -24,12 +24,14 @@ _FLAGGED = frozenset({"ADD", "COPY", "FROM", "HEALTHCHECK", "RUN"})
 _EXEC_FORM = frozenset({"ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"})
 _WITH_HEREDOC = frozenset({"ADD", "COPY", "RUN"})
 _DIRECTIVES = frozenset({"check", "escape", "syntax"})
-_DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*\Z")
+_DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=(.*)\Z", re.DOTALL)
 _HEAD = re.compile(r"\s*(\S+)\s*")
 _FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(\S*))?(?:\s+|\Z)")
 _GLUED = re.compile(r"([A-Za-z]+)=(.+)\Z", re.DOTALL)
 _HEREDOC = re.compile(r"""(?<![<\w])\d*<<(-?)(["']?)([A-Za-z_][A-Za-z0-9_.-]*)\2(?![<\w])""", re.ASCII)
-_MOST_LINES = 20000
+_MOST_LINES = 5000
+_LONGEST = 256 << 10
+"""Characters."""
 
 
 def parse_dockerfile(text: str, file: str = "Dockerfile") -> Dockerfile:
@@ -64,6 +66,8 @@ class _Reader:
     file: str
     lines: list[str] = field(default_factory=list)
     at: int = 0
+    last: int = 0
+    """Position of the last line that says anything."""
     escape: str = "\\"
     instructions: list[Instruction] = field(default_factory=list)
     directives: list[tuple[str, str, int]] = field(default_factory=list)
@@ -76,7 +80,8 @@ class _Reader:
     def read(self) -> None:
         plain = self.text.removeprefix("\ufeff").replace("\r\n", "\n")
         self.lines = plain.split("\n")
-        if len(self.lines) > _MOST_LINES or "\0" in plain:
+        self.last = max((at for at, line in enumerate(self.lines) if line.strip()), default=0)
+        if len(self.lines) > _MOST_LINES or len(plain) > _LONGEST or "\0" in plain:
             self.refuse(1, "this is no Dockerfile", "name the file itself: `shipway import dockerfile FILE`")
             return
         self._read_directives()
@@ -96,19 +101,20 @@ class _Reader:
             name = match[1].lower() if match else ""
             if match is None or name not in _DIRECTIVES:
                 return
+            value = match[2].strip()
             self.at += 1
             if name in seen:
                 self.refuse(self.at, f"`# {name}=` stands twice", "keep one of them")
             seen.add(name)
-            self.directives.append((name, match[2], self.at))
+            self.directives.append((name, value, self.at))
             if name == "escape":
-                if match[2] not in ("\\", "`"):
+                if value not in ("\\", "`"):
                     self.refuse(
                         self.at,
-                        f"`{shown(match[2])}` cannot be the escape",
+                        f"`{shown(value)}` cannot be the escape",
                         "it is a backslash or a backtick",
                     )
-                self.escape = match[2]
+                self.escape = value
 
     def _join(self) -> str:
         """The logical line that starts here; comments and blank lines between continued lines are no part of it."""
@@ -121,7 +127,7 @@ class _Reader:
             if parts and bare.startswith("#"):
                 continue
             if parts and not bare:
-                if any(rest.strip() for rest in self.lines[self.at :]):
+                if self.at < self.last:
                     self.slips.append(
                         Slip(
                             line=self.at,
@@ -192,8 +198,9 @@ class _Reader:
 
     def _heredocs(self, start: int, text: str) -> tuple[Heredoc, ...]:
         found: list[Heredoc] = []
+        quoted = _quoted_positions(text) if "<<" in text else frozenset()
         for match in _HEREDOC.finditer(text):
-            if _inside_quotes(text, match.start()):
+            if match.start() in quoted:
                 continue
             body: list[str] = []
             while True:
@@ -212,11 +219,14 @@ class _Reader:
         return tuple(found)
 
 
-def _inside_quotes(text: str, end: int) -> bool:
-    quote = ""
-    position = 0
-    while position < end:
+def _quoted_positions(text: str) -> frozenset[int]:
+    """Where `text` stands inside quotes."""
+    found: set[int] = set()
+    quote, position = "", 0
+    while position < len(text):
         char = text[position]
+        if quote:
+            found.add(position)
         if char == "\\" and quote != "'":
             position += 1
         elif quote:
@@ -224,4 +234,4 @@ def _inside_quotes(text: str, end: int) -> bool:
         elif char in "\"'":
             quote = char
         position += 1
-    return bool(quote)
+    return frozenset(found)

@@ -24,6 +24,7 @@ _EGG = re.compile(r"#(?:.*&)?egg=([A-Za-z0-9._-]+)", re.ASCII)
 _CONDA_SPEC = re.compile(
     r"(?:[\w/-]+::)?(?P<name>[A-Za-z0-9_.-]+?)\s*(?P<bound>(?:[=<>!~]{1,2}).+)?\Z", re.ASCII
 )
+_LONGEST = 2000
 CONDA = frozenset({"conda", "mamba", "micromamba"})
 
 
@@ -110,6 +111,9 @@ def _wishes(names: list[str], state: State) -> list[Requirement]:
 
 def _requirement(text: str, state: State) -> Requirement | None:
     record = state.record
+    if len(text) > _LONGEST:
+        record.left(f"`{shown(text, 60)}` is too long for a requirement", "write what it means into `pip`")
+        return None
     if _ADDRESS.match(text):
         return _from_address(text, state)
     try:
@@ -259,7 +263,7 @@ def read_conda(step: Step, state: State) -> None:
 
 def _conda_package(text: str, state: State) -> None:
     record = state.record
-    match = _CONDA_SPEC.match(text)
+    match = _CONDA_SPEC.match(text[:_LONGEST])
     if match is None:
         record.left(
             f"`{shown(text, 60)}` is no package that can be told here", "write what it means into `pip`"

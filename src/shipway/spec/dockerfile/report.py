@@ -16,7 +16,8 @@ from shipway.spec.model import Origin
 _VALUE = r"""("[^"]*"|'[^']*'|[^\s"']+)"""
 _ASSIGNED = re.compile(rf"\b([A-Za-z_][A-Za-z0-9_]*)(=){_VALUE}", re.ASCII)
 _FOLLOWED = re.compile(
-    rf"\b([A-Za-z_]*(?:TOKEN|SECRET|PASSW|KEY|CREDENTIAL)[A-Za-z_]*)(\s+){_VALUE}", re.IGNORECASE | re.ASCII
+    rf"\b([A-Za-z_]{{0,60}}(?:TOKEN|SECRET|PASSW|KEY|CREDENTIAL)[A-Za-z_]{{0,60}})(\s+){_VALUE}",
+    re.IGNORECASE | re.ASCII,
 )
 _PASSWORD_OF_USER = re.compile(r"([\w-]+:)[^\s\"'|]+", re.ASCII)
 _LONG = 160
@@ -74,7 +75,7 @@ class Record:
 
     source: Dockerfile
     draft: Draft = field(default_factory=Draft)
-    findings: list[Finding] = field(default_factory=list)
+    findings: dict[Finding, None] = field(default_factory=dict)
     line: int = 0
     """Of the instruction that is read now."""
     wants_python: bool = False
@@ -120,8 +121,7 @@ class Record:
 
     def _say(self, outcome: Outcome, what: str, why: str = "") -> None:
         finding = Finding(line=self.line, outcome=outcome, what=what, why=why)
-        if finding not in self.findings:
-            self.findings.append(finding)
+        self.findings.setdefault(finding)
 
 
 def _value(value: Any) -> str:

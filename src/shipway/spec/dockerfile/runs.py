@@ -18,6 +18,7 @@ _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash", "python", "python3", "p
 _SCRATCH = re.compile(
     r"(?:/tmp|/var/tmp|/var/cache|/var/lib/apt|/root/\.cache|~/\.cache|\$HOME/\.cache)(?:/|\Z)"
 )
+_MOST_COMMANDS = 1000
 _ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers")
 
 
@@ -44,6 +45,9 @@ def read_run(run: Instruction, state: State) -> None:
         compound = False
     else:
         commands, compound = read_script(script, state.variables)
+    if len(commands) > _MOST_COMMANDS:
+        record.left("the step is too long to be read", "write what it installs into `apt` and `pip`")
+        return
     if compound and _reads_packages(commands):
         record.left(
             "packages are installed under conditions or in a loop",

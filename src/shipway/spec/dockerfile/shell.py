@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from shipway.spec.dockerfile.words import Variables, expand_variable
+from shipway.spec.dockerfile.words import LONGEST, Variables, expand_variable
 
 _OPERATORS = ("&&", "||", ";;", "|&", ";", "|", "&", "\n", "(", ")")
 _REDIRECT = re.compile(r"\d*(?:>>|>\||>&|<&|<<<|>|<)|&>>?")
@@ -68,6 +68,8 @@ class _Lexer:
     redirect: str = ""
     opaque: bool = False
     compound: bool = False
+    grown: int = 0
+    """Characters that variables brought."""
 
     def read(self) -> None:
         while self.at < len(self.text):
@@ -145,7 +147,9 @@ class _Lexer:
             elif quote != "'" and char == "$":
                 text, unknown, self.at = expand_variable(self.text, self.at, self.variables)
                 self.opaque = self.opaque or bool(unknown)
-                out.append(text)
+                self.grown += len(text)
+                self.opaque = self.opaque or self.grown > LONGEST
+                out.append(text if self.grown <= LONGEST else "")
             else:
                 out.append(char)
                 self.at += 1

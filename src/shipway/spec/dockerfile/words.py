@@ -12,6 +12,9 @@ from dataclasses import dataclass
 Variables = Mapping[str, str | None]
 """None: there is such a variable, and its value is not known here, or is a secret."""
 
+LONGEST = 64 << 10
+"""Characters that variables may grow a text by."""
+_DEEPEST = 10
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _BRACED = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:?[-+?])?", re.ASCII)
 
@@ -55,11 +58,11 @@ def split_words(text: str, escape: str = "\\") -> tuple[str, ...]:
     return (*words, current) if current else tuple(words)
 
 
-def expand(raw: str, variables: Variables, escape: str = "\\") -> Word:
-    """`raw` with quotes taken off and variables replaced."""
+def expand(raw: str, variables: Variables, escape: str = "\\", depth: int = 0) -> Word:
+    """`raw` with quotes taken off and variables replaced; `depth` counts replacements inside replacements."""
     out: list[str] = []
     unknown: list[str] = []
-    quote, position = "", 0
+    quote, position, grown = "", 0, 0
     while position < len(raw):
         char = raw[position]
         if char == escape and quote != "'" and position + 1 < len(raw):
@@ -71,7 +74,10 @@ def expand(raw: str, variables: Variables, escape: str = "\\") -> Word:
         elif not quote and char in "\"'":
             quote, position = char, position + 1
         elif char == "$" and quote != "'":
-            text, missing, position = expand_variable(raw, position, variables, escape)
+            text, missing, position = expand_variable(raw, position, variables, escape, depth)
+            grown += len(text)
+            if grown > LONGEST:
+                return Word(text="", unknown=("a text without end",))
             out.append(text)
             unknown += missing
         else:
@@ -81,7 +87,7 @@ def expand(raw: str, variables: Variables, escape: str = "\\") -> Word:
 
 
 def expand_variable(
-    raw: str, position: int, variables: Variables, escape: str = "\\"
+    raw: str, position: int, variables: Variables, escape: str = "\\", depth: int = 0
 ) -> tuple[str, tuple[str, ...], int]:
     """What the `$` at `position` stands for, names without a value, and where the rest begins."""
     plain = _NAME.match(raw, position + 1)
@@ -92,13 +98,13 @@ def expand_variable(
     if braced is None:
         return "$", (), position + 1
     end = _closing(raw, braced.end())
-    if end < 0 or (braced[2] is None and end != braced.end()):
+    if end < 0 or depth > _DEEPEST or (braced[2] is None and end != braced.end()):
         stop = len(raw) if end < 0 else end + 1
         return raw[position:stop], (braced[1],), stop
     value, form = variables.get(braced[1]), braced[2] or ""
     known = braced[1] in variables and value is None
     given = value is not None and (bool(value) or not form.startswith(":"))
-    inner = expand(raw[braced.end() : end], variables, escape)
+    inner = expand(raw[braced.end() : end], variables, escape, depth + 1)
     if known or (not given and not form.endswith(("-", "+"))):
         return "", (braced[1],), end + 1
     if form.endswith("+"):
