@@ -331,7 +331,7 @@ def test_commands_and_entry_points():
 def test_what_has_no_place_is_said():
     imported, spec = read(
         "FROM --platform=linux/arm64 debian:12\nMAINTAINER x\nEXPOSE 8888\nVOLUME /data\nUSER root\nONBUILD RUN x\nWORKDIR /usr/src\n"
-        "COPY authorized_keys /root/.ssh/\nCOPY ../up /x\nADD a.tar.gz /x\nRUN useradd -m me && chmod -R 777 /opt\n"
+        "COPY authorized_keys /srv/keys/\nCOPY ../up /x\nADD a.tar.gz /x\nRUN useradd -m me && chmod -R 777 /opt\n"
     )
     assert spec.platforms == ("linux/arm64",)
     assert has(wrong(imported, 2), "deprecated")
