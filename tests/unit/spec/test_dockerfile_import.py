@@ -383,3 +383,33 @@ def test_mounts_are_found_in_scripts_and_compose_files():
     ]
     assert is_wanted_beside("Makefile")
     assert not is_wanted_beside("src/deep/run.sh")
+
+
+def test_steps_that_are_common_and_need_nothing():
+    imported, spec = read(
+        "FROM ubuntu:22.04\nRUN apt-get update && apt-get install -y libgl1-mesa-glx && rm -rf /etc/apt/sources.list.d/x.list\n"
+        "RUN ln -s /usr/bin/python3 /usr/bin/python\nRUN echo 'export A=1' >> ~/.bashrc\nRUN python -c \"import nltk; nltk.download('punkt')\"\n"
+        'ENTRYPOINT ["a"]\nCMD ["b"]\n'
+    )
+    assert [wish.text for wish in spec.target().apt] == ["libgl1"]
+    assert spec.target().build == ()
+    assert has(wrong(imported, 2), "gone from present releases")
+    assert has(said(imported, "left", 5), "fetches what no lock names")
+    assert all(line.findings for line in imported.lines)
+
+
+def test_a_step_with_a_secret_gives_its_packages_and_no_build_command():
+    files = {"pyproject.toml": '[project]\nname = "x"\nversion = "1"\n'}
+    imported, spec = read(
+        "FROM python:3.11\nWORKDIR /app\nCOPY . .\nRUN --mount=type=secret,id=netrc uv sync --frozen && ./login\n",
+        files,
+    )
+    assert [it.path for it in spec.target().projects] == ["."]
+    assert spec.target().build == ()
+    assert has(said(imported, "left", 4), "given in secret")
+
+
+def test_inputs_follow_the_folder_that_a_step_goes_to():
+    files = {"setup.py": "", "ops/setup.py": ""}
+    _, spec = read("FROM python:3.11\nCOPY . /app\nWORKDIR /app\nRUN cd ops && ./make setup.py\n", files)
+    assert spec.target().build[0].inputs == ("ops", "ops/setup.py")

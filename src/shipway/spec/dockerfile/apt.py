@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from shipway.spec.dockerfile.habits import GONE_FROM_APT, PYTHON_OF_APT
+from shipway.spec.dockerfile.habits import APT_MEANT, GONE_FROM_APT, PYTHON_OF_APT
 from shipway.spec.dockerfile.state import State, Step
 from shipway.spec.single import find_apt_name
 
@@ -123,6 +123,11 @@ def _package(name: str, step: Step, state: State) -> None:
     elif bare in PYTHON_OF_APT:
         record.nothing(f"`{bare}`: Python and its tools come with the environment")
         record.wants_python = True
+    elif bare in APT_MEANT:
+        record.wrong(
+            f"`{bare}` is gone from present releases", f"its name is `{APT_MEANT[bare]}`; the spec has that"
+        )
+        record.add("apt", APT_MEANT[bare], f"`{step.program} install` asks for it")
     elif find_apt_name(name):
         record.add("apt", name, f"`{step.program} install` asks for it")
     elif name.endswith(".deb"):

@@ -147,6 +147,9 @@ def _read_stage(stage: Stage, state: State, *, has_image: bool) -> None:
     for instruction in stage.body:
         if instruction.name not in ("CMD", "ENTRYPOINT"):
             _read(instruction, state)
+        elif state.build_only:
+            record.line = instruction.line
+            record.nothing("a stage that is only copied from runs nothing")
 
 
 def _read_base(stage: Stage, state: State) -> None:
@@ -228,6 +231,9 @@ def _settle_commands(chain: tuple[Stage, ...], state: State) -> None:
             here[one.name] = one
         if "ENTRYPOINT" in here and "CMD" not in here:
             seen.pop("CMD", None)
+        for name in here.keys() & seen.keys():
+            state.record.line = seen[name].line
+            state.record.nothing("a later stage says otherwise")
         seen.update(here)
     settle_command(seen.get("ENTRYPOINT"), seen.get("CMD"), state)
 

@@ -16,6 +16,16 @@ GONE_FROM_APT = frozenset(
 )
 """OS packages that no present release has: they were Python 2."""
 
+APT_MEANT = {
+    "libgl1-mesa-glx": "libgl1",
+    "libgl1-mesa-dev": "libgl-dev",
+    "netcat": "netcat-openbsd",
+    "nodejs-legacy": "nodejs",
+    "libtinfo5": "libtinfo6",
+    "python-opencv": "python3-opencv",
+}
+"""OS packages that present releases have under another name."""
+
 PIP_MEANT = {
     "sklearn": "scikit-learn",
     "skimage": "scikit-image",

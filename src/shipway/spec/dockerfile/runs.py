@@ -16,21 +16,25 @@ from shipway.spec.dockerfile.state import State, Step, clean_step
 
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash", "python", "python3", "perl"})
 _SCRATCH = re.compile(
-    r"(?:/tmp|/var/tmp|/var/cache|/var/lib/apt|/root/\.cache|~/\.cache|\$HOME/\.cache)(?:/|\Z)"
+    r"(?:/tmp|/var/tmp|/var/cache|/var/lib/apt|/etc/apt|/root/\.cache|~/\.cache|\$HOME/\.cache)(?:/|\Z)"
 )
+_DOWNLOADS = re.compile(
+    r"\.download\(|from_pretrained\(|hub\.load|urlretrieve\(|snapshot_download|load_dataset\(|-m (?:spacy|nltk\S*) download"
+)
+"""Words of Python that fetch data."""
 _MOST_COMMANDS = 1000
+_SHELL_FILES = (".bashrc", ".profile", ".bash_profile", ".zshrc", "bash.bashrc")
 _ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers")
 
 
 def read_run(run: Instruction, state: State) -> None:
     """One RUN."""
     record = state.record
-    if any("type=secret" in mount or "type=ssh" in mount for mount in run.flag_values("mount")):
-        record.left(
-            "the step is given a secret at build time",
-            "build commands get none; fetch such things before the build",
+    given = any("type=secret" in mount or "type=ssh" in mount for mount in run.flag_values("mount"))
+    if given:
+        record.nothing(
+            "a secret for packages comes from the host's own configuration; build commands get none"
         )
-        return
     if run.flag("security") == "insecure":
         record.wrong("the step has all rights over the host", "leave `--security=insecure` out")
     script = _script(run)
@@ -54,7 +58,7 @@ def read_run(run: Instruction, state: State) -> None:
             "write those that are meant into `apt` and `pip`",
         )
         return
-    _read_commands(run, script, commands, state, compound=compound)
+    _read_commands(run, script, commands, state, fetches=given, compound=compound)
 
 
 def _script(run: Instruction) -> str:
@@ -74,11 +78,17 @@ def _reads_packages(commands: tuple[Simple, ...]) -> bool:
 
 
 def _read_commands(
-    run: Instruction, script: str, commands: tuple[Simple, ...], state: State, *, compound: bool
+    run: Instruction,
+    script: str,
+    commands: tuple[Simple, ...],
+    state: State,
+    *,
+    fetches: bool,
+    compound: bool,
 ) -> None:
     """Read each command; what is left of them becomes one build command."""
     record = state.record
-    before, kept, fetches = state.workdir, [], False
+    before, kept = state.workdir, []
     for command in commands:
         step, sudo = clean_step(command, run, commands)
         if sudo:
@@ -91,7 +101,7 @@ def _read_commands(
                 "use the package of the distribution, or keep a copy with its checksum in the project",
             )
             fetches = True
-        elif step.program in NETWORK:
+        elif step.program in NETWORK or _DOWNLOADS.search(command.raw):
             _fetch(step, state)
             fetches = True
         elif not _read_known(step, state):
@@ -138,6 +148,10 @@ def _read_known(step: Step, state: State) -> bool:
         ("setup.py", "develop"),
     ):
         read_pip(("install", "."), step, state)
+    elif program == "ln" and words[-1].rpartition("/")[2] in ("python", "python3", "pip"):
+        record.nothing("the environment's Python is on PATH by all its names")
+    elif step.command.writes and all(posixpath.basename(it) in _SHELL_FILES for it in step.command.writes):
+        record.nothing("files of shells belong to your own home folder inside")
     elif program == "mkdir":
         record.nothing("folders come with the files in them; those for data are mounted")
     else:
@@ -230,7 +244,7 @@ def _keep_rest(
     shortened = shown(" ".join(" && ".join(it.raw for it in rest).split()), 80)
     if fetches:
         record.left(
-            f"`{shortened}` stands on what the step fetched",
+            f"`{shortened}` stands on what the step fetched, or was given in secret",
             "write it as a `[[build]]` command once that is in the project",
         )
         return
@@ -254,7 +268,7 @@ def _keep_rest(
             if (value := state.variables.get(name)) is not None and re.search(rf"\$\{{?{name}\b", text)
         )
         argv = (*_shell(state), folder + values + text)
-    record.command(argv, _inputs(rest, state), "it changes what packages do not bring")
+    record.command(argv, _inputs(kept, state), "it changes what packages do not bring")
 
 
 def _starts_there(state: State) -> bool:
@@ -270,17 +284,18 @@ def _quoted(value: str) -> str:
     return "'" + value.replace("'", "'\\''") + "'"
 
 
-def _inputs(rest: list[Simple], state: State) -> tuple[str, ...]:
+def _inputs(kept: list[Simple], state: State) -> tuple[str, ...]:
     """Project files that the commands name; the whole project when it was copied and they name none."""
-    named = [
-        path
-        for it in rest
-        for word in it.words
-        if (path := state.project_path(word)) is not None
-        and path != "."
-        and state.names is not None
-        and state.has(path)
-    ]
+    named: dict[str, None] = {}
+    before = state.workdir
+    for command in kept:
+        if command.program == "cd" and len(command.words) > 1:
+            state.workdir = state.inside(command.words[1])
+        for word in command.words[1:]:
+            path = state.project_path("." if command.program == "cd" else word)
+            if path not in (None, ".") and state.names is not None and state.has(path):
+                named.setdefault(path)
+    state.workdir = before
     if named:
-        return tuple(dict.fromkeys(named))
+        return tuple(named)
     return (".",) if any(it.source == "." for it in state.copies) else ()

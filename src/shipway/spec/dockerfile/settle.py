@@ -231,6 +231,8 @@ def settle_command(entry: Instruction | None, command: Instruction | None, state
             part: tuple[str, ...] = ("sh", "-c", one.text)
         else:
             part = one.json
+            if one is entry:
+                record.nothing("it begins the `command`")
         if one is command and entry is not None and entry.json is None:
             record.wrong(
                 "CMD has no effect beside an ENTRYPOINT that is run by a shell", "write ENTRYPOINT as a list"
