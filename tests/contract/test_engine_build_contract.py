@@ -1,0 +1,169 @@
+"""Builds by real engines: the Dockerfile from standard input, arguments, secrets of both kinds, a stage, an id that runs, a failure."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from shipway.core.errors import BuildError, EngineError
+from shipway.run.engine_build import (
+    BuildSecret,
+    EngineBuild,
+    require_build_tool,
+    run_engine_build,
+)
+
+pytestmark = [pytest.mark.needs_root, pytest.mark.slow, pytest.mark.needs_tool("dash")]
+
+DOCKERFILE = """\
+FROM scratch AS made
+COPY root/ /
+COPY note.txt /note
+ARG MIRROR
+RUN --mount=type=secret,id=token --mount=type=secret,id=file \\
+    read -r a </run/secrets/token || true; read -r b </run/secrets/file; \\
+    echo "${#a} ${#b} $MIRROR" >/result
+FROM made AS later
+RUN exit 3
+"""
+TOKEN = "hidden-word"
+PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin"
+
+
+def copy_shell(root):
+    """The host's dash and what it loads, as `/bin/sh` of a root file system."""
+    (root / "bin").mkdir(parents=True)
+    dash = shutil.which("dash")
+    shutil.copy(dash, root / "bin" / "sh")
+    listed = subprocess.run(["ldd", dash], check=True, capture_output=True, text=True).stdout
+    for word in listed.split():
+        if word.startswith("/"):
+            place = root / word.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(word, place)
+
+
+@pytest.fixture(scope="module")
+def docker():
+    """The environment in which a private engine answers."""
+    if os.environ.get("DOCKER_HOST"):
+        pytest.skip("the engine of DOCKER_HOST cannot see this host's folders")
+    base = tempfile.mkdtemp(prefix="engine-build-")
+    socket = f"unix://{base}/s"
+    words = [
+        "--data-root",
+        f"{base}/data",
+        "--exec-root",
+        f"{base}/exec",
+        "-H",
+        socket,
+        "--pidfile",
+        f"{base}/pid",
+    ]
+    with open(f"{base}/log", "w") as log:
+        engine = subprocess.Popen(
+            ["dockerd", *words, "--bridge=none", "--iptables=false"],
+            stdout=log,
+            stderr=log,
+            env={"PATH": PATH},
+        )
+    environ = {"PATH": PATH, "DOCKER_HOST": socket, "HOME": base}
+    end = time.monotonic() + 60
+    while subprocess.run(["docker", "version"], check=False, capture_output=True, env=environ).returncode:
+        assert time.monotonic() < end, pathlib.Path(base, "log").read_text()[-2000:]
+        time.sleep(0.1)
+    yield environ
+    engine.terminate()
+    engine.wait(60)
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def podman():
+    """The environment in which Podman keeps everything in a private place."""
+    base = tempfile.mkdtemp(prefix="engine-build-")
+    with open(f"{base}/storage.conf", "w") as file:
+        file.write(f'[storage]\ndriver = "vfs"\ngraphroot = "{base}/data"\nrunroot = "{base}/run"\n')
+    with open(f"{base}/containers.conf", "w") as file:
+        # As root Podman asks for more open files than a machine that holds CAP_SYS_RESOURCE back allows.
+        file.write(
+            '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n'
+        )
+    yield {
+        "PATH": PATH,
+        "HOME": base,
+        "CONTAINERS_STORAGE_CONF": f"{base}/storage.conf",
+        "CONTAINERS_CONF": f"{base}/containers.conf",
+        "XDG_RUNTIME_DIR": base,
+    }
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("docker", marks=[pytest.mark.needs_docker]),
+        pytest.param("podman", marks=[pytest.mark.needs_tool("podman", "runc")]),
+    ]
+)
+def engine(request):
+    return request.param, request.getfixturevalue(request.param)
+
+
+def built(tmp_path, **more):
+    copy_shell(tmp_path / "root")
+    (tmp_path / "note.txt").write_text("from the project\n")
+    (tmp_path / "secret").write_text("hidden-line\n")
+    secrets = (
+        BuildSecret(id="token", variable="A_TOKEN"),
+        BuildSecret(id="file", file=str(tmp_path / "secret")),
+    )
+    return EngineBuild(
+        dockerfile=DOCKERFILE,
+        context=str(tmp_path),
+        progress="plain",
+        network="none",
+        arguments=(("MIRROR", "far"),),
+        secrets=secrets,
+        **more,
+    )
+
+
+def test_a_build_gets_its_arguments_and_secrets_and_its_image_runs(engine, tmp_path):
+    name, environ = engine
+    tool = require_build_tool(name, environ)
+    build = built(tmp_path, tag="digits:1", stage="made")
+    image = run_engine_build(build, tool, {**environ, "A_TOKEN": TOKEN})
+    history = subprocess.run(
+        [name, "history", "--no-trunc", image], check=True, capture_output=True, env=environ
+    )
+    assert b"hidden" not in history.stdout
+    script = "read -r a </result; read -r b </note; echo $a $b; [ -e /run/secrets/token ] || echo clean"
+    ran = subprocess.run(
+        [name, "run", "--rm", "--network", "none", image, "/bin/sh", "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environ,
+    )
+    assert ran.stdout == "11 11 far from the project\nclean\n"
+
+
+def test_a_step_that_fails_is_a_build_error(engine, tmp_path, capfd):
+    name, environ = engine
+    with pytest.raises(BuildError, match="build` failed: exit code"):
+        run_engine_build(
+            built(tmp_path, stage="later"), require_build_tool(name, environ), {**environ, "A_TOKEN": TOKEN}
+        )
+    assert "exit 3" in capfd.readouterr().err
+
+
+@pytest.mark.needs_docker
+def test_a_daemon_that_is_gone_is_named(tmp_path):
+    with pytest.raises(EngineError, match="does not answer"):
+        require_build_tool("docker", {"PATH": PATH, "DOCKER_HOST": f"unix://{tmp_path}/gone"})
