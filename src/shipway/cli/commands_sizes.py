@@ -1,0 +1,22 @@
+"""The adapters of `size`, `diff` and `slim`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipway.cli.call import Answer, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _size(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_sizes import render_sizes, sizes_document
+    from shipway.verbs.size import run_size
+
+    result = run_size(call.task())
+    return Answer(render_json("size", sizes_document(result)) if call.json else render_sizes(result))
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {"size": _size}
