@@ -19,4 +19,15 @@ def _size(call: Call) -> Answer:
     return Answer(render_json("size", sizes_document(result)) if call.json else render_sizes(result))
 
 
-COMMANDS: dict[str, Callable[[Call], Answer]] = {"size": _size}
+def _diff(call: Call) -> Answer:
+    from shipway.cli.show_diff import diff_document, render_diff
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.diff import run_diff
+
+    result = run_diff(call.arguments.words, call.task())
+    if call.json:
+        return Answer(render_json("diff", diff_document(result)))
+    return Answer(render_diff(result, files=call.arguments.flag("files")))
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {"size": _size, "diff": _diff}
