@@ -30,4 +30,27 @@ def _diff(call: Call) -> Answer:
     return Answer(render_diff(result, files=call.arguments.flag("files")))
 
 
-COMMANDS: dict[str, Callable[[Call], Answer]] = {"size": _size, "diff": _diff}
+def _slim(call: Call) -> Answer:
+    from shipway.cli.parser import UsageError
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_sizes import render_slim, slim_document
+    from shipway.verbs.slim import SlimRequest, run_slim
+
+    arguments = call.arguments
+    if not arguments.words and not arguments.flag("dry-run"):
+        raise UsageError(
+            "`shipway slim` needs a command that shows that the project works",
+            hints=["for example `shipway slim -- python -m pytest -q`"],
+        )
+    request = SlimRequest(
+        check=arguments.words,
+        name=arguments.text("name"),
+        keep=arguments.values["keep"],
+        also=arguments.values["also"],
+        dry_run=arguments.flag("dry-run"),
+    )
+    result = run_slim(request, call.task())
+    return Answer(render_json("slim", slim_document(result)) if call.json else render_slim(result))
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {"size": _size, "diff": _diff, "slim": _slim}

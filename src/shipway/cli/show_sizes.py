@@ -1,4 +1,4 @@
-"""`size` as text and JSON. Pure."""
+"""`size` and `slim` as text and JSON. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.verbs.size import SizeResult
+    from shipway.verbs.slim import SlimResult
 
 _ROWS = 15
 """Packages and causes that the text names; JSON has them all."""
@@ -128,4 +129,35 @@ def sizes_document(result: SizeResult) -> dict[str, Any]:
             }
             for one in sizes.findings
         ],
+    }
+
+
+def render_slim(result: SlimResult) -> str:
+    """What was left out, the savings, and the text that is or would be in the spec."""
+    saved = result.before - result.after
+    about = "about " if result.dry_run else ""
+    percent = round(100 * saved / result.before) if result.before else 0
+    lines = [
+        f"target   {shown(result.name)}, from {shown(result.target)}",
+        f"without  {', '.join(map(shown, (*result.packages, *result.kinds)))}",
+        f"size     {render_size(result.before)} -> {about}{render_size(result.after)}, {percent} % less",
+        f"{'would be added' if result.dry_run else 'added'} to {shown(result.file)}",
+        "",
+        *(f"    {line}".rstrip() for line in result.text.splitlines()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def slim_document(result: SlimResult) -> dict[str, Any]:
+    """The same as values."""
+    return {
+        "name": result.name,
+        "target": result.target,
+        "file": result.file,
+        "text": result.text,
+        "packages": list(result.packages),
+        "kinds": list(result.kinds),
+        "before": result.before,
+        "after": result.after,
+        "dry_run": result.dry_run,
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, JSON, Option, Verb
+from shipway.cli.option import CHOICE, DRY_RUN, JSON, Option, Takes, Verb
+from shipway.core.waste import CAREFUL, Waste
 
 SIZES = (
     Verb(
@@ -21,5 +22,20 @@ SIZES = (
         (("shipway diff cpu gpu", "two targets of this lock"), ("shipway diff git:HEAD", "what changed since the last commit"),
          ("shipway diff kept:scratch --files", "every file that a container changed")),
         (Option("files", "List every file that differs, however many"), *CHOICE, JSON), "A [B]", home="commands_sizes",
+    ),
+    Verb(
+        "slim", "Add a target without what only a build needs, proved by a check",
+        "Builds the target, runs the check in it, leaves out compilers that the spec asks for and kinds of files that are seldom "
+        "needed, runs the check again, and only then writes the new target to the spec and the lock. The check's output goes to "
+        "standard error. Exits with 24 when the check fails.",
+        (("shipway slim -- python -m pytest -q", "add the target `slim`, when the tests pass in it"),
+         ("shipway slim --keep tests --keep apt:make -- python -c 'import app'", "leave some things in"),
+         ("shipway slim --dry-run", "show what would go, and about how much that is")),
+        (Option("name", "Name of the new target; the default is `slim`, or `TARGET-slim`", Takes.VALUE, "", "NAME"),
+         Option("keep", f"Leave in this package (`apt:NAME`), or this kind of files: {', '.join(CAREFUL)}",
+                Takes.VALUES, "", "WHAT"),
+         Option("also", "Leave out this kind of files, too", Takes.VALUES, "", "KIND",
+                tuple(kind for kind in Waste if kind not in CAREFUL)),
+         *CHOICE, DRY_RUN, JSON), "[COMMAND...]", home="commands_sizes", rest=True,
     ),
 )  # fmt: skip

@@ -132,6 +132,7 @@ def read_config(lock: Lock, target: TargetLock) -> dict[str, str]:
         "python": target.python.version if target.python else "",
         "bytecode": "true" if target.bytecode else "",
         "system-site-packages": "true" if target.system_site_packages else "",
+        "slim": ", ".join(target.slim),
         "workdir": target.workdir,
         "command": " ".join(target.command),
         "files.include": ", ".join(target.include),

@@ -33,7 +33,7 @@ _EXAMPLES = 3
 REMEDIES: dict[str, str] = {
     HIDDEN: "a higher layer replaces or removes these: let one package own each path, or do both steps in one build command",
     DUPLICATES: "equal files at several paths: often a library that two packages bundle",
-    BUILD_TOOLS: "`shipway slim` drops them from a target that only runs; wheels are built apart and need none of them here",
+    BUILD_TOOLS: "`shipway slim` drops those that the spec asks for from a target that only runs",
     CUDA: "the same CUDA library in several packages: take wheels that share the `nvidia-*` packages, or drop the OS's",
     **{kind.value: f'`slim = ["{kind.value}"]` in a target leaves them out' for kind in Waste},
 }

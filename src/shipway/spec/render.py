@@ -117,6 +117,7 @@ def _target_values(target: Target) -> dict[str, Any]:
         "projects": [_project_value(project) for project in target.projects],
         "bytecode": target.bytecode,
         "system-site-packages": target.system_site_packages,
+        "slim": list(target.slim),
         "workdir": target.workdir if target.workdir != "/work" else "",
         "command": list(target.command),
         "env": dict(target.env),

@@ -73,16 +73,22 @@ def measure_trees(planned: Planned, trees: Sequence[Tree]) -> Sizes:
 
 
 def sized_layers(planned: Planned, trees: Sequence[Tree]) -> list[SizedLayer]:
-    """The plan's layers with the manifests of their trees."""
+    """The plan's layers with the manifests of their trees, with or without the project's own files."""
+    from shipway.plan.model import TreeKind
     from shipway.plan.sizes import SizedLayer, SizedTree
 
     coming = iter(zip(planned.requests, trees, strict=True))
+    has_files = len(planned.requests) == len(planned.plan.trees)
 
     def sized(request: TreeRequest, tree: Tree) -> SizedTree:
         name = request.members[0] if request.members else str(request.kind)
         return SizedTree(name, str(request.kind), request.name, tree.manifest())
 
     return [
-        SizedLayer(layer.name, layer.reason, tuple(sized(*next(coming)) for _ in layer.trees))
+        SizedLayer(
+            layer.name,
+            layer.reason,
+            tuple(sized(*next(coming)) for one in layer.trees if has_files or one.kind is not TreeKind.FILES),
+        )
         for layer in planned.plan.layers
     ]
