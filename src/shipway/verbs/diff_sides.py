@@ -117,7 +117,7 @@ def _kept_base(name: str, project: Project, task: Task) -> Side:
 def _kept(name: str, project: Project, task: Task) -> Side:
     from dataclasses import replace
 
-    from shipway.core.manifest import Manifest
+    from shipway.core.manifest import DIRECTORY, Manifest
     from shipway.core.overlay import stack
     from shipway.host.files import translating_disk_errors
     from shipway.plan.diff import Named
@@ -131,8 +131,16 @@ def _kept(name: str, project: Project, task: Task) -> Side:
     lower = {one.entry.path: one.entry for one in stack([tree.manifest for tree in base.trees])}
     with translating_disk_errors(f"read what is kept under `{name}`"):
         entries = read_changes(f"{path}/upper", lower)
-    ours = Manifest(entry for entry in entries if entry.path in WRITTEN_AT_START)
-    theirs = Manifest(entry for entry in entries if entry.path not in WRITTEN_AT_START)
+    workdir = base.config["workdir"].strip("/") + "/"
+    # The project is mounted at its working directory, so every start makes the folders that lead there.
+    at_start = {
+        entry.path
+        for entry in entries
+        if entry.path in WRITTEN_AT_START
+        or (entry.kind == DIRECTORY and workdir.startswith(f"{entry.path}/"))
+    }
+    ours = Manifest(entry for entry in entries if entry.path in at_start)
+    theirs = Manifest(entry for entry in entries if entry.path not in at_start)
     return replace(
         base, label=label, trees=(*base.trees, Named("written at every start", ours), Named(label, theirs))
     )
