@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from shipway.build.artifacts import digest_of_artifact, fetch_artifacts, name_of_artifact
+from shipway.build.slimming import leave_out
 from shipway.build.system_job import make_system_here, plan_system
 from shipway.build.unpacking import UnpackJob, unpack
 from shipway.build.workers import Workers, worker_lost
@@ -123,6 +124,7 @@ class Making:
         manifest, notes = made if isinstance(made, tuple) else (made, ())
         for note in notes:
             self._context.emit(note)
+        manifest = leave_out(staged.root, manifest, request.inputs)
         self._context.trees[request.key] = self._context.tx.add_tree(request.inputs, staged, manifest)
         self._needs.discard(request.key)
         self._context.emit(Did(PHASE, request.name))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shipway.build.commands_tree import digest_of_inputs, make_commands
 from shipway.build.files_tree import make_files, scan_files
+from shipway.build.slimming import leave_out
 from shipway.build.venv_tree import make_venv
 from shipway.build.wheel_recipe import make_wheel
 from shipway.core.events import Began, Did, Ended
@@ -54,6 +55,7 @@ def make_late_tree(request: TreeRequest, context: BuildContext) -> Tree:
     context.emit(Began(PHASE, items=1))
     staged = context.tx.stage(request.name)
     manifest = RECIPES[request.kind](request, context, staged)
+    manifest = leave_out(staged.root, manifest, request.inputs)
     tree = context.tx.add_tree(request.inputs, staged, manifest)
     context.emit(Did(PHASE, request.name))
     context.emit(Ended(PHASE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
 from shipway.cli.verbs_import import IMPORTING
+from shipway.cli.verbs_sizes import SIZES
 from shipway.cli.verbs_vendor import VENDORING
 from shipway.core.platform import PLATFORMS
 
@@ -100,5 +101,5 @@ CORE = (
     ),
 )  # fmt: skip
 
-VERBS: tuple[Verb, ...] = (*CORE, *VENDORING, *IMPORTING)
+VERBS: tuple[Verb, ...] = (*CORE, *VENDORING, *IMPORTING, *SIZES)
 BY_NAME = {verb.name: verb for verb in VERBS}

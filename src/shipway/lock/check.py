@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from shipway.core.platform import PLATFORMS
+from shipway.core.waste import Waste
 from shipway.lock.model import Deb, Lock, Source, TargetLock, Wheel
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\Z", re.ASCII)
@@ -23,6 +24,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z", re.ASCII)
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _PYTHON_VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?\Z", re.ASCII)
 _CREDENTIALS = re.compile(r"[a-z0-9+.-]+://[^/]*:[^/]*@", re.IGNORECASE)
+_SLIM = frozenset(Waste)
 FIXED_MEMBERS = frozenset({"system", "python", "venv", "commands", "files"})
 """Members of layers that are no artifact."""
 
@@ -129,6 +131,7 @@ def _target_faults(lock: Lock, target: TargetLock) -> Iterator[str]:
     yield from (
         f"`{name}` is no name of a variable" for name, _ in target.env if not _ENVIRONMENT_NAME.match(name)
     )
+    yield from (f"`slim` names no kind of files: `{name}`" for name in target.slim if name not in _SLIM)
     debs = {it.id for it in lock.debs}
     wheels = {it.id for it in lock.wheels}
     yield from (f"deb `{name}` is not locked" for name in target.debs if name not in debs)

@@ -174,6 +174,8 @@ class TargetLock:
     python: PythonLock | None = None
     bytecode: bool = False
     system_site_packages: bool = False
+    slim: tuple[str, ...] = ()
+    """Kinds of files that packages leave out (`core.waste`), sorted."""
     env: tuple[tuple[str, str], ...] = ()
     workdir: str = "/work"
     command: tuple[str, ...] = ()

@@ -287,6 +287,7 @@ TARGET = Shape(
         "python": nested("python", PYTHON),
         "bytecode": flag("bytecode"),
         "system-site-packages": flag("system_site_packages"),
+        "slim": texts("slim"),
         "workdir": text("workdir", "/work"),
         "env": pairs("env"),
         "command": texts("command"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shipway.core.waste import WASTE_VERSION
 from shipway.plan.model import ImageSettings, Layer, Plan, TreeKind, TreeRequest
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class _Planner:
             "version": self.lock.recipes.deb,
             "sha256": deb.sha256.hex,
             "usrmerge": True,
+            **self._slim(),
         }
         return TreeRequest(
             kind=TreeKind.DEB,
@@ -88,6 +90,7 @@ class _Planner:
             "prefix": PREFIX,
             "python": self._python.version,
             "bytecode": self.target.bytecode,
+            **self._slim(),
         }
         if self.target.bytecode:
             # A patch release may compile the same source to other bytes.
@@ -111,6 +114,7 @@ class _Planner:
                     "version": 1,
                     "sha256": python.sha256.hex if python.sha256 else "",
                     "python": python.version,
+                    **self._slim(),
                 }
                 return TreeRequest(
                     kind=TreeKind.PYTHON, name=f"python {python.version}", inputs=inputs, size=python.size
@@ -130,6 +134,10 @@ class _Planner:
                 return TreeRequest(kind=TreeKind.FILES, name="project files", inputs=self._files())
             case _:
                 raise KeyError(f"layer member {member!r} is in no section of the lock")
+
+    def _slim(self) -> dict[str, Any]:
+        """What packages leave out; nothing where they leave out nothing, for keys are made to last."""
+        return {"slim": [WASTE_VERSION, *self.target.slim]} if self.target.slim else {}
 
     def _interpreter(self) -> str:
         """The interpreter's own package or archive, by digest."""
@@ -155,6 +163,7 @@ class _Planner:
             "distribution": distribution,
             "suite": suite.partition("@")[0],
             "epoch": self.lock.epoch,
+            **self._slim(),
         }
 
     def _venv(self) -> dict[str, Any]:

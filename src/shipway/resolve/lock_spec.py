@@ -228,6 +228,7 @@ def _target(
         python=python,
         bytecode=target.bytecode,
         system_site_packages=target.system_site_packages,
+        slim=target.slim,
         env=target.env,
         workdir=target.workdir,
         command=target.command,

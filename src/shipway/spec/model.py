@@ -144,6 +144,8 @@ class Target:
     """Put unchecked-hash `.pyc` files beside the sources."""
     system_site_packages: bool = False
     """Let the environment see the base's own Python packages."""
+    slim: tuple[str, ...] = ()
+    """Kinds of files that packages leave out (`core.waste`), sorted."""
     env: tuple[tuple[str, str], ...] = ()
     """Sorted by name."""
     workdir: str = "/work"

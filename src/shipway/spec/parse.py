@@ -220,6 +220,7 @@ class _Builder:
             projects=state.projects,
             bytecode=single.get("bytecode", False),
             system_site_packages=single.get("system-site-packages", False),
+            slim=tuple(sorted(single.get("slim", ()))),
             env=tuple(sorted(state.env.items())),
             workdir=single.get("workdir", "/work"),
             command=single.get("command", ()),
@@ -272,7 +273,7 @@ class _Builder:
 
 
 _SINGLE = frozenset(
-    {"base", "python", "recommends", "bytecode", "system-site-packages", "workdir", "command"}
+    {"base", "python", "recommends", "bytecode", "system-site-packages", "slim", "workdir", "command"}
     | {"run.shm-size", "run.memory", "run.cpus", "run.pids", "run.network"}
 )
 

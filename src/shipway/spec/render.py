@@ -14,6 +14,8 @@ Comments = Mapping[Path, Sequence[str]]
 _TABLES = ("files", "run")
 _LATE = ("build", "indexes", "targets", *_TABLES)
 """Keys that open tables of their own, so they come after single lines."""
+_WHOLE = ("command", "slim")
+"""Lists that a target overrides and does not extend."""
 
 
 def render_spec(spec: Spec) -> str:
@@ -118,6 +120,7 @@ def _target_values(target: Target) -> dict[str, Any]:
         "projects": [_project_value(project) for project in target.projects],
         "bytecode": target.bytecode,
         "system-site-packages": target.system_site_packages,
+        "slim": list(target.slim),
         "workdir": target.workdir if target.workdir != "/work" else "",
         "command": list(target.command),
         "env": dict(target.env),
@@ -166,7 +169,7 @@ def _shared(all_values: list[dict[str, Any]]) -> dict[str, Any]:
     for key, value in first.items():
         others = [values.get(key) for values in rest]
         common: Any = None
-        if isinstance(value, list) and key != "command":
+        if isinstance(value, list) and key not in _WHOLE:
             common = _common_beginning([value, *(other or [] for other in others)])
         elif isinstance(value, dict):
             common = {
@@ -194,7 +197,7 @@ def _beyond(values: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
     """What a target has beyond what is shared."""
     own: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, list) and key != "command":
+        if isinstance(value, list) and key not in _WHOLE:
             rest: Any = value[len(shared.get(key, [])) :]
         elif isinstance(value, dict):
             rest = {name: it for name, it in value.items() if name not in shared.get(key, {})}

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shipway.core.waste import Waste
+
 
 class Kind(StrEnum):
     """What a value looks like. `readers.py` has one reader for each, `schema.py` one JSON Schema."""
@@ -218,6 +220,16 @@ SETTINGS: tuple[Setting, ...] = (
         "Let the Python environment see the Python packages that OS packages brought.",
         "true",
         default="false",
+    ),
+    _setting(
+        _S,
+        "slim",
+        Kind.CHOICES,
+        "Kinds of files that packages leave out, because a finished environment seldom needs them. `shipway slim` chooses and "
+        "proves them.",
+        '["docs", "locales", "static-libraries"]',
+        choices=tuple(map(str, Waste)),
+        default="[]",
     ),
     _setting(
         _S,

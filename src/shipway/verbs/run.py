@@ -133,6 +133,17 @@ def _read_env_file(path: str) -> Sequence[tuple[str, str]]:
     return parse_env_file(text, os.environ, file=path)
 
 
+def run_prepared(words: RunWords, prepared: Prepared, task: Task) -> RunResult:
+    """Run the command in the environment of trees that were just made or found; nothing is remembered for later runs.
+
+    Raises:
+        ToolError: the container could not be started.
+    """
+    environment = _environment(prepared)
+    with prepared.planned.store.use(_keys(environment.keys)) as use:
+        return _start(environment, read_invocation(words), task, use.trees, dry_run=False)
+
+
 def _find_ready(folder: str, task: Task, store: Store) -> Ready | None:
     from shipway.host.dirs import state_dir
     from shipway.run.places import ready_file

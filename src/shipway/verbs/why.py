@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import NotFound
 from shipway.core.text import shown
+from shipway.plan.causes import ESSENTIAL, PYTHON, normalise, parse_requested
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shipway.lock.model import Deb, Lock, TargetLock, Wheel
     from shipway.verbs.context import Task
-
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]*")
-_ESSENTIAL = "every system has it (essential)"
-_PYTHON = "the interpreter of the Python environment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +83,6 @@ def find_reasons(lock: Lock, target: TargetLock, name: str) -> tuple[WhyPackage,
     return tuple(found)
 
 
-def normalise(name: str) -> str:
-    """A Python package's name in its one form (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def _by_name(packages: Sequence[Deb | Wheel]) -> dict[str, Deb | Wheel]:
     return {package.name: package for package in packages}
 
@@ -119,15 +110,10 @@ def _reasons(
     kind: str, package: Deb | Wheel, packages: Mapping[str, Deb | Wheel], target: TargetLock
 ) -> list[Reason]:
     found = []
-    prefix = "apt:" if kind == "deb" else "pip:"
-    for requested in target.requested:
-        wish, _, origin = requested.rpartition(" < ")
-        match = _REQUIREMENT.match(wish.removeprefix(prefix)) if wish.startswith(prefix) else None
-        if match:
-            name = match[0] if kind == "deb" else normalise(match[0])
-            chain = find_chain(packages, name, package.name)
-            if chain:
-                found.append(Reason(wish=wish, origin=origin, chain=_links(chain, packages)))
+    for asked in map(parse_requested, target.requested):
+        chain = find_chain(packages, asked.name, package.name) if asked.kind == kind else None
+        if chain:
+            found.append(Reason(wish=asked.wish, origin=asked.origin, chain=_links(chain, packages)))
     if not found and kind == "deb":
         found += _unasked(package, packages, target)
     return found
@@ -136,9 +122,9 @@ def _reasons(
 def _unasked(package: Deb | Wheel, packages: Mapping[str, Deb | Wheel], target: TargetLock) -> list[Reason]:
     """Chains from packages that nobody has to ask for."""
     essential = [name for name, one in packages.items() if getattr(one, "essential", False)]
-    roots = [(name, _ESSENTIAL) for name in essential]
+    roots = [(name, ESSENTIAL) for name in essential]
     if target.python and target.python.origin == "base":
-        roots += [(f"python{target.python.version}", _PYTHON), ("python3", _PYTHON)]
+        roots += [(f"python{target.python.version}", PYTHON), ("python3", PYTHON)]
     chains = [(chain, why) for name, why in roots if (chain := find_chain(packages, name, package.name))]
     if not chains:
         return []

@@ -8,6 +8,7 @@ import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shipway.core.waste import Waste
 from shipway.spec.model import (
     Base,
     BuildCommand,
@@ -86,6 +87,7 @@ TARGET = st.builds(
     constraints=wishes("scipy<2", "toolz"),
     projects=PROJECTS,
     bytecode=st.booleans(),
+    slim=st.sets(st.sampled_from(Waste)).map(lambda kinds: tuple(sorted(map(str, kinds)))),
     env=VARIABLES,
     workdir=st.sampled_from(["/work", "/hello"]),
     command=st.just(()) | COMMAND,

@@ -1,0 +1,94 @@
+"""`size`: where an image's bytes are, and which of them it could do without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import NotFound
+from shipway.verbs.context import LockMode
+from shipway.verbs.prepare import build_planned, plan_project
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipway.plan.model import TreeRequest
+    from shipway.plan.sizes import SizedLayer, Sizes
+    from shipway.store.tree import Tree
+    from shipway.verbs.context import Task
+    from shipway.verbs.prepare import Planned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeResult:
+    """One image."""
+
+    name: str
+    target: str
+    platform: str
+    sizes: Sizes
+
+
+def run_size(task: Task) -> SizeResult:
+    """Measure the locked image from the manifests of its trees.
+
+    Raises:
+        LockStale: there is no lock.
+        NotFound: the image is not built.
+    """
+    planned = plan_project(task._replace(mode=LockMode.FROZEN), files=True)
+    return SizeResult(
+        name=planned.lock.name,
+        target=planned.plan.target,
+        platform=planned.plan.platform,
+        sizes=measure_trees(planned, require_trees(planned, task)),
+    )
+
+
+def require_trees(planned: Planned, task: Task) -> tuple[Tree, ...]:
+    """The trees of a plan. The project's own files are copied when only they are missing, for a run needs no copy.
+
+    Raises:
+        NotFound: others are missing.
+    """
+    from shipway.plan.model import TreeKind
+
+    missing = [request for request in planned.requests if planned.store.find_tree(request.key) is None]
+    if any(request.kind is not TreeKind.FILES for request in missing):
+        target = planned.plan.target
+        raise NotFound(
+            f"the image of target `{target}` is not built: {len(missing)} of {len(planned.requests)} trees are missing",
+            hints=[f"run `shipway build -t {target}`"],
+        )
+    return build_planned(planned, task).trees
+
+
+def measure_trees(planned: Planned, trees: Sequence[Tree]) -> Sizes:
+    """The sizes of the plan's image. `trees` in the order of `planned.requests`."""
+    from shipway.plan.causes import find_causes
+    from shipway.plan.sizes import measure
+
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
+    return measure(sized_layers(planned, trees), find_causes(planned.lock, target))
+
+
+def sized_layers(planned: Planned, trees: Sequence[Tree]) -> list[SizedLayer]:
+    """The plan's layers with the manifests of their trees, with or without the project's own files."""
+    from shipway.plan.model import TreeKind
+    from shipway.plan.sizes import SizedLayer, SizedTree
+
+    coming = iter(zip(planned.requests, trees, strict=True))
+    has_files = len(planned.requests) == len(planned.plan.trees)
+
+    def sized(request: TreeRequest, tree: Tree) -> SizedTree:
+        name = request.members[0] if request.members else str(request.kind)
+        return SizedTree(name, str(request.kind), request.name, tree.manifest())
+
+    return [
+        SizedLayer(
+            layer.name,
+            layer.reason,
+            tuple(sized(*next(coming)) for one in layer.trees if has_files or one.kind is not TreeKind.FILES),
+        )
+        for layer in planned.plan.layers
+    ]
