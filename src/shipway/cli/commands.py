@@ -99,9 +99,10 @@ def _is_terminal() -> bool:
 def _inspect(call: Call) -> Answer:
     from shipway.cli.show_image import inspect_document, render_inspect
     from shipway.cli.show_json import render_json
-    from shipway.verbs.inspect import run_inspect
+    from shipway.verbs.inspect import inspect_stored, run_inspect
 
-    result = run_inspect(call.task())
+    words = call.arguments.words
+    result = inspect_stored(call.task(), words[0]) if words else run_inspect(call.task())
     return Answer(render_json("inspect", inspect_document(result)) if call.json else render_inspect(result))
 
 
