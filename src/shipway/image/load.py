@@ -137,8 +137,11 @@ def _path_of(descriptor: Descriptor) -> str:
 def _given_name(descriptor: Descriptor, stem: str) -> str:
     """The reference under which a layout holds an image, or nothing. A tag alone belongs to the layout's own name."""
     notes = dict(descriptor.annotations)
-    text = notes.get(FULL_NAME) or notes.get(REF_NAME, "")
-    if text and not any(mark in text for mark in "/:"):
+    full, text = notes.get(FULL_NAME, ""), notes.get(REF_NAME, "")
+    if full and text in ("", full, full.rpartition(":")[2]):
+        # Tools that copy an entry under another tag leave the full name behind, which then is another's.
+        text = full
+    elif text and not any(mark in text for mark in "/:"):
         text = f"{stem}:{text}"
     return _checked(text)
 
