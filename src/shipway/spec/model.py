@@ -169,6 +169,8 @@ class Spec:
     layer_budget: int = 64
     epoch: int | None = None
     """SOURCE_DATE_EPOCH for the image; None: the newest locked input's."""
+    push_allow: tuple[str, ...] | None = None
+    """Prefixes (`registry/path`) that images may be pushed to; None: any."""
 
     def target(self, name: str = "") -> Target:
         """The target called `name`, or the default one.

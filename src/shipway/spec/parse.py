@@ -110,6 +110,7 @@ class _Builder:
             indexes=tuple(self.indexes),
             layer_budget=top.get("layer-budget", 64),
             epoch=top.get("epoch"),
+            push_allow=top.get("push.allow"),
         )
 
     def default_name(self, folder: str) -> str:
