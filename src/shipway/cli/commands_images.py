@@ -82,7 +82,37 @@ def _load(call: Call) -> Answer:
     return Answer("".join(f"{row.name}\n" for row in rows), describe_load(rows, dry_run=dry_run))
 
 
+def _push(call: Call) -> Answer:
+    from shipway.cli.show_images import describe_push, push_document
+    from shipway.verbs.push import run_push
+
+    arguments = call.arguments
+    result = run_push(
+        call.task(),
+        arguments.words[0],
+        image=arguments.text("image"),
+        compression=arguments.text("compression"),
+        dry_run=arguments.flag("dry-run"),
+    )
+    if call.json:
+        return Answer(render_json("push", push_document(result)))
+    return Answer(f"{result.name}@{result.digest}\n" if result.digest else "", describe_push(result))
+
+
+def _pull(call: Call) -> Answer:
+    from shipway.cli.show_images import describe_pull, pull_document
+    from shipway.verbs.pull import run_pull
+
+    dry_run = call.arguments.flag("dry-run")
+    result = run_pull(call.task(), call.arguments.words[0], dry_run=dry_run)
+    if call.json:
+        return Answer(render_json("pull", pull_document(result, dry_run=dry_run)))
+    return Answer(f"{result.offered}\n", describe_pull(result, dry_run=dry_run))
+
+
 COMMANDS: dict[str, Callable[[Call], Answer]] = {
+    "push": _push,
+    "pull": _pull,
     "tag": _tag,
     "images": _images,
     "rmi": _rmi,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from shipway.verbs.archives import LoadedImage, SaveResult
     from shipway.verbs.images import HistoryResult, ImageRow, RemoveResult, TagResult
+    from shipway.verbs.pull import PullResult
+    from shipway.verbs.push import PushResult
 
 _DIGITS = 12
 _BY = 70
@@ -152,6 +154,53 @@ def load_document(rows: Sequence[LoadedImage], *, dry_run: bool) -> dict[str, An
             }
             for row in rows
         ],
+    }
+
+
+def describe_push(result: PushResult) -> str:
+    """One sentence."""
+    if not result.digest:
+        return f"{shown(result.name)} would be pushed"
+    return (
+        f"{shown(result.name)} pushed: {result.uploaded} blobs of {render_size(result.sent)} sent, "
+        f"{result.present} there, {result.mounted} taken from other repositories"
+    )
+
+
+def push_document(result: PushResult) -> dict[str, Any]:
+    """Digests and what was moved."""
+    return {
+        "dry_run": not result.digest,
+        "name": result.name,
+        "digest": result.digest or None,
+        "config_digest": result.config_digest,
+        "sent": result.sent,
+        "uploaded": result.uploaded,
+        "mounted": result.mounted,
+        "present": result.present,
+    }
+
+
+def describe_pull(result: PullResult, *, dry_run: bool) -> str:
+    """One sentence."""
+    verb = "would be pulled" if dry_run else "pulled"
+    size = render_size(result.fetched)
+    return (
+        f"{shown(result.name)} for {shown(result.platform)} {verb}: {result.layers} layers, {size} to fetch"
+    )
+
+
+def pull_document(result: PullResult, *, dry_run: bool) -> dict[str, Any]:
+    """Digests and what was moved."""
+    return {
+        "dry_run": dry_run,
+        "name": result.name,
+        "digest": result.digest,
+        "offered": result.offered,
+        "config_digest": result.config_digest,
+        "platform": result.platform,
+        "fetched": result.fetched,
+        "layers": result.layers,
     }
 
 

@@ -11,7 +11,27 @@ _NAME = Option(
 )
 _PROJECTS = (_IMAGE, *CHOICE, *LOCKING)
 
+_COMPRESSIONS = ("keep", "none", "gzip", "zstd")
+
 IMAGES = (
+    Verb(
+        "push", "Send an image to a registry",
+        "Sends the project's image, built if need be, or with `--image` a stored one, and prints its digest. Layers that the "
+        "registry has are not sent. `[push] allow` of the spec and SHIPWAY_PUSH_ALLOW say where images may go.",
+        (("shipway push registry.example.org/team/model:1", "the project's image"),
+         ("shipway push registry.example.org/team/base:1 --image team/base:1", "a stored one")),
+        (Option("compression", "How layers are packed; the default is `gzip`, and `keep` for images of others",
+                Takes.VALUE, "", "HOW", _COMPRESSIONS),
+         *_PROJECTS, DRY_RUN, JSON), "REF", home=_HOME,
+    ),
+    Verb(
+        "pull", "Get an image from a registry",
+        "Fetches what is not here, checks it against its digests, unpacks every layer beside the others, and keeps the image "
+        "under its name. Of an image for several platforms the one for this machine, or for `--platform`.",
+        (("shipway pull registry.example.org/team/base:1", "get an image"),
+         ("shipway pull registry.example.org/team/base:1 --dry-run", "say its digest and how much would be fetched")),
+        (PLATFORM, DRY_RUN, JSON), "REF", home=_HOME,
+    ),
     Verb(
         "tag", "Give an image a name",
         "Names the project's image, built if need be, or with `--image` a stored one. What has a name is kept by `gc`. "
@@ -49,7 +69,7 @@ IMAGES = (
          ("shipway save layout/ --compression zstd", "an OCI layout with zstd layers")),
         (_NAME, Option("format", "Kind of archive; the default is `oci`", Takes.VALUE, "", "FORMAT", ("oci", "docker")),
          Option("compression", "How layers are packed; the default is `keep`: those of others as they came, ours not at all",
-                Takes.VALUE, "", "HOW", ("keep", "none", "gzip", "zstd")),
+                Takes.VALUE, "", "HOW", _COMPRESSIONS),
          *_PROJECTS, DRY_RUN, JSON), "PATH", home=_HOME,
     ),
     Verb(
