@@ -183,10 +183,10 @@ def push_document(result: PushResult) -> dict[str, Any]:
 
 def describe_pull(result: PullResult, *, dry_run: bool) -> str:
     """One sentence."""
-    verb = "would be pulled" if dry_run else "pulled"
+    verb, moved = ("would be pulled", "to fetch") if dry_run else ("pulled", "fetched")
     size = render_size(result.fetched)
     return (
-        f"{shown(result.name)} for {shown(result.platform)} {verb}: {result.layers} layers, {size} to fetch"
+        f"{shown(result.name)} for {shown(result.platform)} {verb}: {result.layers} layers, {size} {moved}"
     )
 
 
