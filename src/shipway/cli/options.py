@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
-from shipway.cli.verbs_images import IMAGES
+VERBS: tuple[Verb, ...] = (*CORE, *IMAGES, *REGISTRY_VERBS)
 from shipway.core.platform import PLATFORMS
 
 CORE = (
@@ -100,5 +100,5 @@ CORE = (
     ),
 )  # fmt: skip
 
-VERBS: tuple[Verb, ...] = (*CORE, *IMAGES)
+VERBS: tuple[Verb, ...] = (*CORE, *IMAGES, *REGISTRY_VERBS)
 BY_NAME = {verb.name: verb for verb in VERBS}

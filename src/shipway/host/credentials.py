@@ -93,8 +93,19 @@ def store_credentials(registry: str, auth: Auth, environ: Mapping[str, str]) -> 
     return path
 
 
-def erase_credentials(registry: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Forget what every file and helper keeps for `registry`; the places that had something.
+def credentials_place(registry: str, environ: Mapping[str, str]) -> str:
+    """Where `store_credentials` would keep them: a file, or a helper.
+
+    Raises:
+        ToolError: the file cannot be read.
+    """
+    path = auth_files(environ)[-1]
+    helper = _helper_for(_read(path), registry)
+    return f"docker-credential-{helper}" if helper else path
+
+
+def erase_credentials(registry: str, environ: Mapping[str, str], *, dry_run: bool = False) -> tuple[str, ...]:
+    """Forget what every file and helper keeps for `registry` itself; the places that had something.
 
     Raises:
         ToolError: a file or helper cannot be used.
@@ -104,13 +115,15 @@ def erase_credentials(registry: str, environ: Mapping[str, str]) -> tuple[str, .
         document = _read(path)
         helper = _helper_for(document, registry)
         if helper and _from_helper(document, registry, environ) is not None:
-            _ask_helper(helper, "erase", registry.encode(), environ)
+            if not dry_run:
+                _ask_helper(helper, "erase", registry.encode(), environ)
             places.append(f"docker-credential-{helper}")
         auths = _table(document, "auths")
         gone = [key for key in auths if _host_of(key) == _host_of(registry)]
         if gone:
             document["auths"] = {key: value for key, value in auths.items() if key not in gone}
-            _write(path, document)
+            if not dry_run:
+                _write(path, document)
             places.append(path)
     return tuple(places)
 

@@ -65,6 +65,11 @@ class Authorizer:
         """What this host keeps for the registry."""
         return self._find()
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether the registry has asked who we are."""
+        return self._challenge is not None
+
     def current(self, scopes: tuple[Scope, ...]) -> Auth | Bearer | None:
         """What to send with the next request; None before the registry has asked for anything.
 
@@ -91,7 +96,8 @@ class Authorizer:
         with self._lock:
             bearer = challenges.get("bearer")
             if bearer is not None:
-                wider = find_widening(bearer.get("scope"), scopes)
+                # A question without scope, as at a login, is answered by some with an example; ours asks for nothing then.
+                wider = find_widening(bearer.get("scope"), scopes) if scopes else ""
                 if wider:
                     raise HostileInput(
                         f"the registry `{redacted(self._origin)}` wants a token for `{shown(wider)}`, which this does not need",

@@ -14,6 +14,7 @@ from shipway.core.errors import FetchError, HashMismatch, HostileInput, NotFound
 from shipway.core.events import Emit, Note, silent
 from shipway.core.reference import Reference
 from shipway.core.text import shown
+from shipway.host.credentials import Credentials
 from shipway.host.http import CredentialsRefused, Fetcher, NotOffered
 from shipway.host.http_transport import Limits, Transport
 from shipway.host.location import Location, redacted
@@ -44,10 +45,12 @@ def open_registry(
     push: bool,
     emit: Emit = silent,
     limits: Limits | None = None,
+    credentials: Credentials | None = None,
 ) -> Registry:
     """The repository that `reference` names, to be used as a context manager. Nothing is asked yet.
 
-    `push`: ask for the right to write, and ask the registry itself instead of its mirrors.
+    `push`: ask for the right to write, and ask the registry itself instead of its mirrors. `credentials`: to be used in place
+    of those that the host keeps.
 
     Raises:
         ToolError: the reference has no registry and the host has no default one (USAGE).
@@ -59,14 +62,21 @@ def open_registry(
             f"`{whole.name}` is in a registry, and the network is switched off",
             hints=["leave out --offline"],
         )
-    return Registry(whole, settings, push=push, emit=emit, limits=limits or Limits())
+    return Registry(whole, settings, push=push, emit=emit, limits=limits or Limits(), credentials=credentials)
 
 
 class Registry:
     """Safe to share between threads. Every method raises `FetchError` when the registry does not do its part."""
 
     def __init__(
-        self, reference: Reference, settings: RegistrySettings, *, push: bool, emit: Emit, limits: Limits
+        self,
+        reference: Reference,
+        settings: RegistrySettings,
+        *,
+        push: bool,
+        emit: Emit,
+        limits: Limits,
+        credentials: Credentials | None,
     ) -> None:
         self.name = reference.registry
         self.repository = reference.repository
@@ -76,8 +86,10 @@ class Registry:
         self._fetcher = Fetcher(emit=emit, limits=limits, environ=settings.environ, netrc=False)
         place = settings.place(self.name)
         self._endpoints = tuple(
-            Endpoint(url, place, self.repository, settings, self._transport, limits, self._stopped)
-            for url in (*(() if push else place.mirrors), place.base)
+            Endpoint(
+                url, place, self.repository, settings, self._transport, limits, self._stopped, credentials
+            )
+            for url in (*(() if push or credentials else place.mirrors), place.base)
         )
         self._actions = ("pull", "push") if push else ("pull",)
         self._uploads = Uploads(self._own, self.repository, self._scopes(self._own), emit, limits)
@@ -232,16 +244,23 @@ class Registry:
         Raises:
             NotFound: it offers no catalog.
         """
-        return tuple(self._listed("_catalog", "repositories", _CATALOG))
+        try:
+            return tuple(self._listed("_catalog", "repositories", _CATALOG))
+        except NotFound as missing:
+            raise NotFound(
+                f"the registry `{self.name}` offers no list of its repositories",
+                hints=["look for the name on the registry's own pages"],
+            ) from missing
 
-    def check_login(self) -> None:
-        """Ask for nothing but an answer.
+    def check_login(self) -> bool:
+        """Ask for nothing but an answer; whether the registry wanted to know who asks.
 
         Raises:
             AccessRefused: the credentials are not taken.
         """
         reply = self._own.ask("GET", self._own.url(""), ())
         self._own.require(reply, (_OK,), "the login")
+        return self._own.auth.was_asked
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
         """What was attached to the manifest `digest` (SBOMs, signatures), by the API, else by the tag that stands for it."""

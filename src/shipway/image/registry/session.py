@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from shipway.core.errors import FetchError, NotFound, ToolError
 from shipway.core.text import shown
-from shipway.host.credentials import find_credentials
+from shipway.host.credentials import Credentials, find_credentials
 from shipway.host.http_transport import Answer, Limits, TransferFailed, Transport
 from shipway.host.location import Location, redacted
 from shipway.host.registries import Place, RegistrySettings
@@ -57,8 +57,9 @@ class Endpoint:
         transport: Transport,
         limits: Limits,
         stopped: threading.Event,
+        credentials: Credentials | None = None,
     ) -> None:
-        """`url`: scheme, host, and a path that goes before repository names."""
+        """`url`: scheme, host, and a path that goes before repository names. `credentials`: in place of what the host keeps."""
         parts = urlsplit(url)
         self.origin = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
         own = parts.netloc == urlsplit(place.base).netloc
@@ -69,7 +70,7 @@ class Endpoint:
         self.auth = Authorizer(
             self.origin,
             place.token_hosts if own else (),
-            lambda: find_credentials(key, repository, settings.environ),
+            lambda: credentials or find_credentials(key, repository, settings.environ),
             self._ask_token_server,
         )
 
