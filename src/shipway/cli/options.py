@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
-VERBS: tuple[Verb, ...] = (*CORE, *IMAGES, *REGISTRY_VERBS)
+from shipway.cli.verbs_images import IMAGES
+from shipway.cli.verbs_registry import REGISTRY_VERBS
 from shipway.core.platform import PLATFORMS
 
 CORE = (

@@ -185,9 +185,7 @@ def describe_pull(result: PullResult, *, dry_run: bool) -> str:
     """One sentence."""
     verb, moved = ("would be pulled", "to fetch") if dry_run else ("pulled", "fetched")
     size = render_size(result.fetched)
-    return (
-        f"{shown(result.name)} for {shown(result.platform)} {verb}: {result.layers} layers, {size} {moved}"
-    )
+    return f"{shown(result.name)} for {shown(result.platform)} {verb}: {result.layers} layers, {size} {moved}"
 
 
 def pull_document(result: PullResult, *, dry_run: bool) -> dict[str, Any]:
