@@ -88,7 +88,12 @@ def _start(call: Call, *, interactive: bool) -> Answer:
         read_only=arguments.flag("read-only"),
         tty=not arguments.flag("no-tty") and _is_terminal(),
     )
-    result = run_command(words, call.task(), dry_run=arguments.flag("dry-run"))
+    if image := arguments.text("image"):
+        from shipway.verbs.run_image import run_image
+
+        result = run_image(words, call.task(), image, dry_run=arguments.flag("dry-run"))
+    else:
+        result = run_command(words, call.task(), dry_run=arguments.flag("dry-run"))
     return Answer("".join(f"{line}\n" for line in result.plan), code=result.code)
 
 

@@ -50,7 +50,7 @@ IMAGES = (
         "rmi", "Forget names of images",
         "Removes names, all or none. What no other name and no project needs is deleted by the next `gc`. "
         "A digest, or its beginning, stands for an image with one name.",
-        (("shipway rmi team/model:1", "forget one name"), ("shipway gc", "then free the disk space")),
+        (("shipway rmi team/model:1", "forget one name; `shipway gc` then frees the disk space"),),
         (DRY_RUN, JSON), "REF...", home=_HOME,
     ),
     Verb(
@@ -65,7 +65,7 @@ IMAGES = (
         "becomes an OCI layout, to which further images can be added; anything else is an archive. `--format docker` writes "
         "what `docker load` of any version reads. The same image is the same bytes every time.",
         (("shipway save image.tar", "an OCI archive"),
-         ("shipway save --format docker image.tar && docker load -i image.tar", "hand it to Docker"),
+         ("shipway save --format docker image.tar", "for `docker load -i image.tar`"),
          ("shipway save layout/ --compression zstd", "an OCI layout with zstd layers")),
         (_NAME, Option("format", "Kind of archive; the default is `oci`", Takes.VALUE, "", "FORMAT", ("oci", "docker")),
          Option("compression", "How layers are packed; the default is `keep`: those of others as they came, ours not at all",
