@@ -183,7 +183,7 @@ def test_a_name_twice_is_refused(store, tmp_path):
 
 def test_a_bomb_stops_early(store, tmp_path):
     with pytest.raises(HostileInput, match="unpacks to"):
-        trees_of(store, tmp_path, layer(("zeros", bytes(280 << 20))))
+        trees_of(store, tmp_path, layer(("zeros", bytes(360 << 20))))
 
 
 def test_a_layer_over_others_is_another_tree(store, tmp_path):
