@@ -169,6 +169,38 @@ def test_a_broken_upload_is_continued_where_the_registry_stands(registry, tmp_pa
     assert ranges == [f"0-{len(LAYER) - 1}", f"{len(LAYER) // 2}-{len(LAYER) - 1}"]
 
 
+def test_a_forgotten_upload_is_begun_anew(registry, tmp_path):
+    registry.order("PATCH", "/uploads/", Trick.CUT, Trick.HONEST)
+    registry.order("GET", "/uploads/", Trick.GONE)
+    assert send(registry, tmp_path, blob_of(LAYER)).uploaded == (DIGEST,)
+    assert registry.repository("team/new").blobs[DIGEST] == LAYER
+    assert len(registry.asked("POST", "/uploads/")) == 2
+
+
+def test_an_upload_that_is_cut_for_ever_ends(registry, tmp_path):
+    registry.order("PATCH", "/uploads/", Trick.CUT)
+    with pytest.raises(FetchError):
+        send(registry, tmp_path, blob_of(LAYER))
+    assert len(registry.asked("PATCH", "/uploads/")) <= 20
+    assert not registry.repository("team/new").manifests
+
+
+def test_a_lost_answer_to_the_last_request_is_no_failure(registry, tmp_path):
+    registry.order("PUT", "/uploads/", Trick.TRUNCATE, Trick.HONEST)
+    registry.say("PUT", "/uploads/", Content_Length="5")  # never comes, so the first answer is incomplete
+    with open_at(f"{registry.host}/team/new:v1", tmp_path, push=True) as opened:
+        opened.push_blob(DIGEST, len(LAYER), blob_of(LAYER).open)
+    assert registry.repository("team/new").blobs[DIGEST] == LAYER
+
+
+def test_the_first_failure_stops_the_rest(registry, tmp_path):
+    registry.order("PATCH", "/uploads/", Trick.DENIED)
+    blobs = [blob_of(bytes([number]) * 1000) for number in range(40)]
+    with pytest.raises(AccessRefused):
+        send(registry, tmp_path, *blobs)
+    assert len(registry.asked("POST", "/uploads/")) < 40
+
+
 def test_an_upload_that_never_moves_is_given_up_and_leaves_no_manifest(registry, tmp_path):
     registry.order("PATCH", "/uploads/", Trick.ERROR)
     with pytest.raises(FetchError):

@@ -34,6 +34,8 @@ class Trick(StrEnum):
     """429 with `Retry-After: 0`."""
     DENIED = "denied"
     """403, with the credentials that were sent in its message."""
+    GONE = "gone"
+    """404."""
     HTML = "html"
     """200 and a page for people."""
     TRUNCATE = "truncate"
@@ -212,6 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(429, b"later", {"Retry-After": "0"})
         elif self.trick is Trick.DENIED:
             self._error(403, "DENIED", f"not with {headers.get('authorization', '')}")
+        elif self.trick is Trick.GONE:
+            self._error(404, "UNKNOWN", "not here")
         elif self.trick is Trick.TOO_LARGE:
             self._body()
             self._say(413, b"too large")

@@ -135,6 +135,10 @@ class Endpoint:
             raise NotFound(message, hints=["check the name, and `shipway login` if it is not public"])
         raise FetchError(message, hints=["tell the registry's administrator what it answered"])
 
+    def is_stopped(self) -> bool:
+        """Whether the caller has ended everything in progress."""
+        return self._stopped.is_set()
+
     def pause(self, failed: int) -> None:
         """Wait before the next attempt after `failed` that moved nothing."""
         if failed:
