@@ -63,7 +63,7 @@ class Endpoint:
         parts = urlsplit(url)
         self.origin = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
         own = parts.netloc == urlsplit(place.base).netloc
-        namespace = place.namespace if own and "/" not in repository else ""
+        namespace = "" if "/" in repository else place.namespace
         self.prefix = "/".join(filter(None, (parts.path.strip("/"), namespace)))
         self._transport, self._limits, self._stopped = transport, limits, stopped
         key = (place.login or place.name) if own else parts.netloc
