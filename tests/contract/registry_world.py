@@ -11,15 +11,10 @@ from shipway.image.registry.model import PushBlob
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 QUICK = Limits(
-    connect=2,
-    silence=0.4,
-    headers=1.0,
-    slow_window=0.3,
-    slow_rate=1000,
-    rounds=3,
-    pause=0.01,
-    pause_most=0.05,
-)
+    connect=2, silence=1.0, headers=2.0, slow_window=0.5, slow_rate=1000, rounds=3, pause=0.01, pause_most=0.05
+)  # fmt: skip
+PATIENT = Limits(rounds=3, pause=0.05)
+"""For a real registry, whose disk may be busy."""
 LAYER = bytes(range(256)) * 4000
 CONFIG = canonical_json(
     {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [Digest.of(LAYER)]}}
@@ -62,9 +57,9 @@ def blob_of(data, *, actual=None, **more):
     return PushBlob(digest=Digest.of(data), size=len(data), open=pieces, **more)
 
 
-def open_at(text, tmp_path, *, push=False, emit=lambda event: None, settings=None, **environ):
+def open_at(text, tmp_path, *, push=False, emit=lambda event: None, settings=None, limits=QUICK, **environ):
     """The registry of the reference `text`, as a host without any configuration but `environ` sees it."""
     known = settings or read_registry_settings(
         {"HOME": str(tmp_path), **environ}, root=str(tmp_path / "no-root")
     )
-    return open_registry(parse_reference(text), settings=known, push=push, emit=emit, limits=QUICK)
+    return open_registry(parse_reference(text), settings=known, push=push, emit=emit, limits=limits)

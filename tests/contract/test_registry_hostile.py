@@ -2,6 +2,7 @@
 
 import base64
 import json
+import subprocess
 
 import pytest
 from registry_world import CONFIG, LAYER, MANIFEST, MANIFEST_TYPE, blob_of, open_at
@@ -167,6 +168,38 @@ def test_a_broken_upload_is_continued_where_the_registry_stands(registry, tmp_pa
     assert registry.repository("team/new").blobs[DIGEST] == LAYER
     ranges = [seen.headers["content-range"] for seen in registry.asked("PATCH", "/team/new/")]
     assert ranges == [f"0-{len(LAYER) - 1}", f"{len(LAYER) // 2}-{len(LAYER) - 1}"]
+
+
+def test_a_forgotten_upload_is_begun_anew(registry, tmp_path):
+    registry.order("PATCH", "/uploads/", Trick.CUT, Trick.HONEST)
+    registry.order("GET", "/uploads/", Trick.GONE)
+    assert send(registry, tmp_path, blob_of(LAYER)).uploaded == (DIGEST,)
+    assert registry.repository("team/new").blobs[DIGEST] == LAYER
+    assert len(registry.asked("POST", "/uploads/")) == 2
+
+
+def test_an_upload_that_is_cut_for_ever_ends(registry, tmp_path):
+    registry.order("PATCH", "/uploads/", Trick.CUT)
+    with pytest.raises(FetchError):
+        send(registry, tmp_path, blob_of(LAYER))
+    assert len(registry.asked("PATCH", "/uploads/")) <= 20
+    assert not registry.repository("team/new").manifests
+
+
+def test_a_lost_answer_to_the_last_request_is_no_failure(registry, tmp_path):
+    registry.order("PUT", "/uploads/", Trick.TRUNCATE, Trick.HONEST)
+    registry.say("PUT", "/uploads/", Content_Length="5")  # never comes, so the first answer is incomplete
+    with open_at(f"{registry.host}/team/new:v1", tmp_path, push=True) as opened:
+        opened.push_blob(DIGEST, len(LAYER), blob_of(LAYER).open)
+    assert registry.repository("team/new").blobs[DIGEST] == LAYER
+
+
+def test_the_first_failure_stops_the_rest(registry, tmp_path):
+    registry.order("PATCH", "/uploads/", Trick.DENIED)
+    blobs = [blob_of(bytes([number]) * 1000) for number in range(40)]
+    with pytest.raises(AccessRefused):
+        send(registry, tmp_path, *blobs)
+    assert len(registry.asked("POST", "/uploads/")) < 40
 
 
 def test_an_upload_that_never_moves_is_given_up_and_leaves_no_manifest(registry, tmp_path):
@@ -519,7 +552,53 @@ def test_netrc_is_not_for_registries(tmp_path):
         assert credentials_seen(running) == set()
 
 
-# --- schemes and mirrors
+# --- schemes, proxies and mirrors
+
+
+def test_a_proxy_of_the_environment_is_used(registry, tmp_path):
+    more = {"SHIPWAY_INSECURE_REGISTRIES": "hub.example.org", "HTTP_PROXY": f"http://{registry.host}"}
+    reference = parse_reference("hub.example.org/team/thing:v1")
+    with open_at(reference.text, tmp_path, **more) as opened:
+        assert opened.get_manifest(reference).body == MANIFEST
+    assert registry.seen[0].headers["host"] == "hub.example.org"
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    path = tmp_path / "company.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=hub", "-keyout", path.with_suffix(".key"),
+         "-out", path, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True,
+    )  # fmt: skip
+    path.write_bytes(path.read_bytes() + path.with_suffix(".key").read_bytes())
+    return str(path)
+
+
+@pytest.mark.needs_tool("openssl")
+def test_a_company_certificate_is_needed_and_enough(certificate, tmp_path):
+    with FakeRegistry(certificate=certificate, token=USER) as running:
+        fill(running)
+        running.realm = f"https://{running.host}/token"
+        remember(tmp_path, running.host)
+        places = {running.host: Place(name=running.host, url=f"https://{running.host}")}
+        strange = RegistrySettings(places=places, environ={"HOME": str(tmp_path)})
+        with pytest.raises(FetchError) as caught:
+            manifest(running, tmp_path, settings=strange)
+        assert "certificate" in caught.value.message
+        assert not running.seen
+        known = RegistrySettings(places=places, environ={"HOME": str(tmp_path), "SSL_CERT_FILE": certificate})
+        assert manifest(running, tmp_path, settings=known).body == MANIFEST
+        with FakeRegistry() as thief:
+            fill(thief)
+            running.elsewhere = f"http://{thief.host}"
+            running.order("GET", BLOB, Trick.REDIRECT)
+            with pytest.raises(FetchError) as caught:
+                fetch(running, tmp_path, settings=known)
+            running.realm = f"http://{thief.host}/token"
+            running.tokens = {"none"}
+            with pytest.raises(HostileInput):
+                manifest(running, tmp_path, settings=known)
+            assert not thief.seen
 
 
 def test_plain_http_is_for_loopback_and_what_was_named(tmp_path):
@@ -564,3 +643,25 @@ def test_referrers(registry, tmp_path):
         found = opened.referrers(Digest.of(MANIFEST))
         assert [(it.digest, it.artifact_type) for it in found] == [(Digest.of(sbom), "text/spdx")]
         assert opened.referrers(Digest.of(b"other")) == ()
+
+
+def test_what_goes_before_a_name_is_the_hosts_business(tmp_path):
+    with FakeRegistry(token=USER) as running:
+        running.add_manifest("proxy/library/thing", "v1", MANIFEST, MANIFEST_TYPE)
+        remember(tmp_path, "https://login.example.org/v1/")
+        place = Place(
+            name="hub.example.org",
+            url=f"http://{running.host}/proxy",
+            namespace="library",
+            login="https://login.example.org/v1/",
+        )
+        settings = RegistrySettings(places={place.name: place}, environ={"HOME": str(tmp_path)})
+        with open_at("hub.example.org/thing:v1", tmp_path, settings=settings) as opened:
+            assert opened.get_manifest(parse_reference("hub.example.org/thing:v1")).body == MANIFEST
+        with open_at("hub.example.org/team/thing:v1", tmp_path, settings=settings) as opened:
+            assert opened.find_digest(parse_reference("hub.example.org/team/thing:v1")) is None
+        assert running.asked("HEAD", "^/v2/proxy/team/thing/manifests/v1$")
+        assert [seen.query["scope"][0] for seen in running.asked("GET", "/token")] == [
+            "repository:proxy/library/thing:pull",
+            "repository:proxy/team/thing:pull",
+        ]

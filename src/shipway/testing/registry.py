@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ class Trick(StrEnum):
     """429 with `Retry-After: 0`."""
     DENIED = "denied"
     """403, with the credentials that were sent in its message."""
+    GONE = "gone"
+    """404."""
     HTML = "html"
     """200 and a page for people."""
     TRUNCATE = "truncate"
@@ -75,8 +78,13 @@ class Repository:
 class FakeRegistry:
     """Use as a context manager; `host` goes into references."""
 
-    def __init__(self, *, basic: Auth | None = None, token: Auth | None = None, realm: str = "") -> None:
-        """`basic`: what every request must carry. `token`: what the token server wants; it is at `realm`, else here."""
+    def __init__(
+        self, *, basic: Auth | None = None, token: Auth | None = None, realm: str = "", certificate: str = ""
+    ) -> None:
+        """`basic`: what every request must carry. `token`: what the token server wants; it is at `realm`, else here.
+
+        `certificate`: file of a certificate and its key; then https is spoken.
+        """
         self.basic, self.token, self.realm = basic, token, realm
         self.repositories: dict[str, Repository] = {}
         self.uploads: dict[str, bytearray] = {}
@@ -94,6 +102,10 @@ class FakeRegistry:
             registry = owner
 
         self._server = _Server(("127.0.0.1", 0), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
@@ -212,6 +224,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(429, b"later", {"Retry-After": "0"})
         elif self.trick is Trick.DENIED:
             self._error(403, "DENIED", f"not with {headers.get('authorization', '')}")
+        elif self.trick is Trick.GONE:
+            self._error(404, "UNKNOWN", "not here")
         elif self.trick is Trick.TOO_LARGE:
             self._body()
             self._say(413, b"too large")

@@ -63,7 +63,7 @@ class Endpoint:
         parts = urlsplit(url)
         self.origin = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
         own = parts.netloc == urlsplit(place.base).netloc
-        namespace = place.namespace if own and "/" not in repository else ""
+        namespace = "" if "/" in repository else place.namespace
         self.prefix = "/".join(filter(None, (parts.path.strip("/"), namespace)))
         self._transport, self._limits, self._stopped = transport, limits, stopped
         key = (place.login or place.name) if own else parts.netloc
@@ -134,6 +134,10 @@ class Endpoint:
         if reply.status == _NOT_FOUND:
             raise NotFound(message, hints=["check the name, and `shipway login` if it is not public"])
         raise FetchError(message, hints=["tell the registry's administrator what it answered"])
+
+    def is_stopped(self) -> bool:
+        """Whether the caller has ended everything in progress."""
+        return self._stopped.is_set()
 
     def pause(self, failed: int) -> None:
         """Wait before the next attempt after `failed` that moved nothing."""

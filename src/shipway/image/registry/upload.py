@@ -1,4 +1,6 @@
-"""Sending blobs: a session per blob (POST), its bytes (PATCH), its end (PUT); what broke is continued where the registry stands.
+"""Sending blobs: a session per blob (POST), its bytes (PATCH), its end (PUT).
+
+What broke is continued where the registry stands; one that forgot the session, as distribution 2 does, gets the blob anew.
 
 A session's address is the registry's own: bytes and credentials go to no other host.
 """
@@ -14,13 +16,14 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from shipway.core.digest import Digest
 from shipway.core.errors import FetchError, HashMismatch, HostileInput
 from shipway.core.events import Did, Emit, Moved
-from shipway.host.http_transport import Limits
+from shipway.host.files import translating_disk_errors
+from shipway.host.http_transport import Limits, TransferFailed
 from shipway.host.location import origin_of, redacted
 from shipway.image.registry.challenge import Scope
 from shipway.image.registry.model import AccessRefused
 from shipway.image.registry.session import Endpoint, Reply
 
-_CREATED, _ACCEPTED, _NO_CONTENT, _TOO_LARGE = 201, 202, 204, 413
+_OK, _CREATED, _ACCEPTED, _NO_CONTENT, _NOT_FOUND, _TOO_LARGE = 200, 201, 202, 204, 404, 413
 _SMALLER = 32 << 20
 """Bytes of one request where a registry, or a proxy before it, takes no whole layer."""
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})\Z", re.ASCII)
@@ -38,7 +41,7 @@ class Uploads:
         self._name = endpoint.name_of(repository)
         self._scopes = scopes
         self._emit = emit
-        self._tries = limits.rounds
+        self._tries, self._resumes = limits.rounds, limits.resumes
         self._lock = threading.Lock()
         self._started: dict[Digest, str] = {}
 
@@ -55,7 +58,13 @@ class Uploads:
 
     def push(self, digest: Digest, size: int, opened: Open, *, name: str) -> None:
         """See `Registry.push_blob`."""
-        source = Source(opened, digest, size, lambda count: self._say(Moved("push", name, count)))
+        source = Source(
+            opened,
+            digest,
+            size,
+            lambda count: self._say(Moved("push", name, count)),
+            self._endpoint.is_stopped,
+        )
         with self._lock:
             session = self._started.pop(digest, "")
         session = session or self._session(self._begin({}, self._scopes))
@@ -63,15 +72,22 @@ class Uploads:
         joint = "&" if urlsplit(session).query else "?"
         url = session + joint + urlencode({"digest": digest})
         reply = self._endpoint.ask("PUT", url, self._scopes, headers={"Content-Length": "0"}, body=b"")
-        self._endpoint.require(reply, (_CREATED, _NO_CONTENT), f"blob `{digest}`")
+        if reply.status != _NOT_FOUND or not self._holds(
+            digest
+        ):  # an answer may be lost, and the question repeated
+            self._endpoint.require(reply, (_CREATED, _NO_CONTENT), f"blob `{digest}`")
         self._say(Did("push", name))
+
+    def _holds(self, digest: Digest) -> bool:
+        url = self._endpoint.url(f"{self._name}/blobs/{digest}")
+        return self._endpoint.ask("HEAD", url, self._scopes).status == _OK
 
     def _send(self, session: str, source: Source, name: str) -> str:
         """Move every byte of `source`; the address of the session at its end.
 
-        An attempt that moved something does not count.
+        An attempt that moved something counts less than one that moved nothing.
         """
-        start, failed, part = 0, 0, source.size
+        start, failed, broken, part = 0, 0, 0, source.size
         while start < source.size:
             end = min(start + part, source.size)
             headers = {
@@ -96,10 +112,10 @@ class Uploads:
                 raise
             except FetchError:
                 session, reached = self._where(session)
-                failed = 0 if reached > start else failed + 1
-                if failed >= self._tries or not session:
+                failed, broken = 0 if reached > start else failed + 1, broken + 1
+                if failed >= self._tries or broken >= self._resumes:
                     raise
-                start = reached
+                session, start = session or self._session(self._begin({}, self._scopes)), reached
                 self._endpoint.pause(failed)
         return session
 
@@ -141,8 +157,16 @@ class Uploads:
 class Source:
     """The bytes of one blob, read again from the start when a part has to be sent twice, and hashed on the way."""
 
-    def __init__(self, opened: Open, digest: Digest, size: int, moved: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        opened: Open,
+        digest: Digest,
+        size: int,
+        moved: Callable[[int], None],
+        stopped: Callable[[], bool],
+    ) -> None:
         self.size = size
+        self._stopped = stopped
         self._open, self._digest, self._moved = opened, digest, moved
         self._chunks: Iterator[bytes] = iter(())
         self._rest = b""
@@ -158,6 +182,8 @@ class Source:
         """The last chunk of all leaves only after the digest was found right, so a registry never has a whole wrong blob."""
         self._go_to(start)
         while self._at < end:
+            if self._stopped():
+                raise TransferFailed("it was stopped", final=True)
             chunk = self._next(end - self._at)
             if self._at == self.size:
                 self._require_right()
@@ -174,10 +200,13 @@ class Source:
 
     def _next(self, most: int) -> bytes:
         while not self._rest:
-            try:
-                self._rest = next(self._chunks)
-            except StopIteration:
-                raise self._wrong(f"ends after {self._at} of {self.size} bytes") from None
+            with translating_disk_errors(
+                f"read blob `{self._digest}`"
+            ):  # else it looks like a broken connection
+                rest = next(self._chunks, None)
+            if rest is None:
+                raise self._wrong(f"ends after {self._at} of {self.size} bytes")
+            self._rest = rest
         chunk, self._rest = self._rest[:most], self._rest[most:]
         self._at += len(chunk)
         self._hasher.update(chunk)
