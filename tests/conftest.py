@@ -90,6 +90,8 @@ _TOOLS = (
     "uv",
     "pip",
     "hyperfine",
+    "docker-registry",
+    "htpasswd",
 )
 
 

@@ -10,12 +10,23 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 
 from shipway.archive.limits import LIMITS, Limits
 from shipway.archive.names import refuse, refuse_archive
 from shipway.core.errors import NoSpace
-from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, Manifest, disk_mode, path_bytes
+from shipway.core.manifest import (
+    DIRECTORY,
+    FILE,
+    HARDLINK,
+    SYMLINK,
+    WHITEOUT,
+    Entry,
+    Manifest,
+    disk_mode,
+    path_bytes,
+)
 from shipway.core.text import shown
 
 _HANDLES = 96
@@ -137,6 +148,19 @@ class Extractor:
         self.entries[path] = Entry(
             path, HARDLINK, first.mode, first.uid, first.gid, first.mtime, target=first.path
         )
+
+    def whiteout(self, path: str) -> None:
+        """Hide what lower trees have at `path`, in the way overlayfs does; any user may, since kernel 5.8."""
+        parent, name = self._place(path, 0)
+        try:
+            os.mknod(name, stat.S_IFCHR, 0, dir_fd=parent)
+        except OSError as error:
+            raise self._disk_error(error, path) from error
+        self.entries[path] = Entry(path, WHITEOUT, 0)
+
+    def implied(self) -> list[str]:
+        """The directories that no member gave attributes yet."""
+        return list(self._implied)
 
     def finish(self) -> Manifest:
         """Set the directories' modes and times, close all handles, and name everything there is."""

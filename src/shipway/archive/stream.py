@@ -55,7 +55,13 @@ class Bytes:
 
 
 def decompress(
-    name: str, packed: Iterator[bytes], packed_size: int, artifact: str, limits: Limits = LIMITS
+    name: str,
+    packed: Iterator[bytes],
+    packed_size: int,
+    artifact: str,
+    limits: Limits = LIMITS,
+    *,
+    several: bool = False,
 ) -> Iterator[bytes]:
     """The unpacked chunks of a stream; the format is told by the suffix of `name` (`.xz .zst .gz .lzma`, or none).
 
@@ -65,6 +71,7 @@ def decompress(
         packed_size: how many there are; bounds what may come out.
         artifact: for messages.
         limits: caps.
+        several: whether streams may follow one another, as in layers that can be read in pieces.
 
     Raises:
         HostileInput: the stream is damaged, cut short, followed by other bytes, or unpacks to too much.
@@ -72,7 +79,9 @@ def decompress(
     suffix = name.rpartition(".")[2]
     opener = _OPENERS.get(suffix)
     total = 0
-    for chunk in packed if opener is None else _drain(opener(limits), packed, name, artifact):
+    for chunk in (
+        packed if opener is None else _drain(opener, packed, name, artifact, limits, several=several)
+    ):
         total += len(chunk)
         require_ratio(total, packed_size, artifact, limits)
         yield chunk
@@ -162,15 +171,33 @@ _OPENERS: dict[str, Callable[[Limits], _Decoder]] = {
 }
 
 
-def _drain(decoder: _Decoder, packed: Iterator[bytes], name: str, artifact: str) -> Iterator[bytes]:
+def _drain(
+    opener: Callable[[Limits], _Decoder],
+    packed: Iterator[bytes],
+    name: str,
+    artifact: str,
+    limits: Limits,
+    *,
+    several: bool,
+) -> Iterator[bytes]:
+    decoder = opener(limits)
     try:
         for data in packed:
             if decoder.done():
-                raise refuse_archive(artifact, f"has bytes after the end of the compressed stream `{name}`")
+                decoder = _next(opener, limits, name, artifact, several=several)
             yield from decoder.feed(data)
+            while decoder.done() and (rest := decoder.rest()):
+                decoder = _next(opener, limits, name, artifact, several=several)
+                yield from decoder.feed(rest)
     except decoder.errors as error:
         raise refuse_archive(artifact, f"has a damaged compressed stream `{name}`: {error}") from error
     if not decoder.done():
         raise refuse_archive(artifact, f"is cut short in the compressed stream `{name}`")
-    if decoder.rest():
+
+
+def _next(
+    opener: Callable[[Limits], _Decoder], limits: Limits, name: str, artifact: str, *, several: bool
+) -> _Decoder:
+    if not several:
         raise refuse_archive(artifact, f"has bytes after the end of the compressed stream `{name}`")
+    return opener(limits)

@@ -88,7 +88,12 @@ def _start(call: Call, *, interactive: bool) -> Answer:
         read_only=arguments.flag("read-only"),
         tty=not arguments.flag("no-tty") and _is_terminal(),
     )
-    result = run_command(words, call.task(), dry_run=arguments.flag("dry-run"))
+    if image := arguments.text("image"):
+        from shipway.verbs.run_image import run_image
+
+        result = run_image(words, call.task(), image, dry_run=arguments.flag("dry-run"))
+    else:
+        result = run_command(words, call.task(), dry_run=arguments.flag("dry-run"))
     return Answer("".join(f"{line}\n" for line in result.plan), code=result.code)
 
 
@@ -99,9 +104,10 @@ def _is_terminal() -> bool:
 def _inspect(call: Call) -> Answer:
     from shipway.cli.show_image import inspect_document, render_inspect
     from shipway.cli.show_json import render_json
-    from shipway.verbs.inspect import run_inspect
+    from shipway.verbs.inspect import inspect_stored, run_inspect
 
-    result = run_inspect(call.task())
+    words = call.arguments.words
+    result = inspect_stored(call.task(), words[0]) if words else run_inspect(call.task())
     return Answer(render_json("inspect", inspect_document(result)) if call.json else render_inspect(result))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
+from shipway.cli.verbs_images import IMAGES
 from shipway.cli.verbs_import import IMPORTING
+from shipway.cli.verbs_registry import REGISTRY_VERBS
 from shipway.cli.verbs_sizes import SIZES
 from shipway.cli.verbs_vendor import VENDORING
 from shipway.core.platform import PLATFORMS
@@ -52,9 +54,11 @@ CORE = (
     ),
     Verb(
         "inspect", "Show the image: digest, layers, sizes, packages",
-        "Describes the image that the lock means. Digests are shown when it is built.",
-        (("shipway inspect", "a table of layers"), ("shipway inspect --json", "the same for programs")),
-        (*CHOICE, JSON),
+        "Describes the image that the lock means; digests are shown when it is built. With `REF`, describes a stored image: one "
+        "that was named, loaded or pulled.",
+        (("shipway inspect", "a table of layers"), ("shipway inspect --json", "the same for programs"),
+         ("shipway inspect team/base:1", "a stored image")),
+        (*CHOICE, JSON), "[REF]",
     ),
     Verb(
         "explain", "Say what would be done, layer by layer, and why",
@@ -101,5 +105,5 @@ CORE = (
     ),
 )  # fmt: skip
 
-VERBS: tuple[Verb, ...] = (*CORE, *VENDORING, *IMPORTING, *SIZES)
+VERBS: tuple[Verb, ...] = (*CORE, *VENDORING, *IMPORTING, *SIZES, *IMAGES, *REGISTRY_VERBS)
 BY_NAME = {verb.name: verb for verb in VERBS}

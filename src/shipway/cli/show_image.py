@@ -19,8 +19,9 @@ _NAMES = 4
 
 def render_inspect(result: InspectResult) -> str:
     """What the image is, and a table of layers from the bottom up."""
+    target = f", target {shown(result.target)}" if result.target else ""
     head = [
-        ("image", f"{shown(result.name)}, target {shown(result.target)} on {result.platform}"),
+        ("image", f"{shown(result.name)}{target} on {shown(result.platform)}"),
         ("digest", result.digest or "not built yet; run `shipway build`"),
         ("config", result.config_digest),
         ("base", result.base),
@@ -48,9 +49,9 @@ def inspect_document(result: InspectResult) -> dict[str, Any]:
     """The image with every package; digests are null while it is not built."""
     return {
         "name": result.name,
-        "target": result.target,
+        "target": result.target or None,
         "platform": result.platform,
-        "base": result.base,
+        "base": result.base or None,
         "digest": result.digest or None,
         "config_digest": result.config_digest or None,
         "size": result.size,

@@ -19,11 +19,13 @@ from shipway.core.errors import FetchError, HashMismatch, OfflineError
 from shipway.core.events import Did, Emit, Moved, silent
 from shipway.core.text import shown
 from shipway.host.http_transport import Answer, Limits, TransferFailed, Transport
-from shipway.host.location import Auth, Location, parse_location
+from shipway.host.location import Auth, Bearer, Location, parse_location
 from shipway.host.transfer import CHUNK, Meter, Partial, check_status, copy_file, read_local_document
 
 __all__ = [
     "Auth",
+    "Bearer",
+    "CredentialsRefused",
     "FetchJob",
     "Fetched",
     "Fetcher",
@@ -48,6 +50,10 @@ class NotOffered(FetchError):
 
 class TooLarge(FetchError):
     """It is there, and larger than was asked for."""
+
+
+class CredentialsRefused(FetchError):
+    """It wants credentials, or others than it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +98,7 @@ class _Candidate:
     dead: bool = False
     missing: bool = False
     large: bool = False
+    refused: bool = False
     mismatches: int = 0
     slow: bool = False
     wait: float = 0.0
@@ -107,6 +114,7 @@ class _Candidate:
             return False
         self.reason, self.dead, self.wait = failed.reason, failed.final, failed.wait
         self.missing, self.slow, self.large = failed.missing, failed.slow, failed.large
+        self.refused = failed.refused
         return True
 
 
@@ -121,6 +129,7 @@ class Fetcher:
         limits: Limits | None = None,
         environ: Mapping[str, str] | None = None,
         sleep: Callable[[float], object] | None = None,
+        netrc: bool = True,
     ) -> None:
         self.offline = offline
         self._emit = emit
@@ -130,7 +139,7 @@ class Fetcher:
         self._sleep = sleep or self._stopped.wait
         self.environ = os.environ if environ is None else environ
         """What the host says about proxies, certificates and credentials."""
-        self._transport = Transport(self.environ, self._limits)
+        self._transport = Transport(self.environ, self._limits, netrc=netrc)
 
     def fetch(
         self,
@@ -388,6 +397,11 @@ def _failure(candidates: list[_Candidate], label: str, sha256: Digest | None) ->
         )
     if any(c.large for c in candidates):
         return TooLarge(f"{name} is larger than expected{tried}", hints=["look what the server sends"])
+    if any(c.refused for c in candidates):
+        return CredentialsRefused(
+            f"{name} is not given to everybody{tried}",
+            hints=["put user and password of that host into `~/.netrc`"],
+        )
     if any(c.missing for c in candidates):
         return NotOffered(f"{name} is not there{tried}", hints=["add a mirror or index that has it"])
     return FetchError(

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from shipway.host.http_settings import netrc_auth, proxy_for, tls_context
-from shipway.host.location import Auth, Location, origin_of, parse_location, redacted
+from shipway.host.location import Auth, Bearer, Location, origin_of, parse_location, redacted
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _POOL = 32
@@ -57,6 +57,7 @@ class TransferFailed(Exception):
         missing: bool = False,
         slow: bool = False,
         large: bool = False,
+        refused: bool = False,
         wait: float = 0.0,
     ) -> None:
         super().__init__(reason)
@@ -67,6 +68,8 @@ class TransferFailed(Exception):
         """It delivers, but not in a time that anybody would wait."""
         self.large = large
         """It is there, and larger than was asked for."""
+        self.refused = refused
+        """It wants credentials, or others than it was given."""
         self.wait = wait
         """Seconds that the server asks to be left alone."""
 
@@ -105,26 +108,40 @@ class Answer:
 class Transport:
     """Connections that are kept open and shared by threads, one pool per proxy."""
 
-    def __init__(self, environ: Mapping[str, str], limits: Limits) -> None:
+    def __init__(self, environ: Mapping[str, str], limits: Limits, *, netrc: bool = True) -> None:
+        """`netrc`: whether that file's credentials are sent where a location brings none."""
         self._environ = environ
+        self._netrc = netrc
         self._limits = limits
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
 
     @contextmanager
-    def open(self, location: Location, headers: Mapping[str, str]) -> Iterator[Answer]:
-        """Ask `location` (GET) and follow redirects; a connection whose answer is not read to its end is closed.
+    def open(
+        self,
+        location: Location,
+        headers: Mapping[str, str],
+        *,
+        method: str = "GET",
+        body: bytes | Iterable[bytes] | None = None,
+    ) -> Iterator[Answer]:
+        """Ask `location` and follow redirects; a connection whose answer is not read to its end is closed.
+
+        Only GET and HEAD are redirected. A `body` of parts needs a `Content-Length` among the `headers`.
 
         Raises:
             TransferFailed: no answer, or a redirect that must not be followed.
         """
         start = _with_user_information_apart(location)
-        url, auth = start.url, start.auth or netrc_auth(origin_of(start.url)[1], self._environ)
+        url, auth = start.url, start.auth or self._netrc_auth(start.url)
         for _ in range(self._limits.redirects + 1):
-            response = self._request(url, auth, start.proxy, headers)
+            response = self._request(method, url, auth, start.proxy, headers, body)
             if response.status not in _MOVED or not response.headers.get("Location"):
                 break
+            if method not in {"GET", "HEAD"}:
+                response.close()
+                raise TransferFailed(f"redirected a {method} request, which must not be followed", final=True)
             following = _redirect_target(url, str(response.headers["Location"]))
             response.drain_conn() if (response.length_remaining or 0) < 1 << 16 else response.close()
             response.release_conn()
@@ -147,8 +164,17 @@ class Transport:
             for pool in self._pools.values():
                 pool.clear()
 
+    def _netrc_auth(self, url: str) -> Auth | None:
+        return netrc_auth(origin_of(url)[1], self._environ) if self._netrc else None
+
     def _request(
-        self, url: str, auth: Auth | None, proxy: str, headers: Mapping[str, str]
+        self,
+        method: str,
+        url: str,
+        auth: Auth | Bearer | None,
+        proxy: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None,
     ) -> urllib3.BaseHTTPResponse:
         sent = dict(headers)
         if auth is not None:
@@ -157,7 +183,7 @@ class Transport:
         timeout = urllib3.Timeout(connect=self._limits.connect, read=self._limits.silence)
         with _translating():
             return pool.request(
-                "GET", url, headers=sent, redirect=False, retries=False, preload_content=False, timeout=timeout
+                method, url, body=body, headers=sent, redirect=False, retries=False, preload_content=False, timeout=timeout
             )  # fmt: skip
 
     def _pool(self, proxy: str) -> urllib3.PoolManager:
@@ -206,12 +232,13 @@ def _redirect_target(url: str, target: str) -> str:
     before, after = urlsplit(url), urlsplit(following)
     if after.scheme not in {"http", "https"} or (before.scheme == "https" and after.scheme == "http"):
         raise TransferFailed(f"redirected from {before.scheme} to `{redacted(following)}`", final=True)
-    if _is_inner(after.hostname or "") and not _is_inner(before.hostname or ""):
+    if is_inner(after.hostname or "") and not is_inner(before.hostname or ""):
         raise TransferFailed(f"redirected into this machine: `{redacted(following)}`", final=True)
     return following
 
 
-def _is_inner(host: str) -> bool:
+def is_inner(host: str) -> bool:
+    """Whether `host` is this machine or its link by its name alone: where nobody outside may send us."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -24,12 +24,24 @@ class Auth:
         return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearer:
+    """A token that a token server gave (RFC 6750). Never printed."""
+
+    token: str = field(repr=False)
+
+    @property
+    def header(self) -> str:
+        """The value of `Authorization`."""
+        return f"Bearer {self.token}"
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """One URL (`https`, `http`, `file`) without user information, and how to ask there."""
 
     url: str
-    auth: Auth | None = field(default=None, kw_only=True, repr=False)
+    auth: Auth | Bearer | None = field(default=None, kw_only=True, repr=False)
     """Sent to the origin of `url` only."""
     proxy: str = field(default="", kw_only=True, repr=False)
     """Empty: as the environment says; `DIRECT`: none; else the proxy's URL."""

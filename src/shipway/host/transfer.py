@@ -89,9 +89,11 @@ def check_status(answer: Answer, partial: Partial | None, size: int | None) -> N
     if status in _GONE:
         raise TransferFailed(f"answered {status}: not there", final=True, missing=True)
     if status in _AGAIN:
-        raise TransferFailed(f"answered {status}", wait=_retry_after(answer))
+        raise TransferFailed(
+            f"answered {status}", wait=retry_after(str(answer.headers.get("Retry-After", "")))
+        )
     if status in {401, 403, 407}:
-        raise TransferFailed(f"answered {status}: credentials missing or refused", final=True)
+        raise TransferFailed(f"answered {status}: credentials missing or refused", final=True, refused=True)
     if partial is None:
         if status != _OK:
             raise TransferFailed(f"answered {status}", final=True)
@@ -116,9 +118,8 @@ def check_status(answer: Answer, partial: Partial | None, size: int | None) -> N
         raise TransferFailed(f"announces {total} bytes where {size} were expected", final=True)
 
 
-def _retry_after(answer: Answer) -> float:
-    """Seconds from `Retry-After` (RFC 9110 10.2.3), 0 where there is none."""
-    text = str(answer.headers.get("Retry-After", ""))
+def retry_after(text: str) -> float:
+    """Seconds that the header `Retry-After` (RFC 9110 10.2.3) holding `text` asks for, 0 where it asks for none."""
     if text.isascii() and text.isdigit():
         return float(text)
     try:

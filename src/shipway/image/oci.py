@@ -6,6 +6,7 @@ The manifest lists uncompressed layers, so its digest depends on no compressor: 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,17 +64,23 @@ class Image:
 def render_image(settings: ImageConfig, layers: tuple[ImageLayer, ...]) -> Image:
     """The image of `layers`, bottom first."""
     config = canonical_json(_config(settings, layers))
-    manifest = canonical_json(
+    manifest = render_manifest(config, [(LAYER_TYPE, layer.diff_id, layer.size) for layer in layers])
+    return Image(config=config, manifest=manifest, layers=layers)
+
+
+def render_manifest(config: bytes, layers: Iterable[tuple[str, Digest, int]]) -> bytes:
+    """The manifest over `config` and `layers`, bottom first: media type, digest and size of each."""
+    return canonical_json(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
             "config": {"mediaType": CONFIG_TYPE, "digest": Digest.of(config), "size": len(config)},
             "layers": [
-                {"mediaType": LAYER_TYPE, "digest": layer.diff_id, "size": layer.size} for layer in layers
+                {"mediaType": media_type, "digest": digest, "size": size}
+                for media_type, digest, size in layers
             ],
         }
     )
-    return Image(config=config, manifest=manifest, layers=layers)
 
 
 def render_time(epoch: int) -> str:

@@ -12,7 +12,7 @@ from shipway.core.errors import FetchError, OfflineError, ToolError
 from shipway.host import clock
 from shipway.host.dirs import cache_dir
 from shipway.host.indexes import DEFAULT, Index
-from shipway.host.location import Location
+from shipway.host.location import Auth, Location
 from shipway.host.proc import Command, run
 from shipway.host.scratch import scratch_folder
 from shipway.host.uv_tool import uv_environment, uv_program
@@ -145,7 +145,7 @@ def _variables(default: Location, indexes: Sequence[Index], folder: str) -> dict
 
 
 def _credentials(name: str, place: Location) -> dict[str, str]:
-    if place.auth is None:
+    if not isinstance(place.auth, Auth):
         return {}
     upper = re.sub(r"[^A-Z0-9]", "_", name.upper())
     return {f"UV_INDEX_{upper}_USERNAME": place.auth.user, f"UV_INDEX_{upper}_PASSWORD": place.auth.password}

@@ -173,6 +173,8 @@ class Spec:
     """SOURCE_DATE_EPOCH for the image; None: the newest locked input's."""
     vendor: str = ""
     """Where collected artifacts are, relative to the spec; decides nothing that the lock holds."""
+    push_allow: tuple[str, ...] | None = None
+    """Prefixes (`registry/path`) that images may be pushed to; None: any."""
 
     def target(self, name: str = "") -> Target:
         """The target called `name`, or the default one.

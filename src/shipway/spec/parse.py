@@ -111,6 +111,7 @@ class _Builder:
             layer_budget=top.get("layer-budget", 64),
             epoch=top.get("epoch"),
             vendor=top.get("vendor", ""),
+            push_allow=top.get("push.allow"),
         )
 
     def default_name(self, folder: str) -> str:

@@ -25,6 +25,7 @@ _HEADINGS = {
     Where.FILES: ("`[files]`", ""),
     Where.RUN: ("`[run]`", ""),
     Where.BUILD: ("`[[build]]`", ""),
+    Where.PUSH: ("`[push]`", ""),
     Where.TARGET: ("`[targets.NAME]`", ""),
     Where.INDEX: ("`[indexes.ALIAS]`", ""),
     Where.PROJECT: ("Tables in `projects`", ""),

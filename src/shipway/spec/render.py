@@ -11,7 +11,7 @@ from shipway.spec.toml_text import render_key, render_pair, render_value
 
 Comments = Mapping[Path, Sequence[str]]
 """Path of a key -> lines above it; path of a list item -> what stands behind it."""
-_TABLES = ("files", "run")
+_TABLES = ("files", "run", "push")
 _LATE = ("build", "indexes", "targets", *_TABLES)
 """Keys that open tables of their own, so they come after single lines."""
 _WHOLE = ("command", "slim")
@@ -93,6 +93,8 @@ def document_of(spec: Spec) -> dict[str, Any]:
     if spec.default_target != ("default" if "default" in names else names[0]):
         top["default-target"] = spec.default_target
     document = {**top, **_nested(shared)}
+    if spec.push_allow is not None:
+        document["push"] = {"allow": list(spec.push_allow)}
     if spec.indexes:
         document["indexes"] = {
             it.alias: {

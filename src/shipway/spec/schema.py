@@ -92,6 +92,7 @@ def render_schema() -> str:
         "properties": {
             **top,
             **shared,
+            "push": _table(Where.PUSH),
             "indexes": {**named, "additionalProperties": _table(Where.INDEX)},
             "targets": {**named, "additionalProperties": target},
         },

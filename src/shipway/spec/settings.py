@@ -52,6 +52,7 @@ class Where(StrEnum):
     FILES = "files"
     RUN = "run"
     BUILD = "build"
+    PUSH = "push"
     PROJECT = "projects"
     INDEX = "indexes.ALIAS"
 
@@ -357,6 +358,14 @@ SETTINGS: tuple[Setting, ...] = (
         "true",
         default="false",
     ),
+    _setting(
+        Where.PUSH,
+        "allow",
+        Kind.TEXTS,
+        "Where images may be pushed to: registries, with the beginning of a path perhaps. An empty list forbids every push.",
+        '["hub.example.org/team"]',
+        default="anywhere that the host allows",
+    ),
     _setting(Where.PROJECT, "path", Kind.PATH, "The project's folder.", '"."', required=True),
     _setting(Where.PROJECT, "extras", Kind.NAMES, "Its extras to install.", '["plot"]', default="[]"),
     _setting(
@@ -410,6 +419,7 @@ TABLES: dict[Where, str] = {
     Where.FILES: "Which files of the project go into the image.",
     Where.RUN: "How containers are run. Nothing here changes the image or the lock.",
     Where.BUILD: "Commands run while building: the way out when packages do not suffice.",
+    Where.PUSH: "Where the project's images may go. Nothing here changes the image or the lock.",
     Where.PROJECT: "The table form of an entry of `projects`.",
     Where.INDEX: "A named place for wheels beside the host's default index.",
     Where.TARGET: "A variant of the environment. Every key of the shared ones may stand here as well.",

@@ -36,11 +36,13 @@ class Parts:
 _IN_TOP = {**BY_PLACE[Where.TOP], **BY_PLACE[Where.SHARED]}
 _IN_TARGET = {**BY_PLACE[Where.SHARED], **BY_PLACE[Where.TARGET]}
 _SHARED_TABLES = ("files", "run", "build")
+_TOP_TABLES = ("push", "indexes", "targets")
 
 
 def read_tables(document: dict[str, Any], place: Place) -> Parts:
     """Read the spec's `document`; mistakes are noted at their places."""
-    top = _read_part(document, place, _IN_TOP, (*_SHARED_TABLES, "indexes", "targets"))
+    top = _read_part(document, place, _IN_TOP, (*_SHARED_TABLES, *_TOP_TABLES))
+    top.update(_read_table(document, "push", Where.PUSH, place))
     targets: dict[str, Part] = {}
     for name, raw in _named(document, "targets", place):
         spot = place.at("targets", name)
@@ -75,16 +77,21 @@ def _read_part(
     if "projects" in values:
         values["projects"] = _read_projects(values["projects"], place.at("projects"))
     for name, where in (("files", Where.FILES), ("run", Where.RUN)):
-        if name not in raw:
-            continue
-        if isinstance(raw[name], dict):
-            inside = _read_keys(raw[name], place.at(name), BY_PLACE[where], ())
-            values.update({f"{name}.{key}": value for key, value in inside.items()})
-        else:
-            place.at(name).refuse("must be a table", f"write `[{name}]` on a line of its own")
+        values.update(_read_table(raw, name, where, place))
     if "build" in raw:
         values["build"] = _read_builds(raw["build"], place.at("build"))
     return values
+
+
+def _read_table(raw: dict[str, Any], name: str, where: Where, place: Place) -> dict[str, Any]:
+    """The keys of the table `name`, with its name in front."""
+    if name not in raw:
+        return {}
+    if not isinstance(raw[name], dict):
+        place.at(name).refuse("must be a table", f"write `[{name}]` on a line of its own")
+        return {}
+    inside = _read_keys(raw[name], place.at(name), BY_PLACE[where], ())
+    return {f"{name}.{key}": value for key, value in inside.items()}
 
 
 def _read_keys(

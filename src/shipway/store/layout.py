@@ -9,6 +9,7 @@
     keys-v1/KEY              the record of a tree: its TreeId and its inputs; what makes a tree exist
     blobs-v1/SHA256          downloaded artifacts
     facts-v1/KIND/NAME       small derived facts; a cache that may vanish
+    images-v1/NAME/          the image that has a name: its record, and what its pin names as its project
     pins-v1/NAME             what a project needs
     uses-v1/NAME             which trees were used together, when last, and (by a lock) whether now
     trash/                   taken away, being deleted
@@ -29,6 +30,8 @@ FORMAT = 1
 README, TAG, FORMAT_FILE, GENERATION = "README", "CACHEDIR.TAG", "format", "generation"
 LOCKS, STAGING, TRASH, QUARANTINE = "locks", "staging", "trash", "quarantine"
 TREES, KEYS, BLOBS, FACTS, PINS, USES = "trees-v1", "keys-v1", "blobs-v1", "facts-v1", "pins-v1", "uses-v1"
+IMAGES = "images-v1"
+"""Made when the first image gets a name."""
 READY_MARKS = "ready.marks"
 """Beside the kinds of facts; no kind may be called so."""
 STORE_LOCK, READERS_LOCK = "locks/store", "locks/readers"

@@ -71,11 +71,11 @@ def write_pin(
         files.write_atomic(path, text, 0o600)
 
 
-def remove_pins(store: Store, project: str) -> int:
-    """Forget everything that the folder `project` needs; returns how many pins that were."""
+def remove_pins(store: Store, project: str, keep: str | None = None) -> int:
+    """Forget what the folder `project` needs, but not for the target `keep`; returns how many pins that were."""
     real = os.path.realpath(project)
     with files.translating_disk_errors(f"unpin `{project}` in the store"):
-        mine = [pin for pin in read_pins(store.path)[0] if pin.project == real]
+        mine = [pin for pin in read_pins(store.path)[0] if pin.project == real and pin.target != keep]
         for pin in mine:
             os.unlink(pin.path)
     return len(mine)

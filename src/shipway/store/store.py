@@ -170,11 +170,11 @@ class Store:
 
         write_pin(self, project, lock, target, keys=keys, blobs=blobs)
 
-    def unpin(self, project: str) -> int:
-        """Forget what the folder `project` needs; returns how many pins that were."""
+    def unpin(self, project: str, *, keep: str | None = None) -> int:
+        """Forget what the folder `project` needs, but not for the target `keep`; returns how many pins that were."""
         from shipway.store.pins import remove_pins  # noqa: PLC0415 - a run pins nothing
 
-        return remove_pins(self, project)
+        return remove_pins(self, project, keep)
 
     def pins(self) -> list[Pin]:
         """What projects need, sorted by project and target."""

@@ -33,6 +33,7 @@ class InspectResult:
 
     name: str
     target: str
+    """Empty for a stored image."""
     platform: str
     base: str
     digest: str
@@ -55,6 +56,42 @@ def run_inspect(task: Task) -> InspectResult:
         LockStale: there is no lock.
     """
     return describe_image(plan_project(task._replace(mode=LockMode.FROZEN), files=True), task)
+
+
+def inspect_stored(task: Task, image: str) -> InspectResult:
+    """Describe the stored image that `image` names, ours or of others.
+
+    Raises:
+        NotFound: there is none.
+    """
+    from shipway.verbs.images import open_store, require_image
+
+    found = require_image(open_store(task.emit), image)
+    facts = found.image.facts()
+    layers = [
+        LayerView(
+            name=layer.name,
+            diff_id=layer.diff_id,
+            size=layer.size,
+            reason=layer.reason,
+            packages=layer.packages,
+        )
+        for layer in found.image.layers
+    ]
+    return InspectResult(
+        name=found.name,
+        target="",
+        platform=facts.platform,
+        base="",
+        digest=found.image.digest,
+        config_digest=found.image.config_digest,
+        size=found.image.size,
+        env=facts.env,
+        workdir=facts.workdir,
+        command=(*facts.entrypoint, *facts.command),
+        layers=tuple(layers),
+        stale=(),
+    )
 
 
 def _lacks_only_files(planned: Planned) -> bool:

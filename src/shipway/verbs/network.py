@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shipway.host.location import Location
+    from shipway.host.registries import RegistrySettings
 
 _SYSTEM_CONFIG = "/etc/shipway/mirrors.toml"
+_SYSTEM_REGISTRIES = "/etc/shipway/registries.toml"
 
 
 def read_host_mirrors() -> Mirrors:
@@ -37,6 +39,18 @@ def read_host_indexes() -> Mapping[str, tuple[Location, ...]]:
 
     table = read_indexes(os.environ)
     return {alias: table.require(alias).locations for alias in (DEFAULT, *table.named)}
+
+
+def read_host_registries(*, offline: bool = False) -> RegistrySettings:
+    """The image registries that this host knows.
+
+    Raises:
+        SpecError: a `registries.toml` or `registries.conf` is wrong.
+    """
+    from shipway.host.registries import read_registry_settings
+
+    files = (os.path.join(dirs.config_dir(), "registries.toml"), _SYSTEM_REGISTRIES)
+    return read_registry_settings(os.environ, config_files=files, offline=offline)
 
 
 def reach(place: Location) -> str:

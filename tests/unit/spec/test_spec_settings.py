@@ -13,6 +13,7 @@ from shipway.core.errors import SpecError
 from shipway.spec.parse import parse_spec
 from shipway.spec.readers import READERS
 from shipway.spec.reference import render_reference
+from shipway.spec.render import render_spec
 from shipway.spec.schema import render_schema
 from shipway.spec.settings import SETTINGS, Kind, Where
 
@@ -40,6 +41,7 @@ def spec_with(setting):
         Where.RUN: "[run]\n",
         Where.BUILD: "[[build]]\n" + ('run = ["x"]\n' if setting.key != "run" else ""),
         Where.INDEX: "[indexes.x]\n",
+        Where.PUSH: "[push]\n",
         Where.TARGET: 'pip = ["jaxlib"]\nenv = { DEBUG = "1" }\n[targets.cpu]\n[targets.gpu]\n',
     }
     if setting.where is Where.PROJECT:
@@ -87,3 +89,14 @@ def test_what_the_schema_refuses_the_parser_refuses(text):
         jsonschema.validate(tomllib.loads(text), schema())
     with pytest.raises(SpecError):
         parse_spec(text)
+
+
+def test_a_push_policy_is_read_and_written_back():
+    spec = parse_spec('name = "x"\n[push]\nallow = ["hub.example.org/team"]\n', {}).spec
+    assert spec.push_allow == ("hub.example.org/team",)
+    assert parse_spec(render_spec(spec), {}).spec == spec
+    assert parse_spec('name = "x"\n[push]\nallow = []\n', {}).spec.push_allow == ()
+    assert parse_spec('name = "x"\n', {}).spec.push_allow is None
+    for wrong in ("push = 1", "[push]\nallow = 'x'", "[push]\ndeny = []", "[targets.a.push]\nallow = []"):
+        with pytest.raises(SpecError):
+            parse_spec(wrong, {})

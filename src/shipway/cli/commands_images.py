@@ -1,0 +1,122 @@
+"""Adapters of the verbs of stored images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipway.cli.call import Answer, Call
+from shipway.cli.show_json import render_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _tag(call: Call) -> Answer:
+    from shipway.cli.show_images import describe_tag, tag_document
+    from shipway.verbs.images import run_tag
+
+    arguments = call.arguments
+    dry_run = arguments.flag("dry-run")
+    result = run_tag(call.task(), arguments.words[0], arguments.text("image"), dry_run=dry_run)
+    if call.json:
+        return Answer(render_json("tag", tag_document(result, dry_run=dry_run)))
+    return Answer(f"{result.digest}\n", describe_tag(result, dry_run=dry_run))
+
+
+def _images(call: Call) -> Answer:
+    from shipway.cli.show_images import images_document, render_images
+    from shipway.verbs.images import run_images
+
+    rows = run_images(call.emit, call.arguments.words)
+    return Answer(render_json("images", images_document(rows)) if call.json else render_images(rows))
+
+
+def _rmi(call: Call) -> Answer:
+    from shipway.cli.show_images import describe_rmi, rmi_document
+    from shipway.verbs.images import run_rmi
+
+    dry_run = call.arguments.flag("dry-run")
+    result = run_rmi(call.emit, call.arguments.words, dry_run=dry_run)
+    if call.json:
+        return Answer(render_json("rmi", rmi_document(result, dry_run=dry_run)))
+    return Answer("".join(f"{name}\n" for name in result.names), describe_rmi(result, dry_run=dry_run))
+
+
+def _history(call: Call) -> Answer:
+    from shipway.cli.show_images import history_document, render_history
+    from shipway.verbs.images import run_history
+
+    words = call.arguments.words
+    result = run_history(call.task(), words[0] if words else "")
+    return Answer(render_json("history", history_document(result)) if call.json else render_history(result))
+
+
+def _save(call: Call) -> Answer:
+    from shipway.cli.show_images import describe_save, save_document
+    from shipway.verbs.archives import SaveRequest, run_save
+
+    arguments = call.arguments
+    request = SaveRequest(
+        path=arguments.words[0],
+        image=arguments.text("image"),
+        name=arguments.text("name"),
+        form=arguments.text("format") or "oci",
+        compression=arguments.text("compression"),
+        dry_run=arguments.flag("dry-run"),
+    )
+    result = run_save(request, call.task())
+    if call.json:
+        return Answer(render_json("save", save_document(result)))
+    return Answer(f"{result.digest}\n" if result.digest else "", describe_save(result))
+
+
+def _load(call: Call) -> Answer:
+    from shipway.cli.show_images import describe_load, load_document
+    from shipway.verbs.archives import run_load
+
+    arguments = call.arguments
+    dry_run = arguments.flag("dry-run")
+    rows = run_load(arguments.words[0], call.task(), name=arguments.text("name"), dry_run=dry_run)
+    if call.json:
+        return Answer(render_json("load", load_document(rows, dry_run=dry_run)))
+    return Answer("".join(f"{row.name}\n" for row in rows), describe_load(rows, dry_run=dry_run))
+
+
+def _push(call: Call) -> Answer:
+    from shipway.cli.show_images import describe_push, push_document
+    from shipway.verbs.push import run_push
+
+    arguments = call.arguments
+    result = run_push(
+        call.task(),
+        arguments.words[0],
+        image=arguments.text("image"),
+        compression=arguments.text("compression"),
+        dry_run=arguments.flag("dry-run"),
+    )
+    if call.json:
+        return Answer(render_json("push", push_document(result)))
+    return Answer(f"{result.name}@{result.digest}\n" if result.digest else "", describe_push(result))
+
+
+def _pull(call: Call) -> Answer:
+    from shipway.cli.show_images import describe_pull, pull_document
+    from shipway.verbs.pull import run_pull
+
+    dry_run = call.arguments.flag("dry-run")
+    result = run_pull(call.task(), call.arguments.words[0], dry_run=dry_run)
+    if call.json:
+        return Answer(render_json("pull", pull_document(result, dry_run=dry_run)))
+    return Answer(f"{result.offered}\n", describe_pull(result, dry_run=dry_run))
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {
+    "push": _push,
+    "pull": _pull,
+    "tag": _tag,
+    "images": _images,
+    "rmi": _rmi,
+    "history": _history,
+    "save": _save,
+    "load": _load,
+}

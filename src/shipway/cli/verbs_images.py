@@ -1,0 +1,84 @@
+"""The verbs of stored images."""
+
+from __future__ import annotations
+
+from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, PLATFORM, Option, Takes, Verb
+
+_HOME = "commands_images"
+_IMAGE = Option("image", "Use this stored image instead of the project's", Takes.VALUE, "", "REF")
+_NAME = Option(
+    "name", "What the image is called there; the default is what it is called here", Takes.VALUE, "", "REF"
+)
+_PROJECTS = (_IMAGE, *CHOICE, *LOCKING)
+
+_COMPRESSIONS = ("keep", "none", "gzip", "zstd")
+
+IMAGES = (
+    Verb(
+        "push", "Send an image to a registry",
+        "Sends the project's image, built if need be, or with `--image` a stored one, and prints its digest. Layers that the "
+        "registry has are not sent. `[push] allow` of the spec and SHIPWAY_PUSH_ALLOW say where images may go.",
+        (("shipway push registry.example.org/team/model:1", "the project's image"),
+         ("shipway push registry.example.org/team/base:1 --image team/base:1", "a stored one")),
+        (Option("compression", "How layers are packed; the default is `gzip`, and `keep` for images of others",
+                Takes.VALUE, "", "HOW", _COMPRESSIONS),
+         *_PROJECTS, DRY_RUN, JSON), "REF", home=_HOME,
+    ),
+    Verb(
+        "pull", "Get an image from a registry",
+        "Fetches what is not here, checks it against its digests, unpacks every layer beside the others, and keeps the image "
+        "under its name. Of an image for several platforms the one for this machine, or for `--platform`.",
+        (("shipway pull registry.example.org/team/base:1", "get an image"),
+         ("shipway pull registry.example.org/team/base:1 --dry-run", "say its digest and how much would be fetched")),
+        (PLATFORM, DRY_RUN, JSON), "REF", home=_HOME,
+    ),
+    Verb(
+        "tag", "Give an image a name",
+        "Names the project's image, built if need be, or with `--image` a stored one. What has a name is kept by `gc`. "
+        "A name that is there already moves.",
+        (("shipway tag team/model:1", "name the project's image"),
+         ("shipway tag team/model:stable --image team/model:1", "give a stored image another name")),
+        (*_PROJECTS, DRY_RUN, JSON), "REF", home=_HOME,
+    ),
+    Verb(
+        "images", "List the stored images",
+        "Shows every name with its digest, platform and size: what was tagged, loaded or pulled.",
+        (("shipway images", "all of them"), ("shipway images team/model", "the tags of one repository")),
+        (JSON,), "[REPOSITORY...]", home=_HOME,
+    ),
+    Verb(
+        "rmi", "Forget names of images",
+        "Removes names, all or none. What no other name and no project needs is deleted by the next `gc`. "
+        "A digest, or its beginning, stands for an image with one name.",
+        (("shipway rmi team/model:1", "forget one name; `shipway gc` then frees the disk space"),),
+        (DRY_RUN, JSON), "REF...", home=_HOME,
+    ),
+    Verb(
+        "history", "Show how an image came about, line by line",
+        "Shows the history in the image's configuration, the newest line first, with the size of each layer.",
+        (("shipway history", "the project's image"), ("shipway history team/base:1", "a stored image")),
+        (*CHOICE, *LOCKING, JSON), "[REF]", home=_HOME,
+    ),
+    Verb(
+        "save", "Write an image to a file or folder",
+        "Writes the project's image, built if need be, or with `--image` a stored one. A folder, or a name that ends with `/`, "
+        "becomes an OCI layout, to which further images can be added; anything else is an archive. `--format docker` writes "
+        "what `docker load` of any version reads. The same image is the same bytes every time.",
+        (("shipway save image.tar", "an OCI archive"),
+         ("shipway save --format docker image.tar", "for `docker load -i image.tar`"),
+         ("shipway save layout/ --compression zstd", "an OCI layout with zstd layers")),
+        (_NAME, Option("format", "Kind of archive; the default is `oci`", Takes.VALUE, "", "FORMAT", ("oci", "docker")),
+         Option("compression", "How layers are packed; the default is `keep`: those of others as they came, ours not at all",
+                Takes.VALUE, "", "HOW", _COMPRESSIONS),
+         *_PROJECTS, DRY_RUN, JSON), "PATH", home=_HOME,
+    ),
+    Verb(
+        "load", "Bring images from a file or folder into the store",
+        "Reads OCI layouts, OCI archives and archives made by `docker save`, `podman save` or skopeo, also compressed ones. "
+        "Everything is checked against its digests, and every layer is unpacked beside the others, never over them.",
+        (("shipway load image.tar", "load it under the names in the archive"),
+         ("shipway load layout --name team/base:1", "load it under another name")),
+        (Option("name", "What the image is called here; the default are the names in the archive", Takes.VALUE, "", "REF"),
+         PLATFORM, DRY_RUN, JSON), "PATH", home=_HOME,
+    ),
+)  # fmt: skip

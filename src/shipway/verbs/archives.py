@@ -1,0 +1,137 @@
+"""`save` and `load`: images as files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import ExitCode, ToolError
+from shipway.core.reference import parse_reference
+from shipway.core.text import shown
+from shipway.verbs.context import host_platform
+from shipway.verbs.images import choose_image, open_store
+
+if TYPE_CHECKING:
+    from shipway.verbs.context import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveRequest:
+    """Where an image goes, and how."""
+
+    path: str
+    """A folder, or a name that ends with `/`, becomes an OCI layout; anything else a file."""
+    image: str = ""
+    """A stored image; empty: the project's."""
+    name: str = ""
+    """What it is called in the archive; empty: what it is called here."""
+    form: str = "oci"
+    """`oci` or `docker`."""
+    compression: str = ""
+    """As `image.encode.Encoding`; empty: as it came, and uncompressed for Docker."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveResult:
+    """What was written, or would be."""
+
+    path: str
+    form: str
+    """`oci-layout`, `oci-archive` or `docker-archive`."""
+    name: str
+    digest: str
+    """Of the manifest in the archive, or for Docker of the configuration; empty for a dry run."""
+    config_digest: str
+    size: int | None
+    """Bytes of the layers as they were written; None for a dry run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedImage:
+    """One name that was loaded, or would be."""
+
+    name: str
+    digest: str
+    config_digest: str
+    platform: str
+
+
+def run_save(request: SaveRequest, task: Task) -> SaveResult:
+    """Write the stored image `request.image`, or the project's, to `request.path`.
+
+    Raises:
+        ToolError: options contradict each other (USAGE), there is no such image, or it cannot be written.
+    """
+    from shipway.image.encode import Encoding
+    from shipway.image.save import pack_image, save_archive, save_docker, save_layout
+
+    folder = request.path.endswith("/") or os.path.isdir(request.path)
+    docker = request.form == "docker"
+    if docker and (folder or request.compression not in ("", "none")):
+        wrong = "a folder" if folder else f"{request.compression} layers"
+        raise ToolError(
+            f"`--format docker` cannot write {wrong}",
+            hints=["name a file, and leave out --compression", "use --format oci"],
+            code=ExitCode.USAGE,
+        )
+    chosen = choose_image(task, request.image, name=request.name)
+    form = "docker-archive" if docker else "oci-layout" if folder else "oci-archive"
+    digest, size = "", None
+    if not request.dry_run:
+        encoding = Encoding(request.compression or ("none" if docker else "keep"))
+        packed = pack_image(open_store(task.emit), chosen.image, encoding, task.emit, oci=True)
+        write = save_docker if docker else save_layout if folder else save_archive
+        digest = write(request.path.rstrip("/") or "/", chosen.reference, packed)
+        size = sum(layer.size for layer in packed.layers)
+    return SaveResult(
+        path=request.path,
+        form=form,
+        name=chosen.reference.text,
+        digest=digest,
+        config_digest=chosen.image.config_digest,
+        size=size,
+    )
+
+
+def run_load(path: str, task: Task, *, name: str = "", dry_run: bool = False) -> tuple[LoadedImage, ...]:
+    """Bring every image of the archive or layout at `path` into the store, under the names that it gives them.
+
+    `name` replaces them where there is one image. A dry run checks everything too; what it unpacks is left to `gc`.
+
+    Raises:
+        ToolError: it holds no image, several but one name was given, or an image without a name (USAGE).
+    """
+    from shipway.image.load import load_images
+    from shipway.image.names import put_name
+
+    given = parse_reference(name).text if name else ""
+    store = open_store(task.emit)
+    loaded = load_images(store, path, platform=task.platform or host_platform(), emit=task.emit)
+    if given and len(loaded) > 1:
+        raise ToolError(
+            f"`{shown(path)}` holds {len(loaded)} images, which cannot all be called `{given}`",
+            hints=["leave out --name"],
+            code=ExitCode.USAGE,
+        )
+    if not given and not all(one.names for one in loaded):
+        raise ToolError(
+            f"`{shown(path)}` holds an image without a name",
+            hints=["name it with --name"],
+            code=ExitCode.USAGE,
+        )
+    rows = []
+    for one in loaded:
+        for text in (given,) if given else one.names:
+            if not dry_run:
+                put_name(store, text, one.image)
+            rows.append(
+                LoadedImage(
+                    name=text,
+                    digest=one.image.digest,
+                    config_digest=one.image.config_digest,
+                    platform=one.image.facts().platform,
+                )
+            )
+    return tuple(rows)

@@ -1,0 +1,139 @@
+"""`pull`: an image from a registry into the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.core.digest import BlobDigest, Digest
+from shipway.core.errors import HostileInput
+from shipway.core.reference import Reference, parse_reference
+from shipway.verbs.context import host_platform
+from shipway.verbs.images import open_store
+
+if TYPE_CHECKING:
+    from shipway.core.events import Emit
+    from shipway.image.document import Config, Manifest
+    from shipway.image.registry.client import Registry
+    from shipway.image.stored import StoredImage
+    from shipway.store.store import Store
+    from shipway.store.transaction import Transaction
+    from shipway.verbs.context import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullResult:
+    """What was pulled, or would be."""
+
+    name: str
+    digest: str
+    """Of the platform's manifest."""
+    offered: str
+    """Of what the registry holds under the name: the same, or that of an index."""
+    config_digest: str
+    platform: str
+    fetched: int
+    """Bytes of layers that were not here."""
+    layers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """One image as a registry has it."""
+
+    body: bytes
+    manifest: Manifest
+    offered: Digest
+
+
+def run_pull(task: Task, text: str, *, dry_run: bool = False) -> PullResult:
+    """Bring the image that `text` names into the store, under that name. Layers that are here are not fetched.
+
+    Raises:
+        NotFound: the registry does not have it, or not for the platform.
+        FetchError, HashMismatch, HostileInput: the registry does not do its part; nothing was named.
+        NoSpace: the disk is full.
+    """
+    from shipway.image.names import put_name
+    from shipway.image.registry.client import open_registry
+    from shipway.verbs.network import read_host_registries
+
+    reference = parse_reference(text)
+    platform = task.platform or host_platform()
+    settings = read_host_registries(offline=task.offline)
+    store = open_store(task.emit)
+    with open_registry(reference, settings=settings, push=False, emit=task.emit) as registry:
+        offer = _ask(registry, reference, platform)
+        missing = {one.digest: one.size for one in offer.manifest.layers if not store.find_blob(one.digest)}
+        if not dry_run:
+            image = _fetch(registry, store, reference, offer, task.emit)
+            put_name(store, reference.text, image)
+            platform = image.facts().platform
+    return PullResult(
+        name=reference.text,
+        digest=Digest.of(offer.body),
+        offered=offer.offered,
+        config_digest=offer.manifest.config.digest,
+        platform=platform,
+        fetched=sum(missing.values()),
+        layers=len(offer.manifest.layers),
+    )
+
+
+def _ask(registry: Registry, reference: Reference, platform: str) -> _Offer:
+    """The manifest for `platform`."""
+    from shipway.image.document import Manifest, choose_platform, parse_manifest_or_index
+
+    remote = registry.get_manifest(reference)
+    found = parse_manifest_or_index(remote.body, reference.text, media_type=remote.media_type)
+    offered = remote.digest
+    if not isinstance(found, Manifest):
+        chosen = choose_platform(found, platform, reference.text)
+        remote = registry.get_manifest(reference.at(chosen.digest), (chosen.media_type,))
+        found = parse_manifest_or_index(remote.body, reference.text, media_type=chosen.media_type)
+    if not isinstance(found, Manifest):
+        raise HostileInput(
+            f"`{reference.text}` is an index in an index", hints=["pull the inner one by its digest"]
+        )
+    return _Offer(body=remote.body, manifest=found, offered=offered)
+
+
+def _fetch(registry: Registry, store: Store, reference: Reference, offer: _Offer, emit: Emit) -> StoredImage:
+    from shipway.image.fill import Arrived, fill_image
+    from shipway.image.registry.model import Descriptor
+    from shipway.image.registry.pull import fetch_blobs
+
+    manifest, name = offer.manifest, reference.text
+    with store.transaction() as transaction:
+        config = _config(registry, transaction, manifest, name)
+        missing = {one.digest: one for one in manifest.layers if not transaction.find_blob(one.digest)}
+        wanted = [
+            (
+                Descriptor(media_type=one.media_type, digest=one.digest, size=one.size),
+                transaction.blob_staging_path(one.digest),
+            )
+            for one in missing.values()
+        ]
+        for descriptor, path in fetch_blobs(registry, wanted):
+            transaction.add_blob(path, BlobDigest(descriptor.digest))
+        layers = [Arrived(one.digest, one.media_type) for one in manifest.layers]
+        image = fill_image(store, transaction, name, config, layers, emit=emit, manifest=offer.body)
+        transaction.commit()
+    return image
+
+
+def _config(
+    registry: Registry, transaction: Transaction, manifest: Manifest, name: str
+) -> tuple[bytes, Config]:
+    from shipway.image.document import CONFIG_LIMIT, parse_config
+
+    descriptor = manifest.config
+    if descriptor.size > CONFIG_LIMIT:
+        raise HostileInput(
+            f"`{name}` has a configuration of {descriptor.size} bytes", hints=["ask whoever published it"]
+        )
+    path = f"{transaction.path}/config"
+    registry.fetch_blob(descriptor.digest, descriptor.size, path)
+    with open(path, "rb") as file:
+        body = file.read()
+    return body, parse_config(body, name, layers=len(manifest.layers))

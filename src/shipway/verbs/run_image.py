@@ -1,0 +1,105 @@
+"""`run --image` and `shell --image`: a stored image as it is, ours or of others, on the native engine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError, NotFound
+from shipway.verbs.context import host_platform
+from shipway.verbs.find import find_folder
+from shipway.verbs.images import open_store, require_image
+from shipway.verbs.run import RunResult, read_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipway.image.names import Named
+    from shipway.run.model import Environment, Invocation
+    from shipway.store.tree import Tree
+    from shipway.verbs.context import Task
+    from shipway.verbs.run import RunWords
+
+PROJECT = "/work"
+"""Where the caller's folder is seen inside, whatever the image holds."""
+
+
+def run_image(words: RunWords, task: Task, image: str, *, dry_run: bool = False) -> RunResult:
+    """Run a command in the stored image `image`, or its own one; the folder is mounted at `/work`.
+
+    The image's command and working directory hold where the caller names none; its user does not, for the caller runs it.
+
+    Raises:
+        NotFound: there is no such image.
+        EngineError: it is of another platform, or was collected meanwhile.
+        ToolError: the container could not be made or started.
+    """
+    store = open_store(task.emit)
+    named = require_image(store, image)
+    facts = named.image.facts()
+    if facts.platform.split("/")[:2] != host_platform().split("/"):
+        raise EngineError(
+            f"`{named.name}` is for {facts.platform}, this machine is {host_platform()}",
+            hints=[f"pull it with --platform {host_platform()}"],
+        )
+    asked = read_invocation(words)
+    if not asked.workdir:
+        asked = asked._replace(workdir=facts.workdir or "/")
+    if asked.argv and not asked.shell:
+        asked = asked._replace(argv=(*facts.entrypoint, *asked.argv))
+    keys = [key for layer in reversed(named.image.layers) for key in reversed(layer.trees)]
+    with store.use(keys) as use:
+        if use.missing:
+            raise NotFound(
+                f"what `{named.name}` is made from is no longer in the store", hints=["pull or load it again"]
+            )
+        return _start(_environment(named, task, use.trees), asked, task, use.trees, dry_run=dry_run)
+
+
+def _environment(named: Named, task: Task, trees: Sequence[Tree]) -> Environment:
+    """`trees`: the top one first."""
+    from shipway.core.reference import parse_reference
+    from shipway.run.facts import read_image_facts
+    from shipway.run.model import Environment
+
+    facts = named.image.facts()
+    lowers = tuple(tree.root for tree in trees)
+    reference = parse_reference(named.name)
+    return Environment(
+        project=find_folder(task.directory),
+        name=reference.repository.rpartition("/")[2],
+        target="",
+        lowers=lowers,
+        keys=tuple(tree.key for tree in trees),
+        env=facts.env,
+        workdir=PROJECT,
+        command=(*facts.entrypoint, *facts.command),
+        facts=read_image_facts(lowers),
+        bytecode=True,
+    )
+
+
+def _start(
+    environment: Environment, asked: Invocation, task: Task, trees: Sequence[Tree], *, dry_run: bool
+) -> RunResult:
+    from shipway.host.dirs import state_dir
+    from shipway.run.engines import ENGINES
+    from shipway.run.start import read_run
+
+    state = state_dir()
+    request = read_run(environment, asked, environ=os.environ, state=state)
+    engine = ENGINES["native"]
+    if dry_run:
+        from shipway.run.describe import describe_run
+
+        return RunResult(0, (*describe_run(request), "", *engine.describe(request)))
+
+    def merge(lowers: Sequence[str], target: str) -> None:
+        from shipway.build.merge import merge_trees
+
+        manifests = {tree.root: tree.manifest() for tree in trees}
+        merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
+
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    outcome = engine.run(request, state=state, runtime=runtime, emit=task.emit, merge=merge)
+    return RunResult(outcome.code)

@@ -1,0 +1,55 @@
+"""`search`: what a registry offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from shipway.core.events import Emit
+
+
+class SearchResult(NamedTuple):
+    """What was found."""
+
+    registry: str
+    repositories: tuple[str, ...]
+    """Sorted."""
+    tags: tuple[str, ...] = ()
+    """In the registry's order; of the one repository, when tags were asked for."""
+
+
+def run_search(word: str, registry: str, *, offline: bool, emit: Emit) -> SearchResult:
+    """The repositories of `registry` (empty: the host's default) whose name holds `word`.
+
+    Raises:
+        NotFound: the registry offers no list.
+        FetchError: it does not answer.
+    """
+    from dataclasses import replace
+
+    from shipway.core.reference import parse_reference, parse_registry
+    from shipway.image.registry.client import open_registry
+    from shipway.verbs.network import read_host_registries
+
+    name = parse_registry(registry) if registry else ""
+    asked = replace(parse_reference("any"), registry=name)
+    settings = read_host_registries(offline=offline)
+    with open_registry(asked, settings=settings, push=False, emit=emit) as opened:
+        names = opened.list_repositories()
+        return SearchResult(opened.name, tuple(sorted(found for found in names if word.lower() in found)))
+
+
+def run_tags(text: str, *, offline: bool, emit: Emit) -> SearchResult:
+    """The tags of the repository that the reference `text` names.
+
+    Raises:
+        NotFound: there is no such repository.
+        FetchError: the registry does not answer.
+    """
+    from shipway.core.reference import parse_reference
+    from shipway.image.registry.client import open_registry
+    from shipway.verbs.network import read_host_registries
+
+    settings = read_host_registries(offline=offline)
+    with open_registry(parse_reference(text), settings=settings, push=False, emit=emit) as opened:
+        return SearchResult(opened.name, (opened.repository,), opened.list_tags())
