@@ -92,7 +92,9 @@ def check_status(answer: Answer, partial: Partial | None, size: int | None) -> N
             f"answered {status}", wait=retry_after(str(answer.headers.get("Retry-After", "")))
         )
     if status in {401, 403, 407}:
-        raise TransferFailed(f"answered {status}: credentials missing or refused", final=True, refused=True)
+        raise TransferFailed(
+            f"answered {status}: credentials missing or refused", final=True, refused=status != 407
+        )  # noqa: PLR2004 - the proxy's
     if partial is None:
         if status != _OK:
             raise TransferFailed(f"answered {status}", final=True)
