@@ -634,6 +634,16 @@ def test_mirrors_come_first_with_their_own_credentials_and_pushes_pass_them_by(t
         assert credentials_seen(mirror) == set()
 
 
+def test_a_mirror_that_lacks_a_blob_does_not_hide_that_the_registry_waits_for_a_password(tmp_path):
+    with FakeRegistry() as mirror, FakeRegistry(token=USER) as running:
+        fill(running)
+        remember(tmp_path, running.host)
+        place = Place(name=running.host, mirrors=(f"http://{mirror.host}",))
+        settings = RegistrySettings(places={running.host: place}, environ={"HOME": str(tmp_path)})
+        assert fetch(running, tmp_path, settings=settings) == LAYER
+        assert credentials_seen(mirror) == set()
+
+
 def test_referrers(registry, tmp_path):
     sbom = json.dumps(
         {"mediaType": MANIFEST_TYPE, "artifactType": "text/spdx", "subject": {"digest": Digest.of(MANIFEST)}}

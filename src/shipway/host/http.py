@@ -397,13 +397,13 @@ def _failure(candidates: list[_Candidate], label: str, sha256: Digest | None) ->
         )
     if any(c.large for c in candidates):
         return TooLarge(f"{name} is larger than expected{tried}", hints=["look what the server sends"])
+    if any(c.missing for c in candidates):
+        return NotOffered(f"{name} is not there{tried}", hints=["add a mirror or index that has it"])
     if any(c.refused for c in candidates):
         return CredentialsRefused(
             f"{name} is not given to everybody{tried}",
             hints=["put user and password of that host into `~/.netrc`"],
         )
-    if any(c.missing for c in candidates):
-        return NotOffered(f"{name} is not there{tried}", hints=["add a mirror or index that has it"])
     return FetchError(
         f"{name} could not be fetched{tried}",
         hints=["run the command again", "run `shipway doctor` to check mirrors, proxies and certificates"],

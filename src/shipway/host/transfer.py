@@ -18,7 +18,8 @@ from shipway.host.location import Location
 CHUNK = 1 << 18
 _GONE = frozenset({404, 410})
 _AGAIN = frozenset({408, 421, 425, 429, 500, 502, 503, 504})
-_OK, _PARTIAL = 200, 206
+_REFUSED = frozenset({401, 403})
+_OK, _PARTIAL, _PROXY_REFUSED = 200, 206, 407
 
 
 class Partial:
@@ -92,8 +93,10 @@ def check_status(answer: Answer, partial: Partial | None, size: int | None) -> N
         raise TransferFailed(
             f"answered {status}", wait=retry_after(str(answer.headers.get("Retry-After", "")))
         )
-    if status in {401, 403, 407}:
-        raise TransferFailed(f"answered {status}: credentials missing or refused", final=True, refused=True)
+    if status in _REFUSED or status == _PROXY_REFUSED:
+        raise TransferFailed(
+            f"answered {status}: credentials missing or refused", final=True, refused=status in _REFUSED
+        )
     if partial is None:
         if status != _OK:
             raise TransferFailed(f"answered {status}", final=True)

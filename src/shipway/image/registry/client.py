@@ -167,7 +167,10 @@ class Registry:
         try:
             try:
                 self._fetcher.fetch(self._blob_places(digest), path, digest, size, phase="pull", name=label)
-            except CredentialsRefused:
+            except (
+                CredentialsRefused,
+                NotOffered,
+            ):  # one place may lack it, and the other wait for credentials
                 for endpoint in self._endpoints:
                     self._head_blob(endpoint, digest)
                 self._fetcher.fetch(self._blob_places(digest), path, digest, size, phase="pull", name=label)
