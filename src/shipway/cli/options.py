@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
+from shipway.cli.verbs_export import EXPORT
 from shipway.core.platform import PLATFORMS
 
 CORE = (
@@ -97,5 +98,5 @@ CORE = (
     ),
 )  # fmt: skip
 
-VERBS: tuple[Verb, ...] = (*CORE,)
+VERBS: tuple[Verb, ...] = (*CORE, *EXPORT)
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -20,6 +20,7 @@ from shipway.export.shell import (
     fetch_list,
     fetch_script,
     file_of,
+    listing,
     mirror_argument,
     pip_script,
     quoted,
@@ -70,8 +71,8 @@ def _head(contents: Contents) -> list[str]:
     ]
     if contents.target.python:
         lines += [
-            "#   PIP_INDEX_URL, PIP_EXTRA_INDEX_URL: Python indexes; without them, pip's own. Addresses with passwords belong into",
-            "#     a secret: --secret id=pip,src=pip.conf",
+            "#   PIP_INDEX_URL, PIP_EXTRA_INDEX_URL: Python indexes; without them, pip's own. Addresses with passwords belong",
+            "#     into a secret: --secret id=pip,src=pip.conf",
             "#   --secret id=certs,src=FILE: certificates to trust, where a company has its own",
         ]
         if contents.target.python.origin != "base":
@@ -90,7 +91,7 @@ def _fetch(contents: Contents) -> list[str]:
         "# --- The locked OS packages: archive, sha256, path below the archive.",
         f"FROM --platform={platform} ${{BOOTSTRAP}} AS fetch",
         *(f"ARG {mirror_argument(alias)}" for alias in aliases(contents)),
-        *_run([_listing(fetch_list(contents), "/debs.list")]),
+        *_run([listing(fetch_list(contents), "/debs.list")]),
         *_run(["set -eu", *fetch_script(contents)]),
     ]
     python = contents.target.python
@@ -99,8 +100,10 @@ def _fetch(contents: Contents) -> list[str]:
         unpack = [
             "mkdir -p /python/unpacked",
             "tar -C /python/unpacked -xf /python.archive",
-            f"if [ -d /python/unpacked/python/install ]; then mv /python/unpacked/python/install /python{_PYTHON[4:]}; "
-            f"else mv /python/unpacked/python /python{_PYTHON[4:]}; fi",
+            (
+                f"if [ -d /python/unpacked/python/install ]; then mv /python/unpacked/python/install /python{_PYTHON[4:]}; "
+                f"else mv /python/unpacked/python /python{_PYTHON[4:]}; fi"
+            ),
         ]
         lines += [
             "# The stand-alone interpreter.",
@@ -109,7 +112,10 @@ def _fetch(contents: Contents) -> list[str]:
             *_run(["set -eu", check, *unpack, f"chown -R 0:0 /python{_PYTHON[4:]}"]),
         ]
     elif python:
-        lines += ["# The suite's pip, as a tool of this build; no part of the image.", *_run(["set -eu", *pip_script()])]
+        lines += [
+            "# The suite's pip, as a tool of this build; no part of the image.",
+            *_run(["set -eu", *pip_script()]),
+        ]
     return lines
 
 
@@ -124,13 +130,13 @@ def _system(contents: Contents) -> list[str]:
         f"install --force-depends --install {quoted(file_of(deb) for deb in first)}",
         *(f"install --install {quoted(file_of(deb) for deb in group)}" for group in rest),
         "install --configure --pending",
-        "rm -f /tmp/dpkg.log",
+        "rm -f /tmp/dpkg.log /var/lib/dpkg/*-old /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache",
         "rm -f /usr/sbin/policy-rc.d /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log",
     ]
     return [
         "# --- The essential set laid out in a folder, then installed by its own dpkg in an image that holds nothing else.",
         "FROM fetch AS unpack",
-        *_run(["set -eu", *unpack_script(first, "/rootfs")]),
+        *_run(["set -eu", *unpack_script(first, "/rootfs", contents.target.platform.partition("/")[2])]),
         "",
         "FROM scratch AS system",
         "COPY --from=unpack /rootfs /",
@@ -144,7 +150,11 @@ def _python(contents: Contents) -> list[str]:
     python = contents.target.python
     assert python is not None
     standalone = python.origin != "base"
-    mounts = ["type=cache,target=/root/.cache/pip", "type=secret,id=pip,target=/etc/pip.conf", "type=secret,id=certs"]
+    mounts = [
+        "type=cache,target=/root/.cache/pip",
+        "type=secret,id=pip,target=/etc/pip.conf",
+        "type=secret,id=certs",
+    ]
     start = ["set -eu", "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore"]
     if standalone:
         start.append(f"{python.executable} -m ensurepip >/dev/null")
@@ -154,7 +164,7 @@ def _python(contents: Contents) -> list[str]:
         start.append("export PYTHONPATH=/run/pip PIP_CERT=/run/certs/ca-certificates.crt")
     pip = f"{python.executable} -m pip --python"
     start.append("if [ -s /run/secrets/certs ]; then export PIP_CERT=/run/secrets/certs; fi")
-    site = " --system-site-packages" if python and contents.target.system_site_packages else ""
+    site = " --system-site-packages" if contents.target.system_site_packages else ""
     lines = [
         f"# --- The Python environment at {PREFIX}. Only this folder leaves the stage.",
         "FROM system AS python",
@@ -166,13 +176,17 @@ def _python(contents: Contents) -> list[str]:
     files = ["--no-deps --require-hashes --only-binary :all:"]
     if contents.wheels:
         install = f"{pip} {PREFIX} install {files[0]} --no-compile -r /requirements.txt"
-        lines += _run([_listing([hashed_line(wheel) for wheel in contents.wheels], "/requirements.txt")])
+        lines += _run([listing([hashed_line(wheel) for wheel in contents.wheels], "/requirements.txt")])
         lines += _run([*start, install], mounts=mounts)
     for number, built in enumerate(contents.built):
         lines += _build(built, f"/build/{number}", pip, start, mounts)
     if contents.target.bytecode:
         site_packages = f"{PREFIX}/lib/python{python.version}/site-packages"
-        lines += _run([f"{python.executable} -m compileall -q --invalidation-mode unchecked-hash {site_packages} || true"])
+        lines += _run(
+            [
+                f"{python.executable} -m compileall -q --invalidation-mode unchecked-hash {site_packages} || true"
+            ]
+        )
     return lines
 
 
@@ -180,14 +194,19 @@ def _build(built: Built, place: str, pip: str, start: list[str], mounts: list[st
     """One wheel from its source, in an environment of the locked build requirements."""
     source = built.source
     python = pip.partition(" ")[0]
-    lines = [f"# {source.name} {source.version} has no wheel that could be fetched: it is built from its {source.kind} source."]
+    lines = [
+        f"# {source.name} {source.version} has no wheel that could be fetched: it is built from its {source.kind} source."
+    ]
     steps = [*start, f"{python} -m venv --without-pip {place}"]
     if built.requires:
-        listing = _listing([hashed_line(wheel) for wheel in built.requires], f"{place}.txt")
-        steps += [listing, f"{pip} {place} install --no-deps --require-hashes --only-binary :all: -r {place}.txt"]
+        wanted = listing([hashed_line(wheel) for wheel in built.requires], f"{place}.txt")
+        steps += [
+            wanted,
+            f"{pip} {place} install --no-deps --require-hashes --only-binary :all: -r {place}.txt",
+        ]
     what = quoted([direct_reference(source)])
     if source.kind == "sdist":
-        steps.append(_listing([hashed_source_line(source)], f"{place}-source.txt"))
+        steps.append(listing([hashed_source_line(source)], f"{place}-source.txt"))
         what = f"--require-hashes -r {place}-source.txt"
     elif source.kind == "local":
         lines.append(f"COPY {json.dumps([source.path or '.', place + '-source'])}")
@@ -211,31 +230,25 @@ def _final(contents: Contents) -> list[str]:
         lines.append(f"ENV {name}={_env(require_one_line(value, f'the variable `{name}`'))}")
     lines.append(f"WORKDIR {_path(workdir)}")
     for command in target.build:
-        for path in command.inputs:
-            lines.append(f"COPY {json.dumps([path, f'{workdir}/{path}'])}")
+        lines += [f"COPY {json.dumps([path, f'{workdir}/{path}'])}" for path in command.inputs]
         lines.append(f"RUN {json.dumps(list(command.argv))}")
     lines += [
         "COPY . .",
-        "# Not root: the caller's numbers at run time (`--user $(id -u):$(id -g)`), else these. With USER_NAME they get a name, too,",
-        "# which editors ask for.",
+        "# Not root: the caller's numbers at run time (`--user $(id -u):$(id -g)`), else these. With USER_NAME they get a",
+        "# name, too, which editors ask for.",
         "ARG USER_ID=1000",
         "ARG USER_NAME",
         *_run([
-            'if [ -n "${USER_NAME:-}" ]; then '
+            ('if [ -n "${USER_NAME:-}" ]; then '
             'echo "$USER_NAME:x:$USER_ID:$USER_ID::/home/$USER_NAME:/bin/sh" >> /etc/passwd && '
             'echo "$USER_NAME:x:$USER_ID:" >> /etc/group && '
-            'mkdir -p "/home/$USER_NAME" && chown "$USER_ID:$USER_ID" "/home/$USER_NAME"; fi'
+            'mkdir -p "/home/$USER_NAME" && chown "$USER_ID:$USER_ID" "/home/$USER_NAME"; fi')
         ]),
         "USER ${USER_ID}:${USER_ID}",
     ]  # fmt: skip
     if settings.command:
         lines.append(f"CMD {json.dumps(list(settings.command))}")
     return lines
-
-
-def _listing(lines: Sequence[str], path: str) -> str:
-    """A statement that writes `lines` to `path`."""
-    return "\n".join(["printf '%s\\n'", *(f"  {quoted([line])}" for line in lines), f"  > {path}"])
 
 
 def _run(statements: Sequence[str], *, mounts: Sequence[str] = ()) -> list[str]:

@@ -24,7 +24,8 @@ def render_pylock(contents: Contents, addresses: Mapping[str, str]) -> str:
         NotFound: an address is missing.
     """
     python = contents.target.python
-    lines = ['lock-version = "1.0"', 'created-by = "shipway"']
+    lines = ["# Written by `shipway export pylock`; change the spec and export again."]
+    lines += ['lock-version = "1.0"', 'created-by = "shipway"']
     if python:
         lines.append(f'requires-python = "=={python.version}.*"')
     machine = _MACHINES[contents.target.platform]
@@ -62,7 +63,9 @@ def _file(name: str, size: int, sha256: BlobDigest, addresses: Mapping[str, str]
     if name not in addresses:
         raise NotFound(
             f"no address of `{name}` is known, and `pylock.toml` must state one",
-            hints=["export with the network on, or use `shipway export requirements`, which needs no address"],
+            hints=[
+                "export with the network on, or use `shipway export requirements`, which needs no address"
+            ],
         )
     lines = [f"name = {_text(name)}", f"url = {_text(addresses[name])}"]
     lines += [f"size = {size}"] if size else []

@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from shipway.export.model import Contents
     from shipway.lock.model import Deb
@@ -23,6 +23,11 @@ QUIET = "export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true 
 def quoted(words: Iterable[str]) -> str:
     """Words for a shell."""
     return " ".join(shlex.quote(word) for word in words)
+
+
+def listing(lines: Sequence[str], path: str) -> str:
+    """A statement over several lines that writes `lines` to `path`. Its line breaks need a backslash each."""
+    return "\n".join(["printf '%s\\n'", *(f"  {quoted([line])}" for line in lines), f"  > {path}"])
 
 
 def mirror_argument(alias: str) -> str:
@@ -51,15 +56,19 @@ def fetch_script(contents: Contents) -> list[str]:
     for alias in aliases(contents):
         suites = sorted({one.suite for one in contents.lock.archives if one.alias == alias})
         pattern = "|".join(suites)
-        own = f"apt-get indextargets --format '$(RELEASE) $(REPO_URI)' | sed -En 's,^({pattern}) ,,p' | sort -u"
+        own = (
+            f"apt-get indextargets --format '$(RELEASE) $(REPO_URI)' | sed -En 's,^({pattern}) ,,p' | sort -u"
+        )
         statements[-1] += f" {shlex.quote(alias)}) echo ${{{mirror_argument(alias)}:-$({own})}} ;;"
     statements[-1] += " esac; }"
     statements += [
         f"mkdir -p {DEBS}",
-        "while read -r archive sum path; do"
-        ' file="${path##*/}"; for mirror in $(mirrors "$archive"); do'
-        f' /usr/lib/apt/apt-helper -q download-file "${{mirror%/}}/$path" "{DEBS}/$file" "SHA256:$sum" && break; done;'
-        f' echo "$sum  {DEBS}/$file" | sha256sum --quiet -c || exit 1; done < /debs.list',
+        (
+            "while read -r archive sum path; do"
+            ' file="${path##*/}"; for mirror in $(mirrors "$archive"); do'
+            f' /usr/lib/apt/apt-helper -q download-file "${{mirror%/}}/$path" "{DEBS}/$file" "SHA256:$sum" && break; done;'
+            f' echo "$sum  {DEBS}/$file" | sha256sum --quiet -c || exit 1; done < /debs.list'
+        ),
     ]
     return statements
 
@@ -73,16 +82,18 @@ def pip_script() -> list[str]:
     ]
 
 
-def unpack_script(first: tuple[Deb, ...], root: str) -> list[str]:
+def unpack_script(first: Sequence[Deb], root: str, architecture: str) -> list[str]:
     """Statements that lay out the essential set in the folder `root`, as installers of Debian begin."""
     files = quoted(file_of(deb) for deb in first)
     return [
         f"mkdir -p {root}/usr/bin {root}/usr/lib {root}/usr/sbin",
         f"for name in bin lib sbin; do ln -s usr/$name {root}/$name; done",
-        f"for deb in {files}; do"
-        f" if dpkg-deb --contents {DEBS}/$deb | grep -q ' \\./\\(usr/\\)\\?lib64/'; then"
-        f" mkdir -p {root}/usr/lib64; [ -e {root}/lib64 ] || ln -s usr/lib64 {root}/lib64; fi;"
-        f" dpkg-deb --fsys-tarfile {DEBS}/$deb | tar -C {root} --keep-directory-symlink -xf -; done",
+        (
+            f"for deb in {files}; do"
+            f" if dpkg-deb --contents {DEBS}/$deb | grep -q ' \\./\\(usr/\\)\\?lib64/'; then"
+            f" mkdir -p {root}/usr/lib64; [ -e {root}/lib64 ] || ln -s usr/lib64 {root}/lib64; fi;"
+            f" dpkg-deb --fsys-tarfile {DEBS}/$deb | tar -C {root} --keep-directory-symlink -xf -; done"
+        ),
         f"cd {root}/var/lib/dpkg && mkdir -p info triggers updates alternatives",
-        "touch status diversions && echo 1 > info/format",
+        f"touch status diversions && echo 1 > info/format && echo {architecture} > arch",
     ]
