@@ -90,6 +90,7 @@ _TOOLS = (
     "uv",
     "pip",
     "hyperfine",
+    "make",
 )
 
 

@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 def render_export(result: ExportResult) -> str:
     """One line for each file that was written, or would be."""
     verb = "would write" if result.dry_run else "wrote"
-    return "".join(f"{verb} `{shown(file.path)}`\n" for file in result.files if file.path)
+    return "\n".join(f"{verb} `{shown(file.path)}`" for file in result.files if file.path)

@@ -151,11 +151,14 @@ def _python(contents: Contents) -> list[str]:
     assert python is not None
     standalone = python.origin != "base"
     mounts = [
-        "type=cache,target=/root/.cache/pip",
+        "type=cache,target=/var/cache/pip",
         "type=secret,id=pip,target=/etc/pip.conf",
         "type=secret,id=certs",
     ]
-    start = ["set -eu", "export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore"]
+    start = [
+        "set -eu",
+        "export PIP_CACHE_DIR=/var/cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore",
+    ]
     if standalone:
         start.append(f"{python.executable} -m ensurepip >/dev/null")
     else:
