@@ -31,7 +31,7 @@ command = ["python", "main.py"]
 ignore = ["secret"]
 
 [[build]]
-run = ["python", "-c", "import numpy; open('/opt/made', 'w').write(open('data/words').read())"]
+run = ["python", "-B", "-c", "import numpy; open('/opt/made', 'w').write(open('data/words').read())"]
 inputs = ["data"]
 """
 

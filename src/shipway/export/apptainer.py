@@ -131,7 +131,7 @@ def _python(contents: Contents) -> list[str]:
                 f"PATH={place}/bin:$PATH {inside} wheel --no-deps --no-build-isolation --require-hashes"
                 f" -r {place}-source.txt -w {place}-wheel"
             ),
-            f"{pip} install --no-deps --no-compile --no-index {place}-wheel/*.whl",
+            f"{pip} install --no-deps --no-compile --no-index --find-links {place}-wheel {quoted([built.source.name])}",
         ]
     return steps
 

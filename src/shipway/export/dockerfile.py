@@ -185,11 +185,11 @@ def _python(contents: Contents) -> list[str]:
         lines += _build(built, f"/build/{number}", pip, start, mounts)
     if contents.target.bytecode:
         site_packages = f"{PREFIX}/lib/python{python.version}/site-packages"
-        lines += _run(
-            [
-                f"{python.executable} -m compileall -q --invalidation-mode unchecked-hash {site_packages} || true"
-            ]
-        )
+        compiling = f"{python.executable} -m compileall -q --invalidation-mode unchecked-hash {site_packages}"
+        lines += [
+            "# Some packages ship files that are no Python of any version; these stay without bytecode.",
+            *_run([f"{compiling} || true"]),
+        ]
     return lines
 
 
@@ -216,7 +216,7 @@ def _build(built: Built, place: str, pip: str, start: list[str], mounts: list[st
         what = f"{place}-source"
     steps += [
         f"PATH={place}/bin:$PATH {pip} {place} wheel --no-deps --no-build-isolation -w {place}-wheel {what}",
-        f"{pip} {PREFIX} install --no-deps --no-compile --no-index {place}-wheel/*.whl",
+        f"{pip} {PREFIX} install --no-deps --no-compile --no-index --find-links {place}-wheel {quoted([source.name])}",
     ]
     return [*lines, *_run(steps, mounts=mounts)]
 
