@@ -92,6 +92,7 @@ _TOOLS = (
     "hyperfine",
     "docker-registry",
     "htpasswd",
+    "make",
 )
 
 

@@ -29,7 +29,7 @@ def from_tar(path):
             if name in ("", "."):
                 continue
             if member.isdir():
-                found[name] = Seen("d", member.mode, member.uid, member.gid, "")
+                found[name] = Seen("d", member.mode & 0o7777, member.uid, member.gid, "")
             elif member.issym():
                 found[name] = Seen("l", 0o777, member.uid, member.gid, member.linkname)
             elif member.islnk():
@@ -37,7 +37,7 @@ def from_tar(path):
             elif member.isreg():
                 with tar.extractfile(member) as stream:
                     digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                found[name] = Seen("f", member.mode, member.uid, member.gid, digest)
+                found[name] = Seen("f", member.mode & 0o7777, member.uid, member.gid, digest)
     return found
 
 

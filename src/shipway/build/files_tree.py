@@ -98,10 +98,19 @@ def scan_files(
 
 
 def read_rules(project: str, ignore: Iterable[str]) -> IgnoreRules:
-    """All rules of what stays out: ours, the ignore files', the spec's.
+    """All rules of what stays out, compiled.
 
     Raises:
         SpecError: a pattern is malformed, or an ignore file is no text.
+    """
+    return _rules(ignore_patterns(project, ignore), "ignore")
+
+
+def ignore_patterns(project: str, ignore: Iterable[str]) -> tuple[str, ...]:
+    """What stays out: our patterns, the ignore files', the spec's; a later one wins.
+
+    Raises:
+        SpecError: an ignore file is no text.
     """
     patterns = list(ALWAYS)
     for name in IGNORE_FILES:
@@ -114,7 +123,7 @@ def read_rules(project: str, ignore: Iterable[str]) -> IgnoreRules:
             raise SpecError(
                 f"cannot read `{name}`: {error}", hints=(f"make `{name}` a UTF-8 text file",)
             ) from error
-    return _rules([*patterns, *ignore], "ignore")
+    return (*patterns, *ignore)
 
 
 def _rules(patterns: Iterable[str], what: str) -> IgnoreRules:

@@ -1,0 +1,90 @@
+"""`compose.yaml` with one service per target, by the Compose Specification."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from shipway.export.options import image_name, mount_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from shipway.export.model import Contents
+    from shipway.spec.model import RunOptions
+
+
+def render_compose(targets: Sequence[Contents], runs: Mapping[str, RunOptions]) -> str:
+    """The file. `runs`: by name of target. Expects each target's Dockerfile at `build/Dockerfile.TARGET`."""
+    services = {one.target.name: _service(one, runs[one.target.name]) for one in targets}
+    dockerfiles = ", ".join(
+        f"`shipway export dockerfile -t {name} --output build/Dockerfile.{name}`" for name in services
+    )
+    head = [
+        f"# {targets[0].lock.name}. Written by `shipway export compose`; change the spec and export again.",
+        f"# Needs: {dockerfiles}",
+        "# Start as yourself: UID=$(id -u) GID=$(id -g) docker compose run --rm SERVICE",
+    ]
+    document = {"name": image_name(targets[0]), "services": services}
+    return "\n".join([*head, *_yaml(document, "")]) + "\n"
+
+
+def _service(contents: Contents, run: RunOptions) -> dict[str, Any]:
+    name = contents.target.name
+    service: dict[str, Any] = {
+        "build": {
+            "context": ".",
+            "dockerfile": f"build/Dockerfile.{name}",
+            "platforms": [contents.target.platform],
+        },
+        "image": f"{image_name(contents)}-{name.lower()}:latest",
+        "init": True,
+        "stdin_open": True,
+        "tty": True,
+        "user": "${UID:-1000}:${GID:-1000}",
+        "working_dir": _plain(contents.settings.workdir),
+        "network_mode": str(run.network),
+        "environment": ["HOME=/tmp", *(_plain(f"{key}={value}") for key, value in run.env), *run.pass_env],
+        "volumes": [
+            {"type": "bind", "source": ".", "target": _plain(contents.settings.workdir)},
+            *(_volume(mount) for mount in _mounts(run)),
+        ],
+    }
+    service |= {"shm_size": str(run.shm_size)} if run.shm_size is not None else {}
+    service |= {"mem_limit": str(run.memory)} if run.memory is not None else {}
+    service |= {"cpus": run.cpus} if run.cpus is not None else {}
+    service |= {"pids_limit": run.pids} if run.pids is not None else {}
+    if contents.uses_gpu:
+        devices = [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
+        service["deploy"] = {"resources": {"reservations": {"devices": devices}}}
+    return service
+
+
+def _mounts(run: RunOptions) -> list[tuple[str, str, bool]]:
+    return [
+        (mount_source(mount, home="~", project="."), mount.target, mount.read_only) for mount in run.mounts
+    ]
+
+
+def _volume(mount: tuple[str, str, bool]) -> dict[str, Any]:
+    source, target, read_only = mount
+    volume: dict[str, Any] = {"type": "bind", "source": _plain(source), "target": _plain(target)}
+    return volume | ({"read_only": True} if read_only else {})
+
+
+def _plain(text: str) -> str:
+    """`text` with nothing that Compose would expand."""
+    return text.replace("$", "$$")
+
+
+def _yaml(value: Any, indent: str) -> list[str]:
+    """YAML 1.2: mappings and lists in blocks, every scalar as JSON writes it."""
+    lines = []
+    entries = value.items() if isinstance(value, dict) else ((None, item) for item in value)
+    for key, item in entries:
+        lead = f"{indent}-" if key is None else f"{indent}{json.dumps(key)}:"
+        if isinstance(item, dict | list) and item:
+            lines += [lead, *_yaml(item, indent + "  ")]
+        else:
+            lines.append(f"{lead} {json.dumps(item)}")
+    return lines

@@ -1,0 +1,38 @@
+"""What a spec says about running, in the words of engines. A variable that is passed on is named and never written out."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shipway.export.model import Contents
+    from shipway.spec.model import MountRule, RunOptions
+
+
+def image_name(contents: Contents) -> str:
+    """The project's name as engines allow it for images and containers."""
+    return re.sub(r"[^a-z0-9]+", "-", contents.lock.name.lower()).strip("-") or "project"
+
+
+def engine_options(run: RunOptions) -> tuple[str, ...]:
+    """Everything but mounts, as `docker run` and `podman run` take it."""
+    words = [f"--network={run.network}"]
+    words += [f"--shm-size={run.shm_size}"] if run.shm_size is not None else []
+    words += [f"--memory={run.memory}"] if run.memory is not None else []
+    words += [f"--cpus={run.cpus:g}"] if run.cpus is not None else []
+    words += [f"--pids-limit={run.pids}"] if run.pids is not None else []
+    words += [f"--env={name}={value}" for name, value in run.env]
+    return (*words, *(f"--env={name}" for name in run.pass_env))
+
+
+def mount_source(mount: MountRule, *, home: str, project: str) -> str:
+    """Where a mount is from, with `home` and `project` as the reader of the text writes these folders."""
+    source = mount.source
+    if source == "~" or source.startswith("~/"):
+        return home + source[1:]
+    if source.startswith("/"):
+        return source
+    path = posixpath.normpath(source)
+    return project if path == "." else f"{project}/{path}"

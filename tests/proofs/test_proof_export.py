@@ -1,0 +1,140 @@
+"""An exported Dockerfile, built by Docker, holds what our image holds, path by path, but for a reviewed list.
+
+Docker is Debian's, with its built-in BuildKit and no network of its own; the image that lends its tools is made by mmdebstrap.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import pytest
+from rootfs_compare import differences, from_manifests, from_tar, read_allowed
+
+from shipway.host.mirrors import read_mirrors
+from shipway.verbs.context import Task
+from shipway.verbs.export import run_export
+from shipway.verbs.prepare import build_planned, plan_project
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+SPEC = """
+name = "small"
+base = "debian:bookworm"
+apt = ["git", "ca-certificates"]
+pip = ["six==1.17.0", "numpy", "tqdm", "docopt==0.6.2"]
+env = { GREETING = 'a "b" $HOME' }
+command = ["python", "main.py"]
+
+[files]
+ignore = ["secret"]
+
+[[build]]
+run = ["python", "-B", "-c", "import numpy; open('/opt/made', 'w').write(open('data/words').read())"]
+inputs = ["data"]
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_root,
+    pytest.mark.needs_userns,
+    pytest.mark.needs_network,
+    pytest.mark.needs_docker,
+    pytest.mark.needs_tool("mmdebstrap"),
+]
+
+
+def docker(engine, *words, **options):
+    # Debian's own client: a newer one without its build plug-in refuses.
+    client = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else "docker"
+    env = {**os.environ, "DOCKER_HOST": engine, "DOCKER_BUILDKIT": "1"}
+    done = subprocess.run([client, *words], env=env, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"{words}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def engine():
+    """A private engine; yields its address."""
+    if os.environ.get("DOCKER_HOST"):
+        yield os.environ["DOCKER_HOST"]
+        return
+    with tempfile.TemporaryDirectory(prefix="export-", ignore_cleanup_errors=True) as base:
+        address = f"unix://{base}/s"
+        words = ["dockerd", "--data-root", f"{base}/data", "--exec-root", f"{base}/exec", "-H", address]
+        words += ["--pidfile", f"{base}/pid", "--bridge=none", "--iptables=false"]
+        with open(f"{base}/log", "w") as log:
+            daemon = subprocess.Popen(words, stdout=log, stderr=log)
+        try:
+            end = time.monotonic() + 60
+            while subprocess.run(
+                ["docker", "-H", address, "info"], capture_output=True, check=False
+            ).returncode:
+                assert daemon.poll() is None and time.monotonic() < end, open(f"{base}/log").read()  # noqa: PT018, SIM115
+                time.sleep(0.1)
+            yield address
+        finally:
+            daemon.terminate()
+            daemon.wait(60)
+
+
+def import_base(engine, folder):
+    """What the Dockerfile calls `debian:bookworm`, from the archive."""
+    mirrors = read_mirrors(os.environ)
+    main, security = mirrors.of("debian")[0], mirrors.of("debian-security")[0]
+    sources, tar = folder / "sources.list", folder / "base.tar"
+    lines = [
+        f"deb {main} bookworm main",
+        f"deb {main} bookworm-updates main",
+        f"deb {security} bookworm-security main",
+    ]
+    sources.write_text("\n".join(lines) + "\n")
+    command = [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        "bookworm",
+    ]
+    subprocess.run([*command, str(tar), str(sources)], check=True, timeout=300, stdout=sys.stderr)
+    docker(engine, "import", str(tar), "debian:bookworm")
+
+
+@pytest.mark.timeout(900)
+def test_docker_builds_what_we_build(engine, tmp_path, monkeypatch, shared_store):
+    monkeypatch.setenv("SHIPWAY_STORE", shared_store)
+    project = tmp_path / "small"
+    (project / "data").mkdir(parents=True)
+    for name, text in (
+        ("shipway.toml", SPEC),
+        ("main.py", "print(1)\n"),
+        ("data/words", "hello\n"),
+        ("secret", "no\n"),
+    ):
+        (project / name).write_text(text)
+        (project / name).chmod(0o644)
+    task = Task(directory=str(project))
+    run_export("dockerfile", task, output=str(project / "Dockerfile"))
+    planned = plan_project(task, files=True)
+    ours = from_manifests([tree.manifest() for tree in build_planned(planned, task).trees])
+
+    import_base(engine, tmp_path)
+    words = ["build", "--network=host", "-t", "small"]
+    words += [f"--secret=id=certs,src={CERTIFICATES}"] if os.path.exists(CERTIFICATES) else []
+    docker(engine, *words, str(project))
+    container = docker(engine, "create", "small")
+    docker(engine, "export", "-o", str(tmp_path / "small.tar"), container)
+    found = differences(ours, from_tar(tmp_path / "small.tar"))
+
+    assert ours["opt/made"].kind == "f"
+    assert "work/secret" not in ours
+    allowed = read_allowed(os.path.join(HERE, "export_differences.toml"))
+    left = [
+        (path, what) for path, what in found if not any(one.covers(path, what, "", "") for one in allowed)
+    ]
+    assert not left, "\n".join(f"{path}: {what}" for path, what in left[:100])
+    idle = [one.pattern for one in allowed if not any(one.covers(path, what, "", "") for path, what in found)]
+    assert not idle, "entries that cover nothing any more"
+    say = "import os, numpy; print(os.getuid(), os.environ['GREETING'])"
+    assert docker(engine, "run", "--rm", "--network=none", "small", "python", "-c", say) == '1000 a "b" $HOME'
