@@ -86,6 +86,7 @@ def _start(call: Call, *, interactive: bool) -> Answer:
         pids=values["pids"],
         keep=arguments.text("keep"),
         read_only=arguments.flag("read-only"),
+        engine=call.settings.engine,
         tty=not arguments.flag("no-tty") and _is_terminal(),
     )
     result = run_command(words, call.task(), dry_run=arguments.flag("dry-run"))
