@@ -101,6 +101,7 @@ def private_docker():
     finally:
         daemon.terminate()
         daemon.wait()
+        subprocess.run(["umount", f"{base}/exec/netns/default"], capture_output=True, check=False)
         remove_tree(base)
 
 
@@ -113,7 +114,8 @@ def private_podman():
         f'[storage]\ndriver = "overlay"\ngraphroot = "{base}/graph"\nrunroot = "{base}/run"\n'
     )
     Path(engine).write_text(
-        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "runc"\n'
+        # As root Podman asks for more than a machine that holds CAP_SYS_RESOURCE back allows.
+        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=16000:16000"]\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "runc"\n'
         f'tmp_dir = "{base}/tmp"\n[network]\nnetwork_config_dir = "{base}/net"\n'
     )
     settings = {"CONTAINERS_STORAGE_CONF": storage, "CONTAINERS_CONF": engine}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _PODMAN = Dialect(
     name="podman",
     title="Podman",
-    always=("--security-opt=label=disable",),
+    always=("--security-opt=label=disable",),  # labels would keep the container from the caller's folders
     pull=("--tls-verify=false",),
     local="localhost/",
     host="CONTAINER_HOST",

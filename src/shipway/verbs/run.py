@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from shipway.core.digest import TreeKey
     from shipway.image.portable import PortableImage
+    from shipway.plan.model import Layer, Plan
     from shipway.run.model import Environment, Invocation
     from shipway.run.ready import Ready
     from shipway.store.store import Store
@@ -266,16 +267,30 @@ def _start(start: _Start, task: Task, *, dry_run: bool) -> RunResult:
 
 def _portable(prepared: Prepared | None, task: Task) -> PortableImage:
     """The image of the same trees that a run mounts: without the project's files, which are mounted too."""
+    from dataclasses import replace
+
     from shipway.image.hand_over import make_portable
     from shipway.verbs.build import layer_contents, make_image
     from shipway.verbs.prepare import build_planned, plan_project
 
     if prepared is None:
         prepared = build_planned(plan_project(task._replace(mode=LockMode.FROZEN), files=False), task)
-    planned = prepared.planned
+    planned = replace(prepared.planned, plan=_without_files(prepared.planned.plan))
     image = make_image(planned, prepared.trees, task.emit)
     contents = layer_contents(planned.plan, prepared.trees)
     return make_portable(image, contents, platform=planned.plan.platform, epoch=planned.plan.settings.epoch)
+
+
+def _without_files(plan: Plan) -> Plan:
+    from dataclasses import replace
+
+    from shipway.plan.model import TreeKind
+
+    def kept(layer: Layer) -> Layer:
+        return replace(layer, trees=tuple(tree for tree in layer.trees if tree.kind is not TreeKind.FILES))
+
+    layers = (kept(layer) for layer in plan.layers)
+    return replace(plan, layers=tuple(layer for layer in layers if layer.trees))
 
 
 def _unbuilt(task: Task) -> tuple[str, ...]:
