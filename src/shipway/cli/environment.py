@@ -86,7 +86,7 @@ class Settings(NamedTuple):
 
 
 _MODES = ("auto", "plain", "tty", "quiet", "json")
-_ENGINES = ("native", "docker", "podman", "apptainer")
+_ENGINES = ("native", "docker", "podman")
 
 
 def read_settings(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from shipway.run.oci_command import Dialect
     from shipway.run.oci_program import Program
 
+_NOT_STARTED = (ExitCode.COMMAND_NOT_FOUND, ExitCode.NOT_EXECUTABLE, ExitCode.FAILED)
+
 
 def describe_oci(
     request: RunRequest, dialect: Dialect, image: Callable[[], PortableImage]
@@ -95,10 +97,10 @@ def _write(path: str, data: bytes, mode: int) -> None:
 
 
 def _require_started(program: Program, request: RunRequest, code: int) -> None:
-    """Tell the engine's own codes from the command's: these engines use 125 to 127 for both."""
-    if code in (ExitCode.COMMAND_NOT_FOUND, ExitCode.NOT_EXECUTABLE):
+    """Tell the engine's own codes from the command's: 125 to 127 mean both, and Podman's init answers 1."""
+    if code in _NOT_STARTED:
         fault = find_fault(request)
-        if fault is not None and fault.code == code:
+        if fault is not None:
             raise fault
     if code != ExitCode.ENGINE:
         return

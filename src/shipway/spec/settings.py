@@ -302,7 +302,7 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.CHOICE,
         "What runs the container, unless the command line or `SHIPWAY_ENGINE` says.",
         '"docker"',
-        choices=("native", "docker", "podman", "apptainer"),
+        choices=("native", "docker", "podman"),
         default='"native"',
     ),
     _setting(
