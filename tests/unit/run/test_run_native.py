@@ -10,7 +10,8 @@ from shipway.run import native
 from shipway.run.engines import ENGINES
 from shipway.run.limits import Enforcer
 from shipway.run.model import Limits, Mount, Network, RunOptions
-from shipway.run.native import describe_native, plan_sandbox, require_mount_points, run_native
+from shipway.run.mounting import require_mount_points
+from shipway.run.native import describe_native, plan_sandbox, run_native
 from shipway.run.request import plan_run
 from shipway.run.tops import TopFolders
 from shipway.sandbox.model import (
