@@ -84,6 +84,8 @@ _TOOLS = (
     "umoci",
     "docker",
     "dockerd",
+    "podman",
+    "runc",
     "proot",
     "newuidmap",
     "apt-get",

@@ -10,13 +10,22 @@ import os
 import pickle
 import sys
 
+import shipway.host.attached
+import shipway.run.docker
 import shipway.run.limits
+import shipway.run.oci_engine
+import shipway.run.podman
 import shipway.sandbox.filter
 import shipway.sandbox.init
 import shipway.sandbox.outside
 import shipway.sandbox.probe  # noqa: F401
+from shipway.core.digest import DiffId
 from shipway.core.errors import ToolError
+from shipway.core.events import Note
 from shipway.host import _libc, _removal  # noqa: F401
+from shipway.image.hand_over import join_portable
+from shipway.image.oci import ImageConfig, ImageLayer, render_image
+from shipway.image.portable import PortableLayer
 from shipway.run.engines import ENGINES
 from shipway.run.facts import read_image_facts
 from shipway.run.start import read_run
@@ -34,6 +43,17 @@ def force(mode: str) -> None:
         return [mode]
 
     modes.plan_modes = plan_modes
+
+
+def read_image(archive):
+    """The image of one layer, whose bytes are in the file `archive`."""
+    with open(archive, "rb") as file:
+        data = file.read()
+    layer = ImageLayer(name="all", diff_id=DiffId.of(data), size=len(data), packages=(), reason="")
+    platform = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
+    config = ImageConfig(platform=platform, env=(("FROM_IMAGE", "1"),), workdir="/", command=(), epoch=0)
+    portable = PortableLayer(layer.diff_id, layer.size, lambda sink: sink.write(data))
+    return join_portable(render_image(config, (layer,)), (portable,), platform=platform)
 
 
 def merge(lowers, target):
@@ -58,13 +78,20 @@ def main() -> int:
     try:
         request = read_run(environment, order["asked"], environ=order["environ"], state=order["state"])
         engine = ENGINES[order["engine"]]
-        outcome = engine.run(request, state=order["state"], runtime="", emit=events.append, merge=merge)
+        outcome = engine.run(
+            request,
+            state=order["state"],
+            runtime="",
+            emit=events.append,
+            image=lambda: read_image(order["archive"]),
+            merge=merge,
+        )
     except ToolError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return int(error.code)
     finally:
         with open(order["events"], "w") as file:
-            json.dump([event.text for event in events], file)
+            json.dump([event.text for event in events if isinstance(event, Note)], file)
     return outcome.code
 
 

@@ -1,5 +1,6 @@
 """A small root file system out of the host's own programs, and one container in it, for the contract suite of engines."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -59,14 +60,79 @@ def make_root(root: Path) -> None:
         "root:x:0:0:root:/root:/bin/bash\nubuntu:x:61234:61234::/home/ubuntu:/bin/sh\n"
     )
     (root / "etc/group").write_text("root:x:0:\n")
+    for folder in ("proc", "sys", "dev", "tmp"):
+        (root / folder).mkdir()
+    for folder in ("tmp", "var/tmp"):
+        (root / folder).chmod(0o1777)
     (root / "opt/tool").write_text("from the environment\n")
     (root / "opt/data").write_text("not a program\n")
+
+
+def make_archive(root: Path) -> Path:
+    """The same root file system as a layer's tar, beside it."""
+    archive = root.parent / "layer.tar"
+    command = ["tar", "-C", root, "--sort=name", "--owner=0", "--group=0", "--mtime=@0", "-cf", archive, "."]
+    subprocess.run(command, check=True)
+    return archive
+
+
+@contextlib.contextmanager
+def private_docker():
+    """A Docker daemon of our own, which any user may use; the variables by which its clients find it."""
+    base = tempfile.mkdtemp(prefix="shipway-docker-", dir="/var/tmp")
+    os.chmod(base, 0o755)
+    words = ["--data-root", f"{base}/data", "--exec-root", f"{base}/exec", "--pidfile", f"{base}/pid"]
+    words += ["-H", f"unix://{base}/s", "--bridge=none", "--iptables=false"]
+    with open(f"{base}/log", "w") as log:
+        daemon = subprocess.Popen(["dockerd", *words], stdout=log, stderr=log)
+    try:
+        settings = {"DOCKER_HOST": f"unix://{base}/s", "DOCKER_CONFIG": f"{base}/config"}
+
+        def answers() -> bool:
+            assert daemon.poll() is None, Path(f"{base}/log").read_text()
+            command = ["docker", "version"]
+            return not subprocess.run(
+                command, env={**os.environ, **settings}, capture_output=True, check=False
+            ).returncode
+
+        wait_until(answers, 60)
+        os.chmod(f"{base}/s", 0o666)
+        yield settings
+    finally:
+        daemon.terminate()
+        daemon.wait()
+        subprocess.run(["umount", f"{base}/exec/netns/default"], capture_output=True, check=False)
+        remove_tree(base)
+
+
+@contextlib.contextmanager
+def private_podman():
+    """The variables by which Podman keeps its images in a folder of our own, and needs no systemd."""
+    base = tempfile.mkdtemp(prefix="shipway-podman-", dir="/var/tmp")
+    storage, engine = f"{base}/storage.conf", f"{base}/containers.conf"
+    Path(storage).write_text(
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{base}/graph"\nrunroot = "{base}/run"\n'
+    )
+    Path(engine).write_text(
+        # As root Podman asks for more than a machine that holds CAP_SYS_RESOURCE back allows.
+        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=16000:16000"]\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "runc"\n'
+        f'tmp_dir = "{base}/tmp"\n[network]\nnetwork_config_dir = "{base}/net"\n'
+    )
+    settings = {"CONTAINERS_STORAGE_CONF": storage, "CONTAINERS_CONF": engine}
+    try:
+        yield settings
+    finally:
+        command = ["podman", "rm", "--all", "--force"]
+        subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=False)
+        subprocess.run(["umount", f"{base}/graph/overlay"], capture_output=True, check=False)
+        remove_tree(base)
 
 
 class World:
     """One project, one environment, one engine in one mode, one user."""
 
-    def __init__(self, root: Path, engine: str, mode: str, uid: int):
+    def __init__(self, root: Path, engine: str, mode: str, uid: int, settings: dict[str, str]):
+        self.settings = {**os.environ, **settings}
         self.engine, self.mode, self.uid = engine, mode, uid
         self.place = Path(tempfile.mkdtemp(prefix="shipway-contract-", dir="/var/tmp"))
         self.place.chmod(0o755)
@@ -83,6 +149,7 @@ class World:
             env=(("PATH", "/opt/venv/bin:/usr/bin:/bin"), ("FROM_IMAGE", "1")),
             workdir="/work/here",
         )
+        self.archive = root.parent / "layer.tar"
         self._orders = 0
 
     def give(self, path: Path) -> None:
@@ -112,6 +179,7 @@ class World:
             "asked": Invocation(argv=argv, **asked),
             "environ": environ or {},
             "state": str(self.state),
+            "archive": str(self.archive),
             "events": f"{self.place}/my_project.events",
         }
         events = self.place / "my_project.events"
@@ -124,7 +192,13 @@ class World:
     def run(self, *argv: str, stdin: str = "", **more) -> subprocess.CompletedProcess[str]:
         """One container to its end."""
         return subprocess.run(
-            self.order(*argv, **more), input=stdin, capture_output=True, text=True, timeout=60, check=False
+            self.order(*argv, **more),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=self.settings,
         )
 
     def sh(self, script: str, **more) -> str:
@@ -136,7 +210,11 @@ class World:
     def start(self, *argv: str, **more) -> subprocess.Popen[str]:
         """A container that goes on."""
         return subprocess.Popen(
-            self.order(*argv, **more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self.order(*argv, **more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.settings,
         )
 
     @property

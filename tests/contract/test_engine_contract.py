@@ -11,7 +11,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from engine_world import USER, World, make_root, wait_until
+from engine_world import (
+    USER,
+    World,
+    make_archive,
+    make_root,
+    private_docker,
+    private_podman,
+    wait_until,
+)
 
 from shipway.run.model import Limits, Mount, Network, RunOptions
 
@@ -21,6 +29,9 @@ LOST = {
     "proot": {"hostname", "network", "read-only", "shm", "pids", "signal codes", "start codes", "hard kill"},
     # Without mounts there is no /proc, and what would be mounted is copied in and back.
     "chroot": {"hostname", "network", "read-only", "shm", "pids", "proc", "live mounts"},
+    # A daemon's container outlives a SIGKILL of whoever asked for it; nothing but our own engine keeps tops.
+    "docker": {"hard kill", "keep"},
+    "podman": {"hard kill", "keep"},
 }
 """Mode -> what it cannot promise."""
 
@@ -31,7 +42,7 @@ def _worlds():
     found = [("native", "namespaces", me)]
     found += [("native", "namespaces", USER), ("native", "chroot", 0)] if root else []
     found += [("native", "proot", USER if root else me)]
-    return found
+    return [*found, ("docker", "docker", 0), ("docker", "docker", USER), ("podman", "podman", 0)]
 
 
 def worlds(*abilities):
@@ -40,6 +51,8 @@ def worlds(*abilities):
         "proot": [pytest.mark.needs_tool("proot")],
         "namespaces": [pytest.mark.needs_userns],
         "chroot": [pytest.mark.needs_root],
+        "docker": [pytest.mark.needs_root, pytest.mark.needs_tool("docker", "dockerd")],
+        "podman": [pytest.mark.needs_root, pytest.mark.needs_tool("podman", "runc")],
     }
     return pytest.mark.parametrize(
         "world",
@@ -60,12 +73,27 @@ def root_tree():
     with tempfile.TemporaryDirectory(prefix="shipway-contract-", dir="/var/tmp") as place:
         os.chmod(place, 0o755)
         make_root(Path(place) / "tree")
+        make_archive(Path(place) / "tree")
         yield Path(place) / "tree"
+
+
+@pytest.fixture(scope="module")
+def docker():
+    with private_docker() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def podman():
+    with private_podman() as settings:
+        yield settings
 
 
 @pytest.fixture
 def world(request, root_tree):
-    made = World(root_tree, *request.param)
+    engine = request.param[0]
+    settings = {} if engine == "native" else request.getfixturevalue(engine)
+    made = World(root_tree, *request.param, settings)
     yield made
     made.close()
 
@@ -184,7 +212,7 @@ def test_home_lasts_and_is_the_callers(world):
     assert home.stat().st_mode & 0o777 == 0o700
 
 
-@worlds()
+@worlds("keep")
 def test_a_kept_top_comes_back_by_name(world):
     world.sh("echo 1 > /kept", keep="exp")
     assert world.sh("cat /kept", keep="exp") == "1\n"
@@ -281,7 +309,7 @@ def test_nobody_gains_rights(world):
         return
     status = world.sh("cat /proc/self/status")
     assert "NoNewPrivs:\t1" in status
-    if world.mode == "namespaces":
+    if world.mode != "proot":
         assert "CapEff:\t0000000000000000" in status
         assert "CapBnd:\t0000000000000000" in status
 
@@ -330,24 +358,27 @@ def test_several_runs_of_one_project_at_once(world):
     shutil.rmtree(world.project)
     world.project.mkdir()
     world.give(world.project)
-    script = "echo {0} > /mine; echo ready; read -r _ < fifo{0}; cat /mine; echo {0} > out{0}"
+    script = "echo {0} > $MINE; echo ready; read -r _ < fifo{0}; cat $MINE; echo {0} > out{0}"
     for number in (1, 2):
         os.mkfifo(world.project / f"fifo{number}")
         world.give(world.project / f"fifo{number}")
     if "live mounts" in LOST[world.mode]:
-        script = "echo {0} > /mine; echo ready; sleep 0.3; cat /mine; echo {0} > out{0}"
+        script = "echo {0} > $MINE; echo ready; sleep 0.3; cat $MINE; echo {0} > out{0}"
         for number in (1, 2):
             (world.project / f"fifo{number}").unlink()
-    running = [world.start("bash", "-c", script.format(number)) for number in (1, 2)]
+    # Where the top belongs to root, others (and a root without capabilities) write to /tmp, which is as private.
+    mine = (("MINE", "/mine" if world.engine == "native" else "/tmp/mine"),)
+    running = [world.start("bash", "-c", script.format(number), env=mine) for number in (1, 2)]
     assert [one.stdout.readline() for one in running] == ["ready\n", "ready\n"]
     if "live mounts" not in LOST[world.mode]:
         for number in (1, 2):
             (world.project / f"fifo{number}").write_text("\n")
-    assert [one.communicate(timeout=30)[0] for one in running] == ["1\n", "2\n"]
+    ended = [one.communicate(timeout=30) for one in running]
+    assert [out for out, _ in ended] == ["1\n", "2\n"], ended
     assert [one.returncode for one in running] == [0, 0]
 
 
-@worlds()
+@worlds("keep")
 def test_one_kept_top_has_one_container(world):
     running = world.start("bash", "-c", "echo ready; exec sleep 60", keep="exp")
     assert running.stdout.readline() == "ready\n"
@@ -363,7 +394,9 @@ def test_one_kept_top_has_one_container(world):
 def test_a_terminal_is_a_terminal_inside(world):
     order = world.order("bash", "-c", "[ -t 0 ] && [ -t 1 ] && echo yes", tty=True)
     outer, inner = pty.openpty()
-    running = subprocess.Popen(order, stdin=inner, stdout=inner, stderr=inner, start_new_session=True)
+    running = subprocess.Popen(
+        order, stdin=inner, stdout=inner, stderr=inner, start_new_session=True, env=world.settings
+    )
     os.close(inner)
     text = b""
     while b"yes" not in text and select.select([outer], [], [], 30)[0]:
@@ -386,7 +419,7 @@ def test_a_shell_is_one_of_the_images(world):
 def test_what_a_mode_lacks_is_said_once(world):
     world.run("true")
     notes = [text for text in world.events if "not isolated" in text]
-    assert len(notes) == (1 if LOST[world.mode] else 0)
+    assert len(notes) == (1 if world.engine == "native" and LOST[world.mode] else 0)
 
 
 @worlds()

@@ -86,6 +86,7 @@ def _start(call: Call, *, interactive: bool) -> Answer:
         pids=values["pids"],
         keep=arguments.text("keep"),
         read_only=arguments.flag("read-only"),
+        engine=call.settings.engine,
         tty=not arguments.flag("no-tty") and _is_terminal(),
     )
     if image := arguments.text("image"):

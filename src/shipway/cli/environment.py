@@ -33,6 +33,7 @@ VARIABLES = (
     Variable("SHIPWAY_PROGRESS", "choice", "As `--progress`", "`auto`"),
     Variable("SHIPWAY_TARGET", "text", "As `--target`", "the spec's `default-target`"),
     Variable("SHIPWAY_VENDOR", "path", "As `--vendor`", "the spec's `vendor`"),
+    Variable("SHIPWAY_ENGINE", "choice", "As `--engine`", "the spec's `engine`, else `native`"),
     Variable("SHIPWAY_MIRROR_<ARCHIVE>", "urls",
              "Mirrors of an OS archive, separated by spaces; `SHIPWAY_MIRROR_DEBIAN`, `SHIPWAY_MIRROR_DEBIAN_SECURITY`",
              "the host's apt sources"),
@@ -66,6 +67,8 @@ VARIABLES = (
     Variable("UV_DEFAULT_INDEX, UV_INDEX, UV_INDEX_URL, UV_CONFIG_FILE", "urls", "Python indexes, as uv reads them", ours=False),
     Variable("SOURCE_DATE_EPOCH", "seconds", "The time that the image states, when the lock is made",
              "the newest locked input's", ours=False),
+    Variable("DOCKER_HOST, DOCKER_CONTEXT, CONTAINER_HOST", "text", "Which service Docker's and Podman's programs talk to",
+             ours=False),
     Variable("NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE", "flag", "Colour never, or always", "colour on a terminal", ours=False),
     Variable("TERM", "text", "`dumb` means: no colour and no moving bars", ours=False),
     Variable("CI", "flag", "Plain progress lines, also on a terminal", ours=False),
@@ -90,9 +93,12 @@ class Settings(NamedTuple):
     """-1 for each `-q`, +1 for each `-v`."""
     target: str
     vendor: str = ""
+    engine: str = ""
+    """Empty: what the spec says."""
 
 
 _MODES = ("auto", "plain", "tty", "quiet", "json")
+_ENGINES = ("native", "docker", "podman")
 
 
 def read_settings(
@@ -108,6 +114,11 @@ def read_settings(
         raise UsageError(
             f"`SHIPWAY_PROGRESS` cannot be `{shown(mode)}`", hints=["it is one of: " + ", ".join(_MODES)]
         )
+    engine = arguments.text("engine") or environ.get("SHIPWAY_ENGINE", "")
+    if engine and engine not in _ENGINES:
+        raise UsageError(
+            f"`SHIPWAY_ENGINE` cannot be `{shown(engine)}`", hints=["it is one of: " + ", ".join(_ENGINES)]
+        )
     capable = terminal and environ.get("TERM", "") not in ("dumb", "")
     if mode == "auto":
         mode = "tty" if capable and not environ.get("CI") else "plain"
@@ -120,6 +131,7 @@ def read_settings(
         verbosity=int(arguments.values.get("verbose") or 0) - int(arguments.values.get("quiet") or 0),
         target=arguments.text("target") or environ.get("SHIPWAY_TARGET", ""),
         vendor=arguments.text("vendor") or environ.get("SHIPWAY_VENDOR", ""),
+        engine=engine,
     )
 
 

@@ -7,6 +7,7 @@ phase begins, so commands with nothing to do never pay for it.
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -202,6 +203,8 @@ class PlainProgress(Progress):
             self.beat.join()
 
     def _beat(self) -> None:
+        # Signals are the main thread's, which may be waiting for just them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while not self.over.wait(min(self.heartbeat, _WORTH_A_LINE) / 2):
             self.tick(self.clock())
 

@@ -9,9 +9,13 @@ import shutil
 import signal
 import subprocess  # noqa: TID251 - this module is the door
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from shipway.core.errors import ExitCode, ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ")
@@ -91,6 +95,26 @@ def run(
             f"`{command.argv[0]}` did not end within {timeout:g} seconds",
             hints=[f"run it by hand: {command.describe()}"],
         ) from problem
+    except BaseException:
+        _end_group(process)
+        raise
+    return Finished(code=process.returncode, stdout=out or b"", stderr=err or b"")
+
+
+def run_fed(command: Command, feed: Callable[[BinaryIO], object]) -> Finished:
+    """Run `command` while `feed` writes its standard input, of any length; its output must be small (64 KiB).
+
+    Raises:
+        ToolError: the program cannot be started, or whatever `feed` raises; the program is ended then.
+    """
+    process = _start(replace(command, stdin=b""), None, None)
+    try:
+        pipe = process.stdin
+        if pipe is not None:  # a program that stops reading says why in its own words
+            with contextlib.suppress(BrokenPipeError), pipe:
+                feed(cast("BinaryIO", pipe))
+            process.stdin = None
+        out, err = process.communicate()
     except BaseException:
         _end_group(process)
         raise

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 from shipway.run import native
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shipway.core.events import Emit
+    from shipway.image.portable import PortableImage
     from shipway.run.model import Merge, Outcome, RunRequest
+    from shipway.run.oci_command import Dialect
+
+    MakeImage = Callable[[], PortableImage]
 
 
 class Engine(Protocol):
@@ -19,14 +25,27 @@ class Engine(Protocol):
         """As `--engine` names it."""
         ...
 
-    def describe(self, request: RunRequest) -> tuple[str, ...]:
-        """What `run` would do, one line per step; does nothing."""
+    def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
+        """What `run` would do, one line per step; does nothing.
+
+        Raises:
+            EngineError: the engine cannot do what is asked.
+        """
         ...
 
     def run(
-        self, request: RunRequest, *, state: str, runtime: str, emit: Emit, merge: Merge | None = None
+        self,
+        request: RunRequest,
+        *,
+        state: str,
+        runtime: str,
+        emit: Emit,
+        image: MakeImage,
+        merge: Merge | None = None,
     ) -> Outcome:
         """Run the container to its end, with the caller's terminal and streams.
+
+        `image`: makes the image of the same environment, for engines that do not mount trees.
 
         Raises:
             EngineError: it could not be started.
@@ -40,15 +59,63 @@ class NativeEngine:
 
     name = native.NAME
 
-    def describe(self, request: RunRequest) -> tuple[str, ...]:
+    def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
         """The sandbox's steps."""
+        del image
         return native.describe_native(request)
 
     def run(
-        self, request: RunRequest, *, state: str, runtime: str, emit: Emit, merge: Merge | None = None
+        self,
+        request: RunRequest,
+        *,
+        state: str,
+        runtime: str,
+        emit: Emit,
+        image: MakeImage,
+        merge: Merge | None = None,
     ) -> Outcome:
         """See `native.run_native`."""
+        del image
         return native.run_native(request, state=state, runtime=runtime, emit=emit, merge=merge)
 
 
-ENGINES: dict[str, Engine] = {native.NAME: NativeEngine()}
+class OciEngine:
+    """Docker or Podman, by its own program."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
+        """The engine's command line."""
+        from shipway.run.oci_engine import describe_oci  # noqa: PLC0415 - a native run needs none of it
+
+        return describe_oci(request, self._dialect(request), image)
+
+    def run(
+        self,
+        request: RunRequest,
+        *,
+        state: str,
+        runtime: str,
+        emit: Emit,
+        image: MakeImage,
+        merge: Merge | None = None,
+    ) -> Outcome:
+        """See `oci_engine.run_oci`."""
+        from shipway.run.oci_engine import run_oci  # noqa: PLC0415 - a native run needs none of it
+
+        del runtime, merge
+        return run_oci(request, self._dialect(request), state=state, emit=emit, image=image)
+
+    def _dialect(self, request: RunRequest) -> Dialect:
+        from shipway.run.docker import DOCKER  # noqa: PLC0415 - a native run needs none of it
+        from shipway.run.podman import podman_for  # noqa: PLC0415 - a native run needs none of it
+
+        return DOCKER if self.name == "docker" else podman_for(request.account)
+
+
+ENGINES: dict[str, Engine] = {
+    native.NAME: NativeEngine(),
+    "docker": OciEngine("docker"),
+    "podman": OciEngine("podman"),
+}

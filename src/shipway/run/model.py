@@ -62,6 +62,8 @@ class RunOptions(NamedTuple):
     network: Network = Network.HOST
     env: tuple[tuple[str, str], ...] = ()
     pass_env: tuple[str, ...] = ()
+    engine: str = ""
+    """What runs them, unless the caller says; empty: ours."""
 
 
 class ImageFacts(NamedTuple):

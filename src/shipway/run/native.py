@@ -10,13 +10,14 @@ from shipway.core.events import Note, silent
 from shipway.core.text import shown
 from shipway.host.files import remove_tree, translating_disk_errors
 from shipway.run.facts import find_inside
-from shipway.run.homes import ensure_bytecode, ensure_home
+from shipway.run.inside import command_missing, command_unusable
 from shipway.run.model import Outcome, Top
+from shipway.run.mounting import make_mount_sources
 from shipway.run.tops import example_folders, opened_top
 from shipway.sandbox.model import Bind, Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from shipway.core.events import Emit
     from shipway.run.model import Merge, Mount, RunRequest
@@ -150,18 +151,7 @@ def _make_merged(request: RunRequest, folders: TopFolders, merge: Merge) -> str:
 
 
 def _prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
-    """Make what is ours to make, so that nothing has to be made where it is not."""
-    for mount in request.mounts:
-        if mount.owned and mount.target == request.account.home:
-            ensure_home(state, request.project, request.skeleton)
-        elif mount.owned:
-            ensure_bytecode(mount.source)
-        elif not os.path.exists(mount.source):
-            raise EngineError(
-                f"`{shown(mount.source)}`, to be mounted at `{shown(mount.target)}`, does not exist",
-                hints=("make the folder, or correct the mount",),
-            )
-    require_mount_points(request.mounts)
+    make_mount_sources(request, state)
     if request.foreign:
         with translating_disk_errors(f"writing below `{folders.run}`"):
             _lay_over(request, folders.over)
@@ -196,35 +186,6 @@ def _mirror(lowers: tuple[str, ...], over: str, path: str) -> None:
         os.chmod(over + part, os.stat(found.host).st_mode & 0o777 | 0o700 if found else 0o755)
 
 
-def require_mount_points(mounts: Iterable[Mount]) -> None:
-    """A mount inside another mount needs its place there: ours is made, a place in the user's own folders never is.
-
-    Raises:
-        EngineError: the place is missing.
-    """
-    above: dict[str, Mount] = {}
-    for mount in mounts:
-        parent = mount.target
-        while parent and parent not in above:
-            parent = parent.rpartition("/")[0]
-        above[mount.target] = mount
-        if not parent:
-            continue
-        outer = above[parent]
-        place = outer.source + mount.target[len(parent) :]
-        if os.path.exists(place):
-            continue
-        if not outer.owned or not os.path.isdir(mount.source):
-            raise EngineError(
-                f"`{shown(mount.target)}` lies inside another mount, where `{shown(place)}` does not exist",
-                hints=(
-                    "make it there first, for nothing is created in your folders unasked",
-                    "mount at another place",
-                ),
-            )
-        os.makedirs(place, exist_ok=True)
-
-
 def _run_limited(request: RunRequest, plan: Request, runtime: str, emit: Emit) -> Result:
     if not request.limits.asked:
         return _run(plan)
@@ -253,17 +214,9 @@ def _run(plan: Request, on_start: Callable[[int], None] | None = None) -> Result
 def _not_started(request: RunRequest, result: Result) -> ToolError:
     command = shown(request.argv[0])
     if result.code == ExitCode.COMMAND_NOT_FOUND:
-        return EngineError(
-            f"`{command}` is not in the environment",
-            hints=("add the package that brings it to the spec", "`shipway shell` lets you look around"),
-            code=ExitCode.COMMAND_NOT_FOUND,
-        )
+        return command_missing(request.argv[0])
     if result.code == ExitCode.NOT_EXECUTABLE:
-        return EngineError(
-            f"`{command}` cannot be executed: {result.message}",
-            hints=("make the file executable, or name its interpreter: `shipway run -- python FILE`",),
-            code=ExitCode.NOT_EXECUTABLE,
-        )
+        return command_unusable(request.argv[0], result.message)
     return EngineError(
         f"`{command}` could not be started: {result.message}", hints=("`shipway doctor` checks this host",)
     )

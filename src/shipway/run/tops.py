@@ -85,6 +85,23 @@ def opened_top(request: RunRequest, state: str, emit: Emit = silent) -> Iterator
         EngineError: the kept top is in use, or the file system can hold none.
         NoSpace: the disk is full.
     """
+    with opened_run(state) as run, contextlib.ExitStack() as stack:
+        with translating_disk_errors(f"making the folders of a run below `{state}`"):
+            folders = _choose_upper(request, state, run, stack, emit)
+            _make_folder(folders.scratch, 0o1777)
+            for path in filter(None, (folders.upper, folders.work)):
+                # Whoever looks at `/` inside sees the mode of the upper folder.
+                _make_folder(path, 0o755)
+        yield folders
+
+
+@contextlib.contextmanager
+def opened_run(state: str) -> Iterator[str]:
+    """An empty folder for one container, removed when the block ends.
+
+    Raises:
+        NoSpace: the disk is full.
+    """
     run = runs_folder(state, f"{os.getpid()}-{random_name()}")
     with contextlib.ExitStack() as stack:
         with translating_disk_errors(f"making the folders of a run below `{state}`"):
@@ -92,12 +109,7 @@ def opened_top(request: RunRequest, state: str, emit: Emit = silent) -> Iterator
             stack.enter_context(FileLock(run + _LOCK, remove=True))
             stack.callback(remove_tree, run)
             os.mkdir(run, 0o700)
-            folders = _choose_upper(request, state, run, stack, emit)
-            _make_folder(folders.scratch, 0o1777)
-            for path in filter(None, (folders.upper, folders.work)):
-                # Whoever looks at `/` inside sees the mode of the upper folder.
-                _make_folder(path, 0o755)
-        yield folders
+        yield run
 
 
 def _choose_upper(

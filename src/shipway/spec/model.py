@@ -123,6 +123,8 @@ class RunOptions:
     """Set at run time only, never in the image."""
     pass_env: tuple[str, ...] = ()
     """Names taken from the caller's environment at run time."""
+    engine: str = ""
+    """What runs it, unless the caller says; empty: shipway's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

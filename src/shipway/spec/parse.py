@@ -275,7 +275,7 @@ class _Builder:
 
 _SINGLE = frozenset(
     {"base", "python", "recommends", "bytecode", "system-site-packages", "slim", "workdir", "command"}
-    | {"run.shm-size", "run.memory", "run.cpus", "run.pids", "run.network"}
+    | {"run.shm-size", "run.memory", "run.cpus", "run.pids", "run.network", "run.engine"}
 )
 
 
@@ -290,4 +290,5 @@ def _run_options(state: State) -> RunOptions:
         network=Network(single.get("run.network", "host")),
         env=tuple(sorted(state.run_env.items())),
         pass_env=state.pass_env,
+        engine=single.get("run.engine", ""),
     )

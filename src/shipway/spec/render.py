@@ -133,6 +133,7 @@ def _target_values(target: Target) -> dict[str, Any]:
         "run.memory": run.memory,
         "run.cpus": run.cpus,
         "run.pids": run.pids,
+        "run.engine": run.engine,
         "run.network": str(run.network) if run.network is not Network.HOST else "",
         "run.env": dict(run.env),
         "run.pass-env": list(run.pass_env),

@@ -320,6 +320,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting(
         Where.RUN,
+        "engine",
+        Kind.CHOICE,
+        "What runs the container, unless the command line or `SHIPWAY_ENGINE` says.",
+        '"docker"',
+        choices=("native", "docker", "podman"),
+        default='"native"',
+    ),
+    _setting(
+        Where.RUN,
         "env",
         Kind.VARIABLES,
         "Variables set at run time only, never in the image.",

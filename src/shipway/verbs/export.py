@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, NotFound, ToolError
@@ -212,7 +212,10 @@ def _addresses(export: _Export) -> dict[str, str]:
     wanted += [one.source for one in export.contents.built if one.source.kind == "sdist"]
     fetcher = open_fetcher(export.task)
     try:
-        locate = open_locate(export.project, export.lock, export.store, fetcher)
+        # What was collected has no address that anyone else could use.
+        project = replace(export.project, spec=replace(export.project.spec, vendor=""))
+        task = export.task._replace(vendor="")
+        locate = open_locate(project, export.lock, export.store, fetcher, task)
         found = {}
         for artifact in wanted:
             place = next(iter(locate(artifact)), None)

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipway.core.digest import TreeKey
+    from shipway.image.portable import PortableImage
+    from shipway.plan.model import Layer, Plan
     from shipway.run.model import Environment, Invocation
     from shipway.run.ready import Ready
     from shipway.store.store import Store
     from shipway.store.tree import Tree
     from shipway.verbs.prepare import Prepared
 
-_ENGINE = "native"
+_NATIVE = "native"
 
 
 class RunWords(NamedTuple):
@@ -46,6 +48,8 @@ class RunWords(NamedTuple):
     keep: str = ""
     read_only: bool = False
     tty: bool = False
+    engine: str = ""
+    """Empty: the spec's, else our own."""
 
 
 class RunResult(NamedTuple):
@@ -74,17 +78,33 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
             from shipway.run.ready import holds
 
             if not use.missing and holds(ready, context=_context(store, task)):
-                return _start(ready.environment, asked, task, use.trees, dry_run=dry_run)
-    environment = _prepare(task, dry_run=dry_run)
-    if environment is None:
+                start = _Start(ready.environment, asked, words.engine, use.trees, None)
+                return _start(start, task, dry_run=dry_run)
+    prepared = _prepare(task, dry_run=dry_run)
+    if prepared is None:
         return RunResult(0, _unbuilt(task))
+    environment = _environment(prepared)
+    if not dry_run:
+        _remember(environment, prepared, task)
     with store.use(_keys(environment.keys)) as use:
         if use.missing:
             raise EngineError(
                 "trees of the environment were collected while it was started",
                 hints=["run the command again"],
             )
-        return _start(environment, asked, task, use.trees, dry_run=dry_run)
+        return _start(_Start(environment, asked, words.engine, use.trees, prepared), task, dry_run=dry_run)
+
+
+class _Start(NamedTuple):
+    """All that a start needs."""
+
+    environment: Environment
+    asked: Invocation
+    engine: str
+    """As asked for; empty: the spec's."""
+    trees: Sequence[Tree]
+    prepared: Prepared | None
+    """None when a launch record spared planning."""
 
 
 def read_invocation(words: RunWords) -> Invocation:
@@ -141,7 +161,9 @@ def run_prepared(words: RunWords, prepared: Prepared, task: Task) -> RunResult:
     """
     environment = _environment(prepared)
     with prepared.planned.store.use(_keys(environment.keys)) as use:
-        return _start(environment, read_invocation(words), task, use.trees, dry_run=False)
+        # Always our own engine: what is checked must not depend on which engine a spec prefers.
+        start = _Start(environment, read_invocation(words), _NATIVE, use.trees, prepared)
+        return _start(start, task, dry_run=False)
 
 
 def _find_ready(folder: str, task: Task, store: Store) -> Ready | None:
@@ -160,8 +182,8 @@ def _context(store: Store, task: Task) -> str:
     return "\n".join((store.path, *store.lowers, task.platform or host_platform()))
 
 
-def _prepare(task: Task, *, dry_run: bool) -> Environment | None:
-    """The environment, built if need be; None when it would have to be and must not."""
+def _prepare(task: Task, *, dry_run: bool) -> Prepared | None:
+    """The environment's trees, built if need be; None when it would have to be and must not."""
     gc.enable()  # a build is long, and the process began without
     from shipway.verbs.build import keep
     from shipway.verbs.history import remember_build
@@ -179,13 +201,11 @@ def _prepare(task: Task, *, dry_run: bool) -> Environment | None:
         trees = find_trees(planned.store, planned.requests)
         if trees is None:
             return None
-        return _environment(Prepared(planned=planned, trees=tuple(trees), built=0))
+        return Prepared(planned=planned, trees=tuple(trees), built=0)
     prepared = build_planned(plan_project(task, files=False), task)
     keep(prepared)
     remember_build(prepared.planned.project.folder, prepared.planned)
-    environment = _environment(prepared)
-    _remember(environment, prepared, task)
-    return environment
+    return prepared
 
 
 def _environment(prepared: Prepared) -> Environment:
@@ -230,30 +250,60 @@ def _remember(environment: Environment, prepared: Prepared, task: Task) -> None:
         )
 
 
-def _start(
-    environment: Environment, asked: Invocation, task: Task, trees: Sequence[Tree], *, dry_run: bool
-) -> RunResult:
+def _start(start: _Start, task: Task, *, dry_run: bool) -> RunResult:
     from shipway.host.dirs import state_dir
     from shipway.run.engines import ENGINES
     from shipway.run.start import read_run
 
     state = state_dir()
-    request = read_run(environment, asked, environ=os.environ, state=state)
-    engine = ENGINES[_ENGINE]
+    request = read_run(start.environment, start.asked, environ=os.environ, state=state)
+    engine = ENGINES[start.engine or start.environment.options.engine or _NATIVE]
+
+    def image() -> PortableImage:
+        return _portable(start.prepared, task)
+
     if dry_run:
         from shipway.run.describe import describe_run
 
-        return RunResult(0, (*describe_run(request), "", *engine.describe(request)))
+        return RunResult(0, (*describe_run(request), "", *engine.describe(request, image)))
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
 
     def merge(lowers: Sequence[str], target: str) -> None:
         from shipway.build.merge import merge_trees
 
-        manifests = {tree.root: tree.manifest() for tree in trees}
+        manifests = {tree.root: tree.manifest() for tree in start.trees}
         merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
 
-    outcome = engine.run(request, state=state, runtime=runtime, emit=task.emit, merge=merge)
+    outcome = engine.run(request, state=state, runtime=runtime, emit=task.emit, image=image, merge=merge)
     return RunResult(outcome.code)
+
+
+def _portable(prepared: Prepared | None, task: Task) -> PortableImage:
+    """The image of the same trees that a run mounts: without the project's files, which are mounted too."""
+    from dataclasses import replace
+
+    from shipway.image.hand_over import make_portable
+    from shipway.verbs.build import layer_contents, make_image
+    from shipway.verbs.prepare import build_planned, plan_project
+
+    if prepared is None:
+        prepared = build_planned(plan_project(task._replace(mode=LockMode.FROZEN), files=False), task)
+    planned = replace(prepared.planned, plan=_without_files(prepared.planned.plan))
+    image = make_image(planned, prepared.trees, task.emit)
+    contents = layer_contents(planned.plan, prepared.trees)
+    return make_portable(image, contents, platform=planned.plan.platform, epoch=planned.plan.settings.epoch)
+
+
+def _without_files(plan: Plan) -> Plan:
+    from dataclasses import replace
+
+    from shipway.plan.model import TreeKind
+
+    def kept(layer: Layer) -> Layer:
+        return replace(layer, trees=tuple(tree for tree in layer.trees if tree.kind is not TreeKind.FILES))
+
+    layers = (kept(layer) for layer in plan.layers)
+    return replace(plan, layers=tuple(layer for layer in layers if layer.trees))
 
 
 def _unbuilt(task: Task) -> tuple[str, ...]:

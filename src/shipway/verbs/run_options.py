@@ -26,6 +26,7 @@ def read_run_options(project: Project, target: str) -> RunOptions:
         network=Network(options.network.value),
         env=options.env,
         pass_env=options.pass_env,
+        engine=options.engine,
     )
 
 

@@ -10,7 +10,8 @@ from shipway.run import native
 from shipway.run.engines import ENGINES
 from shipway.run.limits import Enforcer
 from shipway.run.model import Limits, Mount, Network, RunOptions
-from shipway.run.native import describe_native, plan_sandbox, require_mount_points, run_native
+from shipway.run.mounting import require_mount_points
+from shipway.run.native import describe_native, plan_sandbox, run_native
 from shipway.run.request import plan_run
 from shipway.run.tops import TopFolders
 from shipway.sandbox.model import (
@@ -106,7 +107,7 @@ def test_the_description_names_every_step_and_touches_nothing():
     assert lines[0] == "overlay /: 2 lowers, upper RUN/upper"
     assert "bind /home/ada/my_project -> /work" in lines
     assert lines[-1] == "exec true in /work"
-    assert ENGINES["native"].describe(plan()) == lines
+    assert ENGINES["native"].describe(plan(), lambda: pytest.fail("no image is needed")) == lines
 
 
 def test_a_mount_inside_the_project_needs_its_place_there(tmp_path):

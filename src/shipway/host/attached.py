@@ -1,0 +1,67 @@
+"""A program on the caller's own terminal and streams: it gets the signals that we get, and we end as it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_FORWARDED = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+_LOOK_AGAIN = 0.2
+"""Seconds; the kernel may give SIGCHLD to any thread of ours that does not block it, where it is lost."""
+
+
+def run_attached(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run `argv`, whose first word is an absolute path, to its end: its exit code, or 128 + the signal that ended it.
+
+    The program stays in our process group, so what the terminal's keys send reaches it from the kernel; only signals that
+    another process sent to us alone are passed on. Call it from the main thread, with these signals blocked in all others.
+
+    Raises:
+        ToolError: it cannot be started.
+    """
+    wanted = {signal.SIGCHLD, *_FORWARDED}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+    try:
+        try:
+            pid = os.posix_spawn(
+                argv[0],
+                tuple(argv),
+                env,
+                setsigmask=(),
+                setsigdef=(*_FORWARDED, signal.SIGCHLD, signal.SIGPIPE),
+            )
+        except OSError as problem:
+            raise ToolError(
+                f"cannot start `{argv[0]}`: {os.strerror(problem.errno or 0)}",
+                hints=("install it again, or run `shipway doctor` to see what is missing",),
+            ) from problem
+        return _follow(pid, wanted)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _follow(pid: int, wanted: set[signal.Signals]) -> int:
+    while True:
+        found = signal.sigtimedwait(wanted, _LOOK_AGAIN)
+        if found is not None and found.si_signo != signal.SIGCHLD:
+            if found.si_code <= 0:  # a process sent it; what the kernel sends is positive (sigaction(2))
+                os.kill(pid, found.si_signo)
+            continue
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code

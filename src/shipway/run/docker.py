@@ -1,0 +1,18 @@
+"""Docker's dialect (docs of `docker run`, 20.10 to 28)."""
+
+from __future__ import annotations
+
+from shipway.run.oci_command import Dialect
+
+DOCKER = Dialect(
+    name="docker",
+    title="Docker",
+    partial=True,
+    host="DOCKER_HOST",
+    about=("version", "--format", "{{.Server.Os}}/{{.Server.Arch}} {{.Server.Version}}"),
+    limits="{{if .MemoryLimit}}memory {{end}}{{if .CPUCfsQuota}}cpu {{end}}{{if .PidsLimit}}pids{{end}}",
+    oldest=(20, 10),
+    remedy="install Docker (Debian and Ubuntu: `docker.io`), or use `--engine native`, which needs nothing",
+    stopped="start it (`systemctl start docker`), correct DOCKER_HOST or the context, or use `--engine native`",
+    refused="ask the administrator for Docker's group, which is as good as root, or use `--engine native`",
+)

@@ -1,0 +1,63 @@
+"""What a command is inside, and the errors of one that cannot be started."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError, ExitCode
+from shipway.core.text import shown
+from shipway.run.environ import PATH
+from shipway.run.facts import find_inside
+
+if TYPE_CHECKING:
+    from shipway.run.model import RunRequest
+
+
+def command_missing(command: str) -> EngineError:
+    """The error of a command that is not there."""
+    return EngineError(
+        f"`{shown(command)}` is not in the environment",
+        hints=("add the package that brings it to the spec", "`shipway shell` lets you look around"),
+        code=ExitCode.COMMAND_NOT_FOUND,
+    )
+
+
+def command_unusable(command: str, why: str) -> EngineError:
+    """The error of a command that is no program."""
+    return EngineError(
+        f"`{shown(command)}` cannot be executed: {why}",
+        hints=("make the file executable, or name its interpreter: `shipway run -- python FILE`",),
+        code=ExitCode.NOT_EXECUTABLE,
+    )
+
+
+def find_fault(request: RunRequest) -> EngineError | None:
+    """Why the command of `request` could not be started; None when there is such a program.
+
+    For engines whose answers 126 and 127 may also be the command's own.
+    """
+    command = request.argv[0]
+    folders = [""] if "/" in command else dict(request.env).get("PATH", PATH).split(":")
+    files = [
+        file
+        for folder in folders
+        if (file := _find_file(request, posixpath.join(request.cwd, folder, command)))
+    ]
+    if not files:
+        return command_missing(command)
+    if not any(os.stat(file).st_mode & 0o111 for file in files):
+        return command_unusable(command, "permission denied")
+    return None
+
+
+def _find_file(request: RunRequest, path: str) -> str:
+    """The host's path of the file `path` (absolute inside); empty when there is none."""
+    path = posixpath.normpath(path)
+    for mount in reversed(request.mounts):
+        if path.startswith(mount.target + "/"):
+            file = mount.source + path[len(mount.target) :]
+            return file if os.path.isfile(file) else ""
+    found = find_inside(request.lowers, path)
+    return found.host if found and os.path.isfile(found.host) else ""

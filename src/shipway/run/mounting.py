@@ -1,0 +1,63 @@
+"""What has to be there on the host before anything is mounted from it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError
+from shipway.core.text import shown
+from shipway.run.homes import ensure_bytecode, ensure_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shipway.run.model import Mount, RunRequest
+
+
+def make_mount_sources(request: RunRequest, state: str) -> None:
+    """Make what is ours to make, so that nothing has to be made where it is not.
+
+    Raises:
+        EngineError: a folder of the user's is missing, or a mount's place in one.
+    """
+    for mount in request.mounts:
+        if mount.owned and mount.target == request.account.home:
+            ensure_home(state, request.project, request.skeleton)
+        elif mount.owned:
+            ensure_bytecode(mount.source)
+        elif not os.path.exists(mount.source):
+            raise EngineError(
+                f"`{shown(mount.source)}`, to be mounted at `{shown(mount.target)}`, does not exist",
+                hints=("make the folder, or correct the mount",),
+            )
+    require_mount_points(request.mounts)
+
+
+def require_mount_points(mounts: Iterable[Mount]) -> None:
+    """A mount inside another mount needs its place there: ours is made, a place in the user's own folders never is.
+
+    Raises:
+        EngineError: the place is missing.
+    """
+    above: dict[str, Mount] = {}
+    for mount in mounts:
+        parent = mount.target
+        while parent and parent not in above:
+            parent = parent.rpartition("/")[0]
+        above[mount.target] = mount
+        if not parent:
+            continue
+        outer = above[parent]
+        place = outer.source + mount.target[len(parent) :]
+        if os.path.exists(place):
+            continue
+        if not outer.owned or not os.path.isdir(mount.source):
+            raise EngineError(
+                f"`{shown(mount.target)}` lies inside another mount, where `{shown(place)}` does not exist",
+                hints=(
+                    "make it there first, for nothing is created in your folders unasked",
+                    "mount at another place",
+                ),
+            )
+        os.makedirs(place, exist_ok=True)

@@ -1,0 +1,169 @@
+"""A `RunRequest` as the command line of an engine that speaks Docker's language (pure)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.core.errors import EngineError
+from shipway.core.text import shown
+from shipway.run.model import Network, Top
+
+if TYPE_CHECKING:
+    from shipway.run.model import RunRequest
+
+RUN = "RUN"
+"""Stands for the folder of a run, which exists only as long as its container."""
+_STEERING = re.compile(
+    r"(PATH|HOME|USER|LOGNAME|TMPDIR|SHELL|TZ|LANG|LC_.*|DOCKER_.*|BUILDKIT_.*|CONTAINER_.*|CONTAINERS_.*|XDG_.*|SSH_.*"
+    r"|REGISTRY_.*|STORAGE_.*|SSL_CERT_.*|GO.*|LD_.*|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|APPTAINER.*|SINGULARITY.*)\Z"
+)
+"""Variables by which an engine's own program would be led."""
+_TMPFS = "exec,mode=1777"
+
+
+class Dialect(NamedTuple):
+    """How an engine differs from the others of its kind."""
+
+    name: str
+    """Its program, and what `--engine` calls it."""
+    title: str
+    always: tuple[str, ...] = ()
+    """Words that every `run` gets."""
+    pull: tuple[str, ...] = ()
+    """Words that `pull` needs for a registry without TLS on loopback."""
+    local: str = ""
+    """What begins the name of an image of this machine."""
+    partial: bool = False
+    """Whether `load` takes an archive without the layers that are there."""
+    host: str = ""
+    """The variable that names another service than the usual one."""
+    about: tuple[str, ...] = ()
+    """Words whose answer is platform and version, separated by a space."""
+    limits: str = ""
+    """A Go template for `info`: the limits that can be enforced, among `memory`, `cpu`, `pids`."""
+    oldest: tuple[int, int] = (0, 0)
+    """The oldest version that is supported."""
+    remedy: str = ""
+    """How it is installed."""
+    stopped: str = ""
+    """How its service is started."""
+    refused: str = ""
+    """What to do when the caller may not use it."""
+
+
+class Inputs(NamedTuple):
+    """The variables of a container on their way past the argument list, where everybody on the machine reads."""
+
+    file: bytes
+    """For `--env-file`: lines of `NAME=VALUE`, taken literally."""
+    inherited: tuple[tuple[str, str], ...]
+    """What no such file can hold: handed over in the environment of the engine's program."""
+
+
+def plan_inputs(env: tuple[tuple[str, str], ...]) -> Inputs:
+    """Divide `env`.
+
+    Raises:
+        EngineError: a variable has several lines, and would lead the engine's own program.
+    """
+    lines, inherited = [], []
+    for name, value in env:
+        if not _needs_environment(value):
+            lines.append(f"{name}={value}\n")
+        elif _STEERING.match(name):
+            raise EngineError(
+                f"The variable `{shown(name)}` cannot be handed to this engine: its value is not one line of text",
+                hints=("leave the variable out, or use `--engine native`",),
+            )
+        else:
+            inherited.append((name, value))
+    return Inputs("".join(lines).encode(), tuple(inherited))
+
+
+def render_run(request: RunRequest, dialect: Dialect, *, image: str, folder: str = RUN) -> tuple[str, ...]:
+    """The words after the engine's program that are `request`, in the image with the id or name `image`.
+
+    `folder`: holds `env` (see `plan_inputs`), `scratch`, and the run's own files below `files`.
+
+    Raises:
+        EngineError: as `plan_inputs`, or something is kept, which only our own engine does.
+    """
+    if request.top is Top.KEPT:
+        raise EngineError(
+            f"{dialect.title} keeps nothing under a name",
+            hints=("write to the project or the home folder", "use `--keep` with `--engine native`"),
+        )
+    account = request.account
+    words = [
+        "run",
+        "--rm",
+        "--interactive",
+        *(("--tty",) if request.tty else ()),
+        "--init",
+        "--pull=never",
+        *dialect.always,
+        f"--user={account.uid}:{account.gid}",
+        f"--workdir={request.cwd}",
+        f"--hostname={request.hostname}",
+        f"--network={'host' if request.network is Network.HOST else 'none'}",
+        f"--shm-size={request.shm_size}b",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+        *_limits(request),
+        *(("--read-only",) if request.top is Top.READ_ONLY else ()),
+        f"--tmpfs=/run:{_TMPFS}",
+        f"--tmpfs=/var/tmp:{_TMPFS}",
+        f"--env-file={folder}/env",
+        *(f"--env={name}" for name, _ in plan_inputs(request.env).inherited),
+        _mount(f"{folder}/scratch", "/tmp", read_only=False),  # noqa: S108 - inside
+        *(_mount(f"{folder}/files/{file.path}", f"/{file.path}", read_only=True) for file in request.files),
+        *(_mount(mount.source, mount.target, read_only=mount.read_only) for mount in request.mounts),
+        f"--entrypoint={request.argv[0]}",
+        image,
+        *request.argv[1:],
+    ]
+    return tuple(words)
+
+
+def parse_version(text: str) -> tuple[int, int]:
+    """The first two numbers of a version; zeros when it has none."""
+    found = re.match(r"(\d+)\.(\d+)", text, re.ASCII)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def wanted_limits(request: RunRequest) -> tuple[str, ...]:
+    """The limits that are asked for, as `Dialect.limits` names them."""
+    limits = request.limits
+    asked = {
+        "memory": limits.memory is not None,
+        "cpu": limits.cpus is not None,
+        "pids": limits.pids is not None,
+    }
+    return tuple(name for name, wanted in asked.items() if wanted)
+
+
+def _limits(request: RunRequest) -> tuple[str, ...]:
+    limits = request.limits
+    words = []
+    if limits.memory is not None:
+        words += [f"--memory={limits.memory}b", f"--memory-swap={limits.memory}b"]
+    if limits.cpus is not None:
+        words.append(f"--cpus={limits.cpus:g}")
+    if limits.pids is not None:
+        words.append(f"--pids-limit={limits.pids}")
+    return tuple(words)
+
+
+def _mount(source: str, target: str, *, read_only: bool) -> str:
+    fields = ["type=bind", f"source={source}", f"target={target}", *(["readonly"] if read_only else [])]
+    return "--mount=" + ",".join(_csv(field) for field in fields)
+
+
+def _csv(field: str) -> str:
+    """One field of a CSV line (RFC 4180), which the value of `--mount` is."""
+    return '"' + field.replace('"', '""') + '"' if any(mark in field for mark in ',"\n\r') else field
+
+
+def _needs_environment(value: str) -> bool:
+    return "\n" in value or "\r" in value or not value.isprintable() or len(value) > 60_000  # noqa: PLR2004 - the readers' lines end at 64 KiB

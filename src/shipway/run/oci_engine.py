@@ -1,0 +1,123 @@
+"""The life of a container in Docker or Podman: what has to be there, the image, one call of the program, its end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError, ExitCode
+from shipway.core.events import Note
+from shipway.host.attached import run_attached
+from shipway.host.files import translating_disk_errors
+from shipway.run.inside import find_fault
+from shipway.run.model import Outcome
+from shipway.run.mounting import make_mount_sources
+from shipway.run.oci_command import plan_inputs, render_run
+from shipway.run.oci_image import ensure_image, local_tag
+from shipway.run.oci_program import require_limits, require_program
+from shipway.run.tops import opened_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.core.events import Emit
+    from shipway.image.portable import PortableImage
+    from shipway.run.model import RunRequest
+    from shipway.run.oci_command import Dialect
+    from shipway.run.oci_program import Program
+
+_NOT_STARTED = (ExitCode.COMMAND_NOT_FOUND, ExitCode.NOT_EXECUTABLE, ExitCode.FAILED)
+
+
+def describe_oci(
+    request: RunRequest, dialect: Dialect, image: Callable[[], PortableImage]
+) -> tuple[str, ...]:
+    """The line that would be run, for a shell, and what it reads from the run's folder.
+
+    Raises:
+        EngineError: the engine cannot do what is asked.
+    """
+    inputs = plan_inputs(request.env)
+    identity = image().image.config_digest
+    return (
+        shlex.join((dialect.name, *render_run(request, dialect, image=identity))),
+        "",
+        "RUN is a folder that lives as long as the container:",
+        f"RUN/env holds the variables ({len(request.env) - len(inputs.inherited)} lines), readable by you alone",
+        "RUN/scratch is what /tmp is inside",
+        *(f"RUN/files/{file.path} ({len(file.data)} bytes)" for file in request.files),
+    )
+
+
+def run_oci(
+    request: RunRequest, dialect: Dialect, *, state: str, emit: Emit, image: Callable[[], PortableImage]
+) -> Outcome:
+    """Run the container to its end with the caller's terminal and streams.
+
+    Raises:
+        EngineError: it could not be started (125), or its command cannot be executed (126) or is not there (127).
+        LimitError: a limit cannot be set by this engine.
+        NoSpace: the disk is full.
+    """
+    render_run(
+        request, dialect, image=""
+    )  # what cannot be asked of the engine is refused before anything is made
+    program = require_program(dialect)
+    for note in request.notes:
+        emit(Note(note, "warning"))
+    make_mount_sources(request, state)
+    require_limits(program, request)
+    identity = ensure_image(program, image(), local_tag(request, dialect), emit)
+    inputs = plan_inputs(request.env)
+    with opened_run(state) as folder:
+        with translating_disk_errors(f"writing below `{folder}`"):
+            _write_folder(folder, request, inputs.file)
+        words = render_run(request, dialect, image=identity, folder=folder)
+        code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)})
+    _require_started(program, request, code)
+    return Outcome(code, dialect.name)
+
+
+def _write_folder(folder: str, request: RunRequest, env: bytes) -> None:
+    # Nobody but the caller can enter the folder itself, so the modes below are those that the container sees.
+    _write(f"{folder}/env", env, 0o600)
+    os.mkdir(f"{folder}/scratch")
+    os.chmod(f"{folder}/scratch", 0o1777)  # noqa: S103 - what /tmp is inside
+    for file in request.files:
+        path = f"{folder}/files/{file.path}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _write(path, file.data, file.mode)
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+        os.fchmod(file.fileno(), mode)
+
+
+def _require_started(program: Program, request: RunRequest, code: int) -> None:
+    """Tell the engine's own codes from the command's: 125 to 127 mean both, and Podman's init answers 1."""
+    if code in _NOT_STARTED:
+        fault = find_fault(request)
+        if fault is not None:
+            raise fault
+    if code != ExitCode.ENGINE:
+        return
+    finished = program.ask(*program.dialect.about)
+    if finished.code != 0:
+        error = program.trouble(finished, *program.dialect.about)
+        raise EngineError(
+            f"{program.dialect.title} went away while the container ran",
+            hints=error.hints,
+            detail=error.detail,
+        )
+    where = program.endpoint()
+    if where:
+        raise EngineError(
+            f"{program.dialect.title} at `{where}` did not run the container",
+            hints=(
+                "that machine needs the project, the state folder and all mounts at the same paths, as on a shared disk",
+                "use `--engine native` or a local engine for folders of this machine",
+            ),
+        )

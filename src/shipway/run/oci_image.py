@@ -1,0 +1,119 @@
+"""Hand an image over to an engine: what it has already is never moved again.
+
+An engine on this machine pulls from a registry on loopback and skips the layers that it knows; one that does not reach our
+loopback (another machine, a virtual one) loads an archive, without the layers below which nothing changed where it can do so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError
+from shipway.core.events import Began, Did, Ended, Note
+from shipway.host.proc import run_fed
+from shipway.image.loopback import serving
+from shipway.run.oci_program import require_receiver
+from shipway.run.request import choose_hostname
+
+if TYPE_CHECKING:
+    from shipway.core.digest import DiffId
+    from shipway.core.events import Emit
+    from shipway.image.portable import PortableImage, PortableLayer
+    from shipway.run.model import RunRequest
+    from shipway.run.oci_command import Dialect
+    from shipway.run.oci_program import Program
+
+PHASE = "hand over"
+_ABSENT = ("no such image", "not known", "no such object")
+
+
+def local_tag(request: RunRequest, dialect: Dialect) -> str:
+    """What the image is called in the engine's list: a name for people that moves with each build of the target."""
+    place = hashlib.sha256(request.project.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    target = choose_hostname(request.target or "default")
+    return f"{dialect.local}shipway/{choose_hostname(request.name)}:{target}-{place}"
+
+
+def ensure_image(program: Program, image: PortableImage, tag: str, emit: Emit) -> str:
+    """The engine's own id of `image`, handed over if it is not there.
+
+    Raises:
+        EngineError: the engine does not answer, cannot run it, or did not take it.
+    """
+    found = _find(program, image)
+    if found:
+        return found
+    require_receiver(program, image.platform)
+    emit(Began(PHASE, items=len(image.layers)))
+    if program.endpoint():
+        _load(program, image, tag, emit)
+    elif not _pull(program, image, tag, emit):
+        emit(Note(f"{program.dialect.title} does not reach this machine's loopback, so the image is loaded"))
+        _load(program, image, tag, emit)
+    emit(Ended(PHASE))
+    found = _find(program, image)
+    if not found:
+        raise EngineError(
+            f"{program.dialect.title} took the image `{tag}` and has another one now",
+            hints=("run the command again, and report it if it fails again",),
+        )
+    return found
+
+
+def _find(program: Program, image: PortableImage) -> str:
+    """The id: the configuration's digest, or the manifest's where containerd keeps images; empty when it is not there."""
+    words = ("image", "inspect", "--format", "{{.Id}}", image.image.config_digest, image.image.digest)
+    finished = program.ask(*words)
+    for line in finished.text.split():
+        if line.removeprefix("sha256:") in (image.image.config_digest.hex, image.image.digest.hex):
+            return line
+    complaint = finished.stderr.decode("utf-8", "replace").lower()
+    if not any(sentence in complaint for sentence in _ABSENT):
+        raise program.trouble(finished, *words)
+    return ""
+
+
+def _pull(program: Program, image: PortableImage, tag: str, emit: Emit) -> bool:
+    """Whether the engine could reach us; it has the image then."""
+
+    def taken(layer: PortableLayer) -> None:
+        emit(Did(PHASE, layer.diff_id[:19]))
+
+    with serving(image, taken) as registry:
+        words = ("pull", "--quiet", *program.dialect.pull, registry.reference)
+        finished = program.ask(*words)
+        if finished.code != 0:
+            if registry.asked == 0:
+                return False
+            raise program.trouble(finished, *words)
+    program.require("tag", registry.reference, tag)
+    program.require("image", "rm", registry.reference)
+    return True
+
+
+def _load(program: Program, image: PortableImage, tag: str, emit: Emit) -> None:
+    known = _known_layers(program, image, tag)
+    finished = run_fed(program.command("load"), lambda sink: image.write_archive(tag, sink, without=known))
+    if finished.code != 0 and known:
+        emit(
+            Note(f"{program.dialect.title} did not take the changed layers alone, so all are sent", "warning")
+        )
+        finished = run_fed(program.command("load"), lambda sink: image.write_archive(tag, sink))
+    if finished.code != 0:
+        raise program.trouble(finished, "load")
+
+
+def _known_layers(program: Program, image: PortableImage, tag: str) -> frozenset[DiffId]:
+    """The lowest layers, as far as they are those of the image that has the tag now."""
+    if not program.dialect.partial:
+        return frozenset()
+    finished = program.ask("image", "inspect", "--format", "{{json .RootFS.Layers}}", tag)
+    theirs = json.loads(finished.stdout) if finished.code == 0 else []
+    known = set()
+    for layer, other in zip(image.layers, theirs, strict=False):
+        if layer.diff_id != other:
+            break
+        known.add(layer.diff_id)
+    return frozenset(known)

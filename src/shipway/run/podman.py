@@ -1,0 +1,32 @@
+"""Podman's dialect (man pages of podman 4.3 to 5.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipway.run.oci_command import Dialect
+
+if TYPE_CHECKING:
+    from shipway.run.model import Account
+
+_PODMAN = Dialect(
+    name="podman",
+    title="Podman",
+    always=("--security-opt=label=disable",),  # labels would keep the container from the caller's folders
+    pull=("--tls-verify=false",),
+    local="localhost/",
+    host="CONTAINER_HOST",
+    about=("info", "--format", "{{.Host.OS}}/{{.Host.Arch}} {{.Version.Version}}"),
+    limits="{{range .Host.CgroupControllers}}{{.}} {{end}}",
+    oldest=(4, 3),
+    remedy="install the package `podman`, or use `--engine native`, which needs nothing",
+    stopped="start its service (`systemctl --user start podman.socket`), correct CONTAINER_HOST, or use `--engine native`",
+    refused="see `podman info`, or use `--engine native`",
+)
+
+
+def podman_for(account: Account) -> Dialect:
+    """Without root the caller's own id is mapped to itself, so that files have the same owner inside and outside."""
+    if account.uid == 0:
+        return _PODMAN
+    return _PODMAN._replace(always=(*_PODMAN.always, "--userns=keep-id"))

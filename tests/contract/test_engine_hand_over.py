@@ -1,0 +1,190 @@
+"""An image on its way to Docker: what moves, by which way, and what is left."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import threading
+from io import BytesIO
+
+import pytest
+from engine_world import private_docker, private_podman
+
+from shipway.core.digest import DiffId
+from shipway.core.events import Did, Note
+from shipway.image.hand_over import join_portable
+from shipway.image.oci import ImageConfig, ImageLayer, render_image
+from shipway.image.portable import PortableLayer
+from shipway.run.docker import DOCKER
+from shipway.run.model import Account
+from shipway.run.oci_image import ensure_image
+from shipway.run.oci_program import Program
+from shipway.run.podman import podman_for
+
+ROOT = Account(0, 0, "root", "root", "/root", "/bin/sh")
+PLATFORM = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
+
+
+def layer_of(name, text):
+    out = BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(text)
+        archive.addfile(member, BytesIO(text))
+    return out.getvalue()
+
+
+def image_of(*contents):
+    """An image of one file per layer, and a list of the layers that were generated."""
+    written = []
+
+    def writer(index, data):
+        def write(sink):
+            written.append(index)
+            sink.write(data)
+
+        return write
+
+    datas = [layer_of(f"file{index}", content) for index, content in enumerate(contents)]
+    layers = tuple(
+        ImageLayer(name=str(index), diff_id=DiffId.of(data), size=len(data), packages=(), reason="")
+        for index, data in enumerate(datas)
+    )
+    config = ImageConfig(platform=PLATFORM, env=(), workdir="/", command=("/x",), epoch=0)
+    portable = [
+        PortableLayer(layer.diff_id, layer.size, writer(index, data))
+        for index, (layer, data) in enumerate(zip(layers, datas, strict=True))
+    ]
+    return join_portable(render_image(config, layers), portable, platform=PLATFORM), written
+
+
+@pytest.fixture(scope="module", params=["docker", "podman"])
+def engine(request):
+    marks = {"docker": private_docker, "podman": private_podman}
+    with marks[request.param]() as settings:
+        yield request.param, settings
+
+
+pytestmark = [pytest.mark.needs_root, pytest.mark.needs_tool("docker", "dockerd", "podman", "runc")]
+
+
+@pytest.fixture
+def program(engine, monkeypatch):
+    name, settings = engine
+    for key, value in settings.items():
+        monkeypatch.setenv(key, value)
+    return Program(DOCKER if name == "docker" else podman_for(ROOT), shutil.which(name))
+
+
+def tag_of(program, name):
+    return f"{program.dialect.local}shipway/{name}:t"
+
+
+def names(program):
+    return program.require("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+
+
+def test_the_image_arrives_once_and_under_its_own_name(program):
+    image, written = image_of(b"once", b"two")
+    identity = ensure_image(program, image, tag_of(program, "once"), [].append)
+    assert identity.removeprefix("sha256:") == image.image.config_digest.hex
+    assert sorted(written) == [0, 1]
+    assert tag_of(program, "once") in names(program)
+    assert not any("127.0.0.1" in name for name in names(program))
+    assert ensure_image(program, image, tag_of(program, "once"), [].append) == identity
+    assert sorted(written) == [0, 1]
+
+
+def test_a_changed_layer_moves_alone(program):
+    ensure_image(program, image_of(b"below", b"old")[0], tag_of(program, "moves"), [].append)
+    image, written = image_of(b"below", b"new")
+    events = []
+    ensure_image(program, image, tag_of(program, "moves"), events.append)
+    assert written == [1]
+    assert len([event for event in events if isinstance(event, Did)]) == 1
+
+
+def test_the_name_moves_with_the_build(program):
+    for content in (b"first", b"second"):
+        image, _ = image_of(b"name", content)
+        ensure_image(program, image, tag_of(program, "name"), [].append)
+        found = program.require("image", "inspect", "--format", "{{.Id}}", tag_of(program, "name"))
+        assert found.removeprefix("sha256:") == image.image.config_digest.hex
+
+
+@pytest.fixture
+def far(monkeypatch):
+    """Docker behind a TCP port, as a service on another machine is."""
+    with private_docker() as settings, socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("DOCKER_CONFIG", settings["DOCKER_CONFIG"])
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        path = settings["DOCKER_HOST"].removeprefix("unix://")
+        accepting = threading.Thread(target=_forward, args=(listener, path))
+        accepting.start()
+        yield Program(DOCKER, shutil.which("docker"))
+        listener.shutdown(socket.SHUT_RDWR)
+        accepting.join()
+
+
+def _forward(listener, path):
+    running = []
+    with contextlib.suppress(OSError):
+        while True:
+            near, _ = listener.accept()
+            running.append(threading.Thread(target=_connect, args=(near, path)))
+            running[-1].start()
+    for thread in running:
+        thread.join()
+
+
+def _connect(near, path):
+    with near, socket.socket(socket.AF_UNIX) as other:
+        other.connect(path)
+        back = threading.Thread(target=_copy, args=(other, near))
+        back.start()
+        _copy(near, other)
+        back.join()
+
+
+def _copy(source, target):
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_service_elsewhere_loads_what_it_lacks(far):
+    image, written = image_of(b"far", b"old", b"top")
+    identity = ensure_image(far, image, "shipway/far:t", [].append)
+    assert (identity, written) == (image.image.config_digest, [0, 1, 2])
+    changed, written = image_of(b"far", b"new", b"top")
+    events = []
+    assert ensure_image(far, changed, "shipway/far:t", events.append) == changed.image.config_digest
+    assert written == [1, 2]
+    assert not [event for event in events if isinstance(event, Note)]
+    layers = json.loads(
+        far.require("image", "inspect", "--format", "{{json .RootFS.Layers}}", "shipway/far:t")
+    )
+    assert layers == [layer.diff_id for layer in changed.layers]
+
+
+def test_a_service_that_does_not_reach_us_loads_and_says_so(program, monkeypatch):
+    """As Docker in a virtual machine: its own loopback is not ours."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setattr("shipway.image.loopback.Loopback.reference", f"127.0.0.1:{port}/shipway/image:latest")
+    image, written = image_of(b"unreached", os.urandom(8))
+    events = []
+    ensure_image(program, image, tag_of(program, "unreached"), events.append)
+    assert written == [0, 1]
+    assert [event.text for event in events if isinstance(event, Note)] == [
+        f"{program.dialect.title} does not reach this machine's loopback, so the image is loaded"
+    ]
+    done = subprocess.run(
+        [program.path, "save", tag_of(program, "unreached")], capture_output=True, check=True
+    )
+    assert b"unreached" in done.stdout
