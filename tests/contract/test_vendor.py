@@ -110,7 +110,8 @@ def test_bundle_is_the_same_bytes_whatever_it_is_made_from(site):
     assert again.read_bytes() == site.bundle.read_bytes()
     with tarfile.open(again) as tar:
         assert tar.getnames()[0] == VENDOR_INDEX
-        tar.extractall(site.folder / "unpacked", filter="data")
+    os.mkdir(site.folder / "unpacked")
+    subprocess.run(["tar", "-xf", str(again), "-C", str(site.folder / "unpacked")], check=True)
     assert (site.folder / "unpacked" / VENDOR_INDEX).read_bytes() == (site.vendor / VENDOR_INDEX).read_bytes()
     done = site.alone("-q", "--offline", "build", "--vendor", str(site.folder / "unpacked"))
     assert done.returncode == OK, done.stderr

@@ -132,12 +132,15 @@ def _kept(name: str, project: Project, task: Task) -> Side:
     with translating_disk_errors(f"read what is kept under `{name}`"):
         entries = read_changes(f"{path}/upper", lower)
     workdir = base.config["workdir"].strip("/") + "/"
-    # The project is mounted at its working directory, so every start makes the folders that lead there.
+    filled = {entry.path.rpartition("/")[0] for entry in entries}
+    # The project is mounted at its working directory, and the caller's home volume below `/home`, so every start makes
+    # the folders that lead there.
     at_start = {
         entry.path
         for entry in entries
         if entry.path in WRITTEN_AT_START
         or (entry.kind == DIRECTORY and workdir.startswith(f"{entry.path}/"))
+        or (entry.kind == DIRECTORY and os.path.dirname(entry.path) == "home" and entry.path not in filled)
     }
     ours = Manifest(entry for entry in entries if entry.path in at_start)
     theirs = Manifest(entry for entry in entries if entry.path not in at_start)
