@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
@@ -78,8 +79,10 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
             from shipway.run.ready import holds
 
             if not use.missing and holds(ready, context=_context(store, task)):
-                start = _Start(ready.environment, asked, words.engine, use.trees, None)
-                return _start(start, task, dry_run=dry_run)
+                start = Start(
+                    ready.environment, asked, words.engine, use.trees, partial(_portable, None, task)
+                )
+                return start_container(start, task, dry_run=dry_run)
     prepared = _prepare(task, dry_run=dry_run)
     if prepared is None:
         return RunResult(0, _unbuilt(task))
@@ -92,19 +95,21 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
                 "trees of the environment were collected while it was started",
                 hints=["run the command again"],
             )
-        return _start(_Start(environment, asked, words.engine, use.trees, prepared), task, dry_run=dry_run)
+        start = Start(environment, asked, words.engine, use.trees, partial(_portable, prepared, task))
+        return start_container(start, task, dry_run=dry_run)
 
 
-class _Start(NamedTuple):
+class Start(NamedTuple):
     """All that a start needs."""
 
     environment: Environment
     asked: Invocation
     engine: str
-    """As asked for; empty: the spec's."""
+    """As asked for; empty: the environment's own."""
     trees: Sequence[Tree]
-    prepared: Prepared | None
-    """None when a launch record spared planning."""
+    """The top one first."""
+    image: Callable[[], PortableImage]
+    """The same as an image, for an engine that wants one."""
 
 
 def read_invocation(words: RunWords) -> Invocation:
@@ -162,8 +167,9 @@ def run_prepared(words: RunWords, prepared: Prepared, task: Task) -> RunResult:
     environment = _environment(prepared)
     with prepared.planned.store.use(_keys(environment.keys)) as use:
         # Always our own engine: what is checked must not depend on which engine a spec prefers.
-        start = _Start(environment, read_invocation(words), _NATIVE, use.trees, prepared)
-        return _start(start, task, dry_run=False)
+        asked = read_invocation(words)
+        start = Start(environment, asked, _NATIVE, use.trees, partial(_portable, prepared, task))
+        return start_container(start, task, dry_run=False)
 
 
 def _find_ready(folder: str, task: Task, store: Store) -> Ready | None:
@@ -250,7 +256,12 @@ def _remember(environment: Environment, prepared: Prepared, task: Task) -> None:
         )
 
 
-def _start(start: _Start, task: Task, *, dry_run: bool) -> RunResult:
+def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
+    """Run the container to its end on the engine that is asked for, or say what would be done.
+
+    Raises:
+        ToolError: it could not be made or started.
+    """
     from shipway.host.dirs import state_dir
     from shipway.run.engines import ENGINES
     from shipway.run.start import read_run
@@ -258,15 +269,10 @@ def _start(start: _Start, task: Task, *, dry_run: bool) -> RunResult:
     state = state_dir()
     request = read_run(start.environment, start.asked, environ=os.environ, state=state)
     engine = ENGINES[start.engine or start.environment.options.engine or _NATIVE]
-
-    def image() -> PortableImage:
-        return _portable(start.prepared, task)
-
     if dry_run:
         from shipway.run.describe import describe_run
 
-        return RunResult(0, (*describe_run(request), "", *engine.describe(request, image)))
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        return RunResult(0, (*describe_run(request), "", *engine.describe(request, start.image)))
 
     def merge(lowers: Sequence[str], target: str) -> None:
         from shipway.build.merge import merge_trees
@@ -274,7 +280,10 @@ def _start(start: _Start, task: Task, *, dry_run: bool) -> RunResult:
         manifests = {tree.root: tree.manifest() for tree in start.trees}
         merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
 
-    outcome = engine.run(request, state=state, runtime=runtime, emit=task.emit, image=image, merge=merge)
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    outcome = engine.run(
+        request, state=state, runtime=runtime, emit=task.emit, image=start.image, merge=merge
+    )
     return RunResult(outcome.code)
 
 

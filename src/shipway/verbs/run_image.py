@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, NotFound
 from shipway.verbs.context import host_platform
 from shipway.verbs.find import find_folder
 from shipway.verbs.images import open_store, require_image
-from shipway.verbs.run import RunResult, read_invocation
+from shipway.verbs.run import RunResult, Start, read_invocation, start_container
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.image.names import Named
     from shipway.image.portable import PortableImage
-    from shipway.run.model import Environment, Invocation
+    from shipway.run.model import Environment
     from shipway.store.store import Store
     from shipway.store.tree import Tree
     from shipway.verbs.context import Task
@@ -55,20 +55,15 @@ def run_image(words: RunWords, task: Task, image: str, *, dry_run: bool = False)
             raise NotFound(
                 f"what `{named.name}` is made from is no longer in the store", hints=["pull or load it again"]
             )
-        start = _Start(
-            _environment(named, task, use.trees), asked, words.engine or "native", use.trees, named
-        )
-        return _start(start, store, task, dry_run=dry_run)
+        portable = partial(_portable, store, named, task)
+        start = Start(_environment(named, task, use.trees), asked, words.engine, use.trees, portable)
+        return start_container(start, task, dry_run=dry_run)
 
 
-class _Start(NamedTuple):
-    """All that a start needs."""
+def _portable(store: Store, named: Named, task: Task) -> PortableImage:
+    from shipway.image.hand_over import make_stored_portable
 
-    environment: Environment
-    asked: Invocation
-    engine: str
-    trees: Sequence[Tree]
-    named: Named
+    return make_stored_portable(store, named.image, task.emit)
 
 
 def _environment(named: Named, task: Task, trees: Sequence[Tree]) -> Environment:
@@ -92,33 +87,3 @@ def _environment(named: Named, task: Task, trees: Sequence[Tree]) -> Environment
         facts=read_image_facts(lowers),
         bytecode=True,
     )
-
-
-def _start(start: _Start, store: Store, task: Task, *, dry_run: bool) -> RunResult:
-    from shipway.host.dirs import state_dir
-    from shipway.run.engines import ENGINES
-    from shipway.run.start import read_run
-
-    state = state_dir()
-    request = read_run(start.environment, start.asked, environ=os.environ, state=state)
-    engine = ENGINES[start.engine]
-
-    def image() -> PortableImage:
-        from shipway.image.hand_over import make_stored_portable
-
-        return make_stored_portable(store, start.named.image, task.emit)
-
-    if dry_run:
-        from shipway.run.describe import describe_run
-
-        return RunResult(0, (*describe_run(request), "", *engine.describe(request, image)))
-
-    def merge(lowers: Sequence[str], target: str) -> None:
-        from shipway.build.merge import merge_trees
-
-        manifests = {tree.root: tree.manifest() for tree in start.trees}
-        merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
-
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    outcome = engine.run(request, state=state, runtime=runtime, emit=task.emit, image=image, merge=merge)
-    return RunResult(outcome.code)
