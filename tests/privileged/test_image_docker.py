@@ -1,8 +1,10 @@
 """Images to Docker and back, by files: the floor is Debian's 20.10 with its classic store."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,12 +25,12 @@ pytestmark = [pytest.mark.needs_docker, pytest.mark.slow]
 
 
 @pytest.fixture
-def docker(tmp_path):
+def docker():
     """Docker's CLI, talking to a daemon of this test."""
     if os.environ.get("DOCKER_HOST"):
         pytest.skip("a daemon of this test only")
-    base = tmp_path / "d"
-    base.mkdir()
+    # Not below pytest's folder: the path of a socket has 104 bytes at most.
+    base = Path(tempfile.mkdtemp(prefix="shipway-"))
     words = [
         "dockerd",
         "--data-root",
@@ -61,6 +63,7 @@ def docker(tmp_path):
     finally:
         daemon.terminate()
         daemon.wait(30)
+        shutil.rmtree(base)
 
 
 def test_docker_loads_our_image_under_its_digest_and_saves_it_again(docker, tmp_path):
