@@ -28,7 +28,12 @@ from uv import find_uv_bin
 from shipway.build.wheel_tree import compile_here, unpack_wheel
 from shipway.core.events import silent
 
-pytestmark = [pytest.mark.needs_network, pytest.mark.needs_tool("uv"), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.needs_network,
+    pytest.mark.needs_tool("uv"),
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+]
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PACKAGES = """
@@ -295,7 +300,6 @@ def test_the_set_is_large_enough(cache):
 
 
 # Bytecode is made as pip makes it; which of the files uv compiles is its own rule.
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("tool", "bytecode"), [("uv", False), ("pip", False), ("pip", True)])
 def test_equal_path_by_path(cache, tool, bytecode):
     place = os.path.join(cache, f"like-{tool}-{bytecode}")
