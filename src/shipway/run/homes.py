@@ -67,7 +67,9 @@ def _copy_skeleton(skeleton: str, home: str) -> None:
     """Regular files only, and never through links: the skeleton came with an image."""
     if not skeleton:
         return
-    for entry in os.scandir(skeleton):
+    with os.scandir(skeleton) as found:
+        entries = list(found)
+    for entry in entries:
         if entry.is_file(follow_symlinks=False):
             with contextlib.suppress(FileExistsError):
                 reflink_or_copy(entry.path, f"{home}/{entry.name}", 0o644)
@@ -82,7 +84,8 @@ def ensure_bytecode(folder: str) -> None:
     with translating_disk_errors(f"making the folder for compiled modules `{folder}`"):
         make_directory(folder)
         os.utime(folder)
-        others = [entry for entry in os.scandir(os.path.dirname(folder)) if entry.path != folder]
+        with os.scandir(os.path.dirname(folder)) as found:
+            others = [entry for entry in found if entry.path != folder]
         if len(others) >= _BYTECODES:
             others.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime)
             for entry in others[: len(others) - _BYTECODES + 1]:

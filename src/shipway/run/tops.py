@@ -174,7 +174,8 @@ def list_kept(state: str, project: str) -> tuple[Kept, ...]:
     """The tops kept of `project`, by name."""
     base = kept_folder(state, project)
     try:
-        names = sorted(entry.name for entry in os.scandir(base) if entry.is_dir(follow_symlinks=False))
+        with os.scandir(base) as found:
+            names = sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return ()
     return tuple(_read_kept(f"{base}/{name}", name) for name in names)

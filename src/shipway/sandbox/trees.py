@@ -26,7 +26,9 @@ def copy_tree(source: str, target: str) -> None:
     if not os.path.isdir(source):
         _copy_file(source, target)
         return
-    for entry in os.scandir(source):
+    with os.scandir(source) as found:
+        entries = list(found)
+    for entry in entries:
         to = f"{target}/{entry.name}"
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), to)
