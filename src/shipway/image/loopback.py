@@ -33,7 +33,7 @@ class Loopback:
     """The registry while it runs."""
 
     def __init__(self, image: PortableImage, taken: Callable[[PortableLayer], None]) -> None:
-        """`taken`: told of each layer that was sent to its end, from another thread."""
+        """`taken`: told of each layer as its last bytes go, from another thread and before the engine has them all."""
         self.taken = taken
         self.manifest = image.image.manifest
         self.digest = image.image.digest
@@ -167,15 +167,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
-        layer.write(_Part(self.wfile.write, first, last + 1))
-        self._registry.taken(layer)
+        layer.write(_Part(self.wfile.write, first, last + 1, lambda: self._registry.taken(layer)))
 
 
 class _Part:
-    """Passes on only the bytes from `first` up to `end` of all that is written."""
+    """Passes on only the bytes from `first` up to `end` of all that is written; calls `ends` before the last of them."""
 
-    def __init__(self, write: Callable[[bytes | memoryview], object], first: int, end: int) -> None:
-        self._write, self._first, self._end = write, first, end
+    def __init__(
+        self, write: Callable[[bytes | memoryview], object], first: int, end: int, ends: Callable[[], None]
+    ) -> None:
+        self._write, self._first, self._end, self._ends = write, first, end, ends
         self._at = 0
 
     def write(self, data: bytes | memoryview, /) -> int:
@@ -183,5 +184,7 @@ class _Part:
         start, stop = max(self._first - self._at, 0), self._end - self._at
         self._at += len(data)
         if start < len(data) and stop > 0:
+            if stop <= len(data):
+                self._ends()
             self._write(memoryview(data)[start:stop])
         return len(data)
