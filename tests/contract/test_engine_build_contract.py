@@ -1,4 +1,4 @@
-"""Builds by real engines: the Dockerfile from standard input, arguments, secrets of both kinds, a stage, an id that runs, a failure."""
+"""Builds by real engines: the Dockerfile and what stays out, arguments, secrets of both kinds, a stage, an id that runs, a failure."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ def engine(request):
 
 def built(tmp_path, **more):
     copy_shell(tmp_path / "root")
+    (tmp_path / "root" / "left-out").write_text("no\n")
+    (tmp_path / ".dockerignore").write_text("note.txt\n")
     (tmp_path / "note.txt").write_text("from the project\n")
     (tmp_path / "secret").write_text("hidden-line\n")
     secrets = (
@@ -80,6 +82,7 @@ def built(tmp_path, **more):
     )
     return EngineBuild(
         dockerfile=DOCKERFILE,
+        ignore="note.*\n!note.txt\nroot/left-out\n",
         context=str(tmp_path),
         progress="plain",
         network="none",
@@ -98,7 +101,7 @@ def test_a_build_gets_its_arguments_and_secrets_and_its_image_runs(engine, tmp_p
         [name, "history", "--no-trunc", image], check=True, capture_output=True, env=environ
     )
     assert b"hidden" not in history.stdout
-    script = "read -r a </result; read -r b </note; echo $a $b; [ -e /run/secrets/token ] || echo clean"
+    script = "read -r a </result; read -r b </note; echo $a $b; [ -e /run/secrets/token ] || [ -e /left-out ] || echo clean"
     ran = subprocess.run(
         [name, "run", "--rm", "--network", "none", image, "/bin/sh", "-c", script],
         check=True,
