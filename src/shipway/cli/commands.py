@@ -48,17 +48,6 @@ def _lock(call: Call) -> Answer:
     return Answer(render_lock_result(result), describe_lock(result), result.code)
 
 
-def _build(call: Call) -> Answer:
-    from shipway.cli.show_image import build_document, describe_build, render_build
-    from shipway.cli.show_json import render_json
-    from shipway.verbs.build import run_build
-
-    result = run_build(call.task(), dry_run=call.arguments.flag("dry-run"))
-    if call.json:
-        return Answer(render_json("build", build_document(result)))
-    return Answer(render_build(result), describe_build(result))
-
-
 def _run(call: Call) -> Answer:
     return _start(call, interactive=False)
 
@@ -189,7 +178,6 @@ def _completion(call: Call) -> Answer:
 COMMANDS: dict[str, Callable[[Call], Answer]] = {
     "init": _init,
     "lock": _lock,
-    "build": _build,
     "run": _run,
     "shell": _shell,
     "inspect": _inspect,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
+from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
 from shipway.cli.verbs_export import EXPORT
 from shipway.cli.verbs_images import IMAGES
 from shipway.cli.verbs_import import IMPORTING
@@ -33,10 +33,13 @@ CORE = (
     ),
     Verb(
         "build", "Build what is missing",
-        "Locks when there is no lock or a stale one, fetches and unpacks what the store lacks, and prints the image's digest.",
+        "Locks when there is no lock or a stale one, fetches and unpacks what the store lacks, and prints the image's digest. "
+        "With `--engine`, Docker or Podman builds what `shipway export dockerfile` writes, with this host's mirrors and indexes, "
+        "and the image's id there is printed; the store then gets nothing.",
         (("shipway build", "build the default target"), ("shipway build -t gpu", "build the target `gpu`; no GPU is needed"),
-         ("shipway --offline build --vendor digits.tar", "build without network from what `shipway bundle` wrote")),
-        (*CHOICE, *LOCKING, DRY_RUN, JSON),
+         ("shipway --offline build --vendor digits.tar", "build without network from what `shipway bundle` wrote"),
+         ("shipway build --engine docker --tag team/digits:1", "let Docker build it")),
+        (*CHOICE, *LOCKING, *BUILDING, DRY_RUN, JSON), home="commands_build",
     ),
     Verb(
         "run", "Run a command in the container",
