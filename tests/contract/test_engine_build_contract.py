@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
-from private_engines import private_docker, private_podman
+from private_engines import call_engine, distribution, private_docker, private_podman
 from shipway.core.errors import BuildError, EngineError
 from shipway.run.engine_build import (
     BuildSecret,
@@ -119,6 +120,45 @@ def test_a_step_that_fails_is_a_build_error(engine, tmp_path, capfd):
             built(tmp_path, stage="later"), require_build_tool(name, environ), {**environ, "A_TOKEN": TOKEN}
         )
     assert "exit 3" in capfd.readouterr().err
+
+
+@pytest.mark.needs_tool("docker-registry")
+def test_finished_steps_come_from_a_registry(engine, tmp_path):
+    """Docker's own builder leaves them in the image itself, Podman in a repository."""
+    name, environ = engine
+    tool = require_build_tool(name, environ)
+    with distribution(tmp_path / "registry") as (host, _):
+        cache = f"{host}/team/cache"
+        (tmp_path / "registries.conf").write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
+        environ = {**environ, "CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf")}
+        copy_shell(tmp_path / "root")
+        build = EngineBuild(
+            dockerfile="FROM scratch\nCOPY root/ /\nRUN read -r id </proc/sys/kernel/random/uuid; echo $id >/id\n",
+            ignore="#\n",
+            context=str(tmp_path),
+            network="none",
+            **{
+                "docker": {"tag": f"{cache}:1", "arguments": (("BUILDKIT_INLINE_CACHE", "1"),)},
+                "podman": {"cache_to": (cache,)},
+            }[name],
+        )
+
+        def step(build):
+            image = run_engine_build(build, tool, environ)
+            line = ["run", "--rm", "--network", "none", image, "/bin/sh", "-c", "read -r id </id; echo $id"]
+            return call_engine(name, environ, *line)
+
+        first = step(build)
+        if name == "docker":
+            call_engine(name, environ, "push", f"{cache}:1")
+            call_engine(name, environ, "image", "rm", f"{cache}:1")
+            call_engine(name, environ, "builder", "prune", "--all", "--force")
+        else:
+            call_engine(name, environ, "image", "rm", "--all", "--force")
+        again = replace(build, tag="", arguments=(), cache_to=())
+        source = f"{cache}:1" if name == "docker" else cache
+        assert step(replace(again, cache_from=(source,))) == first
+        assert step(replace(again, no_cache=True)) != first
 
 
 @pytest.mark.needs_docker

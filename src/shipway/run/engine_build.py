@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z", re.ASCII)
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z", re.ASCII)
 _STEERS = re.compile(
-    r"(?:PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDKIT|BUILDX|BUILDAH|CONTAINER|CONTAINERS|XDG|SSH)_.*)\Z"
+    r"(?:PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDKIT(?!_INLINE_CACHE\Z)|BUILDX|BUILDAH|CONTAINER|CONTAINERS|XDG|SSH)_.*)\Z"
 )
 """Variables that steer the engine's program itself."""
 _DOCKERFILE, _IGNORE = "Dockerfile", "Dockerfile.dockerignore"

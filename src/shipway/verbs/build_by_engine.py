@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 _ARG = re.compile(r"^ARG (\w+)", re.MULTILINE | re.ASCII)
 _MOUNTED = re.compile(r"--mount=type=secret,id=([\w.-]+)", re.ASCII)
-_PROXY = re.compile(r"(?:https?|ftp|no|all)_proxy", re.IGNORECASE | re.ASCII)
-"""ARGs that every builder knows without being told."""
+_KNOWN = re.compile(r"(?i:https?|ftp|no|all)(?i:_proxy)|BUILDKIT_INLINE_CACHE", re.ASCII)
+"""ARGs that builders know without being told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ def _require_known(
 ) -> None:
     """Refuse what no step would see: a mistyped name must not be silence."""
     for name, _ in arguments:
-        if name not in declared and not _PROXY.fullmatch(name):
+        if name not in declared and not _KNOWN.fullmatch(name):
             raise _wrong(
                 f"the Dockerfile has no argument `{shown(name)}`", f"it has: {', '.join(sorted(declared))}"
             )

@@ -93,6 +93,7 @@ def test_values_of_arguments_and_secrets_are_in_the_environment_only():
         ({"context": "sub"}, BuildTool.DOCKER, "no absolute path"),
         ({"arguments": (("PATH", "/x"),)}, BuildTool.DOCKER, "cannot be a build argument"),
         ({"arguments": (("DOCKER_HOST", "tcp://x"),)}, BuildTool.DOCKER, "cannot be a build argument"),
+        ({"arguments": (("BUILDKIT_HOST", "tcp://x"),)}, BuildTool.DOCKER, "cannot be a build argument"),
         ({"arguments": (("LD_PRELOAD", "/x"),)}, BuildTool.PODMAN, "cannot be a build argument"),
         ({"arguments": (("a=b", "x"),)}, BuildTool.PODMAN, "cannot be a build argument"),
         ({"secrets": (BuildSecret(id="a"),)}, BuildTool.DOCKER, "not one file or one variable"),
