@@ -105,8 +105,10 @@ def _explain(call: Call) -> Answer:
     from shipway.cli.show_image import explain_document, render_explain
     from shipway.cli.show_json import render_json
     from shipway.verbs.explain import run_explain
+    from shipway.verbs.run import RunWords
 
-    result = run_explain(call.task())
+    words = RunWords(argv=call.arguments.words, engine=call.settings.engine, tty=_is_terminal())
+    result = run_explain(call.task(), words=words)
     return Answer(render_json("explain", explain_document(result)) if call.json else render_explain(result))
 
 

@@ -151,3 +151,4 @@ RUNNING = (
     Option("no-tty", "Give the command no terminal of its own"),
     DRY_RUN,
 )  # fmt: skip
+(ENGINE,) = (option for option in RUNNING if option.name == "engine")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
+from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, ENGINE, JSON, LOCKING, RUNNING, Option, Takes, Verb
 from shipway.cli.verbs_export import EXPORT
 from shipway.cli.verbs_images import IMAGES
 from shipway.cli.verbs_import import IMPORTING
@@ -66,9 +66,11 @@ CORE = (
     ),
     Verb(
         "explain", "Say what would be done, layer by layer, and why",
-        "Reads spec, lock and store and changes nothing.",
-        (("shipway explain", "what `build` would do now"),),
-        (*CHOICE, JSON),
+        "Reads spec, lock and store and changes nothing. With `COMMAND`, or an engine other than our own, it also says how `run` "
+        "would start what is built: the exact line of Docker or Podman.",
+        (("shipway explain", "what `build` would do now"),
+         ("shipway explain --engine docker -- python train.py", "the line of Docker for this command")),
+        (*CHOICE, ENGINE, JSON), "[COMMAND...]", rest=True,
     ),
     Verb(
         "why", "Say who asked for a package, how large it is, and in which layer",
