@@ -115,6 +115,16 @@ def test_the_name_moves_with_the_build(program):
         assert found.removeprefix("sha256:") == image.image.config_digest.hex
 
 
+def test_the_name_comes_back_with_an_earlier_build(program):
+    tag = tag_of(program, "back")
+    first, written = image_of(b"back", b"1")
+    identity = ensure_image(program, first, tag, [].append)
+    ensure_image(program, image_of(b"back", b"2")[0], tag, [].append)
+    assert ensure_image(program, first, tag, [].append) == identity
+    assert program.require("image", "inspect", "--format", "{{.Id}}", tag) == identity
+    assert sorted(written) == [0, 1]
+
+
 @pytest.fixture
 def far(monkeypatch):
     """Docker behind a TCP port, as a service on another machine is."""

@@ -14,7 +14,7 @@ from shipway.run.inside import find_fault
 from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci_command import plan_inputs, render_run
-from shipway.run.oci_image import ensure_image, local_tag
+from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_program import require_limits, require_program
 from shipway.run.tops import opened_run
 
@@ -39,7 +39,7 @@ def describe_oci(
         EngineError: the engine cannot do what is asked.
     """
     inputs = plan_inputs(request.env)
-    identity = image().image.config_digest
+    identity = request.image.config if request.image else image().image.config_digest
     return (
         shlex.join((dialect.name, *render_run(request, dialect, image=identity))),
         "",
@@ -68,7 +68,9 @@ def run_oci(
         emit(Note(note, "warning"))
     make_mount_sources(request, state)
     require_limits(program, request)
-    identity = ensure_image(program, image(), local_tag(request, dialect), emit)
+    tag = local_tag(request, dialect)
+    known = find_image(program, request.image, tag) if request.image else ""
+    identity = known or ensure_image(program, image(), tag, emit)
     inputs = plan_inputs(request.env)
     with opened_run(state) as folder:
         with translating_disk_errors(f"writing below `{folder}`"):
