@@ -1,16 +1,15 @@
 """An image on its way to Docker: what moves, by which way, and what is left."""
 
-import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import tarfile
-import threading
 from io import BytesIO
 
 import pytest
+from service_ways import forwarded
 
 from private_engines import PRIVATE, private_docker
 from shipway.core.digest import DiffId
@@ -127,43 +126,10 @@ def test_the_name_comes_back_with_an_earlier_build(program):
 @pytest.fixture
 def far(monkeypatch):
     """Docker behind a TCP port, as a service on another machine is."""
-    with private_docker() as settings, socket.create_server(("127.0.0.1", 0)) as listener:
+    with private_docker() as settings, forwarded(settings["DOCKER_HOST"].removeprefix("unix://")) as address:
         monkeypatch.setenv("DOCKER_CONFIG", settings["DOCKER_CONFIG"])
-        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{listener.getsockname()[1]}")
-        path = settings["DOCKER_HOST"].removeprefix("unix://")
-        accepting = threading.Thread(target=_forward, args=(listener, path))
-        accepting.start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://{address}")
         yield Program(DOCKER, shutil.which("docker"))
-        listener.shutdown(socket.SHUT_RDWR)
-        accepting.join()
-
-
-def _forward(listener, path):
-    running = []
-    with contextlib.suppress(OSError):
-        while True:
-            near, _ = listener.accept()
-            running.append(threading.Thread(target=_connect, args=(near, path)))
-            running[-1].start()
-    for thread in running:
-        thread.join()
-
-
-def _connect(near, path):
-    with near, socket.socket(socket.AF_UNIX) as other:
-        other.connect(path)
-        back = threading.Thread(target=_copy, args=(other, near))
-        back.start()
-        _copy(near, other)
-        back.join()
-
-
-def _copy(source, target):
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
 
 
 def test_a_service_elsewhere_loads_what_it_lacks(far):

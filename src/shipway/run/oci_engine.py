@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from shipway.run.oci_command import Dialect
     from shipway.run.oci_program import Program
 
+_KILLED = (ExitCode.ENGINE, 128 + signal.SIGTERM, 128 + signal.SIGKILL)
+"""How a container ends whose service is stopped: at once, as asked, or after some patience."""
 _NOT_STARTED = (ExitCode.COMMAND_NOT_FOUND, ExitCode.NOT_EXECUTABLE, ExitCode.FAILED)
 
 
@@ -104,16 +107,12 @@ def _require_started(program: Program, request: RunRequest, code: int) -> None:
         fault = find_fault(request)
         if fault is not None:
             raise fault
+    gone = program.find_gone("the container ran") if code in _KILLED else None
+    if gone is not None:
+        hint = f"`{program.dialect.name} ps` lists the container then, if it is still there"
+        raise EngineError(gone.message, hints=(*gone.hints, hint), detail=gone.detail)
     if code != ExitCode.ENGINE:
         return
-    finished = program.ask(*program.dialect.about)
-    if finished.code != 0:
-        error = program.trouble(finished, *program.dialect.about)
-        raise EngineError(
-            f"{program.dialect.title} went away while the container ran",
-            hints=error.hints,
-            detail=error.detail,
-        )
     where = program.endpoint()
     if where:
         raise EngineError(

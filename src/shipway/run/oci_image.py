@@ -97,6 +97,7 @@ def _pull(program: Program, image: PortableImage, tag: str, emit: Emit) -> bool:
         words = ("pull", "--quiet", *program.dialect.pull, registry.reference)
         finished = program.ask(*words)
         if finished.code != 0:
+            _require_there(program)
             if registry.asked == 0:
                 return False
             raise program.trouble(finished, *words)
@@ -109,12 +110,20 @@ def _load(program: Program, image: PortableImage, tag: str, emit: Emit) -> None:
     known = _known_layers(program, image, tag)
     finished = run_fed(program.command("load"), lambda sink: image.write_archive(tag, sink, without=known))
     if finished.code != 0 and known:
+        _require_there(program)
         emit(
             Note(f"{program.dialect.title} did not take the changed layers alone, so all are sent", "warning")
         )
         finished = run_fed(program.command("load"), lambda sink: image.write_archive(tag, sink))
     if finished.code != 0:
+        _require_there(program)
         raise program.trouble(finished, "load")
+
+
+def _require_there(program: Program) -> None:
+    gone = program.find_gone("it took the image")
+    if gone is not None:
+        raise gone
 
 
 def _known_layers(program: Program, image: PortableImage, tag: str) -> frozenset[DiffId]:

@@ -104,10 +104,9 @@ def test_an_engine_that_has_another_image_in_the_end(docker):
 
 
 def test_an_engine_elsewhere_gets_an_archive(docker, monkeypatch, tmp_path):
-    monkeypatch.setenv("DOCKER_HOST", "ssh://gpu1")
     image = portable()
     program = docker(
-        f'cd {tmp_path}; case "$1" in version) echo "linux/amd64 28.1.0";; load) cat > archive;; '
+        f'cd {tmp_path}; case "$1" in context) echo ssh://gpu1;; version) echo "linux/amd64 28.1.0";; load) cat > archive;; '
         f"image) [ -e archive ] && echo {image.image.config_digest} || {{ echo No such image >&2; exit 1; }};; esac"
     )
     assert ensure_image(program, image, "shipway/x:y", [].append) == image.image.config_digest
@@ -136,10 +135,9 @@ def test_an_image_that_is_known_and_there_is_not_made_again(docker, tmp_path):
 
 
 def test_an_image_that_is_known_and_gone_is_handed_over_again(docker, tmp_path, monkeypatch):
-    monkeypatch.setenv("DOCKER_HOST", "ssh://gpu1")
     ids = ids_of(portable())
     docker(
-        f'cd {tmp_path}; echo "$*" >> calls; case "$1" in version) echo "linux/amd64 28.1.0";; load) cat > archive;; '
+        f'cd {tmp_path}; echo "$*" >> calls; case "$1" in context) echo ssh://gpu1;; version) echo "linux/amd64 28.1.0";; load) cat > archive;; '
         f"image) [ -e archive ] && echo {ids.config} || {{ echo No such image >&2; exit 1; }};; esac"
     )
     state = str(tmp_path / "state")
