@@ -132,6 +132,8 @@ def test_stopped_while_a_container_runs(daemon, world, number):
         "bash", "-c", "echo half > result; echo ready; while [ ! -e go ]; do sleep 0.05; done"
     )
     assert running.stdout.readline() == "ready\n"
+    container = call_engine("docker", daemon.settings, "ps", "--quiet")
+    pid = call_engine("docker", daemon.settings, "inspect", "--format", "{{.State.Pid}}", container)
     daemon.end(number)
     _, talk = running.communicate(timeout=60)
     assert running.returncode == ExitCode.ENGINE, talk
@@ -142,7 +144,15 @@ def test_stopped_while_a_container_runs(daemon, world, number):
     daemon.start()
     assert world.sh("cat result") == "half\n"
     wait_until(lambda: call_engine("docker", daemon.settings, "ps", "--quiet") == "")
-    (world.project / "go").touch()  # for one that its daemon has lost
+    (world.project / "go").touch()
+    wait_until(lambda: is_over(pid))  # also one that its daemon has lost
+
+
+def is_over(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_a_command_that_ends_itself_by_a_signal_is_not_taken_for_that(world):

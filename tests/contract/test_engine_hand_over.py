@@ -13,6 +13,7 @@ from service_ways import forwarded
 
 from private_engines import PRIVATE, private_docker
 from shipway.core.digest import DiffId
+from shipway.core.errors import EngineError
 from shipway.core.events import Did, Note
 from shipway.image.hand_over import join_portable
 from shipway.image.oci import ImageConfig, ImageLayer, render_image
@@ -36,7 +37,7 @@ def layer_of(name, text):
     return out.getvalue()
 
 
-def image_of(*contents):
+def image_of(*contents, platform=PLATFORM):
     """An image of one file per layer, and a list of the layers that were generated."""
     written = []
 
@@ -52,12 +53,12 @@ def image_of(*contents):
         ImageLayer(name=str(index), diff_id=DiffId.of(data), size=len(data), packages=(), reason="")
         for index, data in enumerate(datas)
     )
-    config = ImageConfig(platform=PLATFORM, env=(), workdir="/", command=("/x",), epoch=0)
+    config = ImageConfig(platform=platform, env=(), workdir="/", command=("/x",), epoch=0)
     portable = [
         PortableLayer(layer.diff_id, layer.size, writer(index, data))
         for index, (layer, data) in enumerate(zip(layers, datas, strict=True))
     ]
-    return join_portable(render_image(config, layers), portable, platform=PLATFORM), written
+    return join_portable(render_image(config, layers), portable, platform=platform), written
 
 
 @pytest.fixture(scope="module", params=["docker", "podman"])
@@ -121,6 +122,16 @@ def test_the_name_comes_back_with_an_earlier_build(program):
     assert ensure_image(program, first, tag, [].append) == identity
     assert program.require("image", "inspect", "--format", "{{.Id}}", tag) == identity
     assert sorted(written) == [0, 1]
+
+
+def test_an_image_of_another_platform_is_not_moved(program):
+    other = {"linux/amd64": "linux/arm64", "linux/arm64": "linux/amd64"}[PLATFORM]
+    image, written = image_of(b"other", platform=other)
+    with pytest.raises(EngineError, match=f"The image is for {other}, and .* runs on {PLATFORM}") as caught:
+        ensure_image(program, image, tag_of(program, "other"), [].append)
+    assert f"--platform {PLATFORM}" in caught.value.hints[0]
+    assert written == []
+    assert tag_of(program, "other") not in names(program)
 
 
 @pytest.fixture

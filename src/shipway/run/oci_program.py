@@ -86,7 +86,9 @@ def require_program(dialect: Dialect) -> Program:
     """
     path = find_tool(dialect.name)
     if path is None:
-        raise EngineError(f"{dialect.title} is not installed here", hints=(dialect.remedy,))
+        others = (name for name in ("docker", "podman") if name != dialect.name and find_tool(name))
+        here = (f"`{name}` is installed here: `--engine {name}`" for name in others)
+        raise EngineError(f"{dialect.title} is not installed here", hints=(dialect.remedy, *here))
     return Program(dialect, path)
 
 
@@ -98,7 +100,7 @@ def require_receiver(program: Program, platform: str) -> None:
     """
     dialect = program.dialect
     theirs, _, version = program.require(*dialect.about).partition(" ")
-    if theirs != platform:
+    if theirs.split("/")[:2] != platform.split("/")[:2]:
         raise EngineError(
             f"The image is for {platform}, and {dialect.title} runs on {theirs}",
             hints=(f"build for it: `--platform {theirs}`", "use an engine on a machine of that platform"),

@@ -267,18 +267,20 @@ def _remember(environment: Environment, prepared: Prepared, file: str, task: Tas
 
 
 def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
-    """Run the container to its end on the engine that is asked for, or say what would be done.
+    """Run the container to its end, or say what would be done: on the engine that is asked for, else on one that can.
 
     Raises:
         ToolError: it could not be made or started.
     """
     from shipway.host.dirs import state_dir
     from shipway.run.engines import ENGINES
+    from shipway.run.native import HostRefuses
     from shipway.run.start import read_run
 
     state = state_dir()
     request = read_run(start.environment, start.asked, environ=os.environ, state=state)
-    engine = ENGINES[start.engine or start.environment.options.engine or _NATIVE]
+    asked = start.engine or start.environment.options.engine
+    engine = ENGINES[asked or _NATIVE]
     if dry_run:
         from shipway.run.describe import describe_run
 
@@ -291,9 +293,16 @@ def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
         merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
 
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    outcome = engine.run(
-        request, state=state, runtime=runtime, emit=task.emit, image=start.image, merge=merge
-    )
+    try:
+        outcome = engine.run(
+            request, state=state, runtime=runtime, emit=task.emit, image=start.image, merge=merge
+        )
+    except HostRefuses as refusal:
+        from shipway.run.choice import run_instead
+
+        outcome = run_instead(
+            refusal, request, asked=bool(asked), state=state, emit=task.emit, image=start.image
+        )
     return RunResult(outcome.code)
 
 
