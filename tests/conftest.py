@@ -93,6 +93,8 @@ _TOOLS = (
     "docker-registry",
     "htpasswd",
     "make",
+    "ssh",
+    "sshd",
 )
 
 

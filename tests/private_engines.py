@@ -36,12 +36,13 @@ network_config_dir = "{base}/net"
 
 
 @contextlib.contextmanager
-def private_docker():
-    """A Docker daemon without networks of its own, which any user may use."""
+def private_docker(*before: str):
+    """A Docker daemon without networks of its own, which any user may use. `before`: words of a program that starts it."""
     base = _make_folder("docker")
     socket = f"{base}/s"
     assert len(socket) < _BYTES_OF_SOCKET_PATH
     words = [
+        *before,
         "dockerd",
         "--data-root",
         f"{base}/data",
