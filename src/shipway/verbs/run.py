@@ -291,7 +291,8 @@ def _portable(prepared: Prepared | None, task: Task) -> PortableImage:
     """The image of the same trees that a run mounts: without the project's files, which are mounted too."""
     from dataclasses import replace
 
-    from shipway.image.hand_over import make_portable
+    from shipway.image.hand_over import make_portable, make_stored_portable
+    from shipway.image.stored import store_image
     from shipway.verbs.build import layer_contents, make_image
     from shipway.verbs.prepare import build_planned, plan_project
 
@@ -300,7 +301,10 @@ def _portable(prepared: Prepared | None, task: Task) -> PortableImage:
     planned = replace(prepared.planned, plan=_without_files(prepared.planned.plan))
     image = make_image(planned, prepared.trees, task.emit)
     contents = layer_contents(planned.plan, prepared.trees)
-    return make_portable(image, contents, platform=planned.plan.platform, epoch=planned.plan.settings.epoch)
+    epoch = planned.plan.settings.epoch
+    if any(content.came for content in contents):
+        return make_stored_portable(planned.store, store_image(image, contents, epoch), task.emit)
+    return make_portable(image, contents, platform=planned.plan.platform, epoch=epoch)
 
 
 def _without_files(plan: Plan) -> Plan:
