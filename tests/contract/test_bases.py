@@ -128,6 +128,53 @@ def test_other_places(yard, base):
     assert yard.locked() == {"greeting": "1.0"}
 
 
+PROGRAM = """\
+#!/bin/sh
+# An engine of one image, as far as `save` goes.
+echo "$@" >> {folder}/asked
+while [ $# -gt 1 ]; do [ "$1" = --output ] && out=$2; shift; done
+case $1 in base:1|localhost/base:1) exec cp {folder}/base.tar "$out" ;; esac
+echo "Error: {absent}" >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "transport", "name", "absent"),
+    [
+        ("docker", "docker-daemon", "base:1", "No such image: other"),
+        ("podman", "containers-storage", "localhost/base:1", "other: image not known"),
+    ],
+)
+def test_an_engine_lends_its_own_image(yard, program, transport, name, absent):
+    tools = yard.folder / "tools"
+    tools.mkdir()
+    (tools / program).write_text(PROGRAM.format(folder=yard.folder, absent=absent))
+    (tools / program).chmod(0o755)
+    path = f"{tools}:{os.environ['PATH']}"
+    yard.at(f"{transport}:{name}")
+    assert yard.done("run", PATH=path) == "hello 1.0\nstill 1\n"
+    yard.at(f"{transport}:other")
+    refused = yard.run("lock", PATH=path)
+    assert (refused.returncode, "has no image `other:latest`" in refused.stderr) == (NOT_FOUND, True)
+    words = (yard.folder / "asked").read_text().splitlines()[0].split()
+    assert (words[0], words[-1]) == ("save", name)
+
+
+def test_what_the_base_brings_is_told(yard):
+    yard.at("oci:../base")
+    yard.done("build")
+    assert "layer  base: of the base `oci:../base`" in yard.done("why", "steady")
+    assert "oci:../base" in yard.done("explain")
+    sizes = json.loads(yard.done("size", "--json"))
+    (base,) = [one for one in sizes["packages"] if one["kind"] == "base"]
+    assert base["size"] > 0
+    refused = yard.run("export", "dockerfile", "--output", "-")
+    assert "in no registry" in refused.stderr
+    sbom = yard.done("export", "sbom", "--output", "-")
+    assert f"pkg:generic/base-image@{yard.lock['bases'][0]['manifest'].replace(':', '%3A')}" in sbom
+
+
 def test_a_package_that_is_there_already_is_nothing_to_do(yard):
     yard.at("oci:../base", 'apt = ["steady"]\n')
     yard.done("lock")

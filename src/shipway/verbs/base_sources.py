@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from shipway.verbs.context import Task
 
 
+_ABSENT = ("no such image", "not known", "does not exist")
+
+
 def bring_image(source: ImageSource, task: Task, store: Store, *, folder: str) -> StoredImage:
     """The image of `task.platform` that `source` names, in the store with the bytes of every layer; nobody claims it yet.
 
@@ -173,7 +176,16 @@ def _save(store: Store, source: ImageSource, platform: str, emit: Emit) -> Store
     with scratch_folder("base-") as folder:
         path = os.path.join(folder, "image.tar")
         words = () if is_docker else ("--format", "docker-archive")
-        program.require("save", *words, "--output", path, source.place)
+        finished = program.ask("save", *words, "--output", path, source.place)
+        if finished.code != 0:
+            said = finished.stderr.decode("utf-8", "replace")
+            if any(sentence in said.lower() for sentence in _ABSENT):
+                raise NotFound(
+                    f"{program.dialect.title} has no image `{source.place}`",
+                    hints=[f"`{program.dialect.name} images` lists what it has"],
+                    detail=said.strip(),
+                )
+            raise program.trouble(finished, "save", *words, "--output", path, source.place)
         return _load(store, path, source, platform, emit)
 
 

@@ -146,6 +146,33 @@ def _still_there(base: BaseImage, folder: str) -> bool:
     return True
 
 
+def base_inputs(lock: Lock, folder: str, store: Store) -> list[str]:
+    """Files whose change `find_base_drift` may notice."""
+    from shipway.image.load import INDEX_FILE
+    from shipway.image.names import record_of
+
+    found = []
+    for base in lock.bases:
+        source = parse_image_source(base.name)
+        if source.transport is Transport.OCI:
+            found.append(os.path.join(os.path.normpath(os.path.join(folder, source.place)), INDEX_FILE))
+        elif source.transport is Transport.STORED:
+            found.append(record_of(store, source.place))
+    return found
+
+
+def read_base(base: BaseImage, store: Store) -> BaseFacts:
+    """What `base`, whose layers are in the store, holds.
+
+    Raises:
+        NotFound: the store lacks a layer.
+    """
+    from shipway.image.base_facts import read_facts
+    from shipway.image.base_files import files_of_trees
+
+    return read_facts(files_of_trees(base_trees(base, store)), dict(base.env))
+
+
 def ensure_bases(
     lock: Lock, targets: Sequence[TargetLock], project: Project, task: Task, store: Store
 ) -> None:
