@@ -6,6 +6,8 @@ Rules: `base_fit` (C library, interpreter, Python packages) and `base_gpu` (CUDA
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import ConflictError
@@ -19,12 +21,25 @@ if TYPE_CHECKING:
     from shipway.core.base_facts import BaseFacts
     from shipway.lock.model import TargetLock, Wheel
 
+_LIBC = re.compile(r"libc6=((?:\d+:)?(\d+\.\d+)[^:]*)")
+
 
 def find_conflicts(facts: BaseFacts, target: TargetLock, wheels: Iterable[Wheel]) -> tuple[BaseConflict, ...]:
     """Everything in which the base of `target` and its `wheels` do not go together, errors first."""
     chosen = sorted(wheels, key=lambda wheel: wheel.id)
-    found = (*find_misfits(facts, target, chosen), *find_gpu_conflicts(facts, target, chosen))
+    whole = _with_added(facts, target)
+    found = (*find_misfits(whole, target, chosen), *find_gpu_conflicts(whole, target, chosen))
     return tuple(sorted(found, key=lambda one: one.level is not Level.ERROR))
+
+
+def _with_added(facts: BaseFacts, target: TargetLock) -> BaseFacts:
+    """The facts after the OS packages of `target` have come on top: these may bring a newer C library."""
+    for deb in target.debs:
+        if match := _LIBC.match(deb):
+            libc = ("libc", f"the package libc6 {match[1]} of the lock")
+            origins = (libc, *(one for one in facts.origins if one[0] != "libc"))
+            return replace(facts, libc="glibc", libc_version=match[2], origins=origins)
+    return facts
 
 
 def require_no_conflict(target: TargetLock, conflicts: Sequence[BaseConflict]) -> tuple[BaseConflict, ...]:
