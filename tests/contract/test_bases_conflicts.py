@@ -107,6 +107,7 @@ def test_cuda_twice_is_a_warning(yard, index):
     assert done.returncode == OK, done.stderr
     assert "CUDA is there twice: 12.2 in the base and 12.4.127 in `nvidia-cuda-runtime-cu12`" in done.stderr
     assert "cuDNN is there twice" in done.stderr
+    assert "take a plain base" in done.stderr
     target = json.loads((yard.project / "shipway.lock").read_text())["targets"][0]
     assert target["python"] == {"executable": PYTHON, "version": "3.10"}
     assert fetched(index) == []

@@ -7,7 +7,7 @@ from shipway.core.digest import BlobDigest
 from shipway.core.errors import ConflictError, ExitCode
 from shipway.lock.model import PythonLock, TargetLock, Wheel
 from shipway.resolve.base_conflict import Kind, Level
-from shipway.resolve.base_conflicts import find_conflicts, require_no_conflict
+from shipway.resolve.base_conflicts import facts_of_packages, find_conflicts, require_no_conflict
 
 TUTORIAL = BaseFacts(
     distribution="ubuntu", suite="jammy", release="22.04", libc="glibc", libc_version="2.35",
@@ -321,6 +321,34 @@ def test_a_framework_in_an_environment_of_the_base():
 
 def test_a_target_without_python_has_nothing_to_hear():
     assert find(TORCH_IMAGE, python="") == find(ALPINE, python="") == find(TUTORIAL, python="") == ()
+
+
+def test_a_system_of_packages_is_looked_at_as_well():
+    """A plain base brings no CUDA, or the distribution's own."""
+    plain = target(debs=("libc6=2.36-9+deb12u14:amd64", "python3.10=3.10.12-1:amd64"))
+    [one] = find_conflicts(facts_of_packages(plain), plain, JAX_LOCAL)
+    assert (one.kind, one.level) == (Kind.CUDA, Level.WARNING)
+    assert (
+        one.what == "`jax-cuda12-plugin 0.4.30` takes CUDA and cuDNN from the system, and the base has none"
+    )
+    assert find_conflicts(facts_of_packages(plain), plain, JAX_BUNDLED) == ()
+    own = target(
+        debs=(
+            "libc6=2.36-9:amd64",
+            "libcudart11.0=11.8.89~11.8.0-5:amd64",
+            "nvidia-cudnn=8.9.2.26~cuda12+3:amd64",
+        )
+    )
+    facts = facts_of_packages(own)
+    assert (facts.cuda, facts.cudnn) == ("11.8.0", "8.9.2")
+    assert kinds(find_conflicts(facts, own, JAX_LOCAL)) == [
+        (Kind.CUDA, Level.ERROR),
+        (Kind.CUDNN, Level.ERROR),
+    ]
+    assert kinds(find_conflicts(facts, own, JAX_BUNDLED)) == [
+        (Kind.CUDA, Level.WARNING),
+        (Kind.CUDNN, Level.WARNING),
+    ]
 
 
 def test_errors_come_first_and_warnings_are_given_back():
