@@ -87,8 +87,9 @@ def _merge(base: Sequence[tuple[str, Manifest]], place: str) -> MergedRoot:
 
 
 def _write_policy(place: str, lower: Mapping[str, Placed]) -> None:
-    """Keep services from starting, unless the image does so itself."""
-    if _POLICY in lower:
+    """Keep services from starting, unless the image does so itself; nothing is written through a link of the image."""
+    folders = ("usr", os.path.dirname(_POLICY))
+    if _POLICY in lower or any(name in lower and lower[name].entry.kind != DIRECTORY for name in folders):
         return
     folder = place
     for name in os.path.dirname(_POLICY).split("/"):

@@ -194,3 +194,55 @@ def test_an_image_without_dpkg_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BuildError, match="no `dpkg`"):
         Over(tmp_path / "over", [(str(tmp_path / "empty"), Manifest([]))], package({"Package": "t"}, TOOL))
+
+
+@pytest.mark.needs_root
+@pytest.mark.parametrize("mode", ["auto", "chroot"])
+def test_nothing_is_written_through_links_that_image_or_script_leave(tmp_path, mode):
+    outside = tmp_path / "outside"
+    (outside / "sbin").mkdir(parents=True)
+    (outside / "cacerts").write_bytes(bytes.fromhex("feedfeed0000000200000000"))
+    base = base_of(tmp_path / "base")
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    (layer / "var").mkdir()
+    (layer / "var/lock").symlink_to(outside)
+    base.append(
+        (
+            str(layer),
+            Manifest([Entry("var", DIRECTORY, 0o755), Entry("var/lock", "l", 0o777, target=str(outside))]),
+        )
+    )
+    post = script(
+        "mkdir -p /etc/ssl/certs",
+        f"ln -s {outside} /etc/ssl/certs/java",
+        "rm -r /usr/share/tool",
+        f"ln -s {outside} /usr/share/tool",
+    )
+    over = Over(tmp_path / "over", base, package({"Package": "tool"}, TOOL, postinst=post), mode=mode)
+    assert over.shown["usr/share/tool"][0].target == str(outside)
+    assert sorted(path.name for path in outside.iterdir()) == ["cacerts", "sbin"]
+    assert (outside / "cacerts").read_bytes() == bytes.fromhex("feedfeed0000000200000000")
+    assert list((outside / "sbin").iterdir()) == []
+
+
+@pytest.mark.needs_root
+def test_an_image_whose_folders_are_links_gets_no_file_of_ours(tmp_path):
+    outside = tmp_path / "outside"
+    (outside / "sbin").mkdir(parents=True)
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    (layer / "usr").symlink_to(outside)
+    (layer / "bin").mkdir()
+    (layer / "bin/dpkg").write_text("#!/bin/sh\n")
+    digest = hashlib.sha256(b"#!/bin/sh\n").hexdigest()
+    entries = [Entry("usr", "l", 0o777, target=str(outside)), Entry("bin", DIRECTORY, 0o755)]
+    entries.append(Entry("bin/dpkg", "f", 0o755, size=10, digest=digest))
+    with pytest.raises(BuildError):
+        Over(
+            tmp_path / "over",
+            [(str(layer), Manifest(entries))],
+            package({"Package": "t"}, TOOL),
+            mode="chroot",
+        )
+    assert list((outside / "sbin").iterdir()) == []
