@@ -147,18 +147,23 @@ def _build_once(planned: Planned, task: Task) -> Prepared:
     from shipway.build.builder import build_trees, find_trees
 
     found = find_trees(planned.store, planned.requests)
-    if found is not None:
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
+    base = planned.lock.base_of(target)
+    if found is not None and (
+        base is None or all(planned.store.find_blob(one.sha256) for one in base.layers)
+    ):
         return Prepared(planned=planned, trees=tuple(found), built=0)
+    from shipway.verbs.bases import ensure_bases
     from shipway.verbs.locate import open_locate
     from shipway.verbs.workshop import open_fetcher
 
     fetcher = open_fetcher(task)
     locate = open_locate(planned.project, planned.lock, planned.store, fetcher, task)
+    ensure_bases(planned.lock, [target], planned.project, task, planned.store)
     if task.offline:
         from shipway.build.needs import require_at_hand
 
         missing = [request for request in planned.requests if planned.store.find_tree(request.key) is None]
-        target = planned.lock.target(planned.plan.target, planned.plan.platform)
         require_at_hand(planned.lock, target, missing, store=planned.store, locate=locate)
     built = build_trees(
         planned.plan,

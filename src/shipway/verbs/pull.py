@@ -80,6 +80,17 @@ def run_pull(task: Task, text: str, *, dry_run: bool = False) -> PullResult:
     )
 
 
+def pull_image(
+    registry: Registry, store: Store, reference: Reference, platform: str, emit: Emit
+) -> StoredImage:
+    """The image of `platform` in the store, without a name: the caller claims it, or it will be collected.
+
+    Raises:
+        NotFound, FetchError, HashMismatch, HostileInput, NoSpace: as `run_pull`.
+    """
+    return _fetch(registry, store, reference, _ask(registry, reference, platform), emit)
+
+
 def _ask(registry: Registry, reference: Reference, platform: str) -> _Offer:
     """The manifest for `platform`."""
     from shipway.image.document import Manifest, choose_platform, parse_manifest_or_index

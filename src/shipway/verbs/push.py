@@ -42,8 +42,8 @@ def run_push(
 ) -> PushResult:
     """Send the stored image `image`, or the project's, to where `text` says.
 
-    `compression` is an `image.encode.Encoding`; empty: an image of others goes as it came, ours with gzip, which every
-    receiver reads. The push policy is asked before anything is built.
+    `compression` is an `image.encode.Encoding`; empty: layers of others go as they came, ours with gzip, which every receiver
+    reads. The push policy is asked before anything is built.
 
     Raises:
         ToolError: `text` is no place to push to, or one that may not be pushed to (USAGE).
@@ -70,11 +70,11 @@ def run_push(
     if dry_run:
         return _result(whole, chosen.image, None)
     store = open_store(task.emit)
-    came = any(layer.blob for layer in chosen.image.layers)
+    came = all(layer.blob for layer in chosen.image.layers)
     encoding = Encoding(compression) if compression else Encoding.KEEP if came else Encoding.GZIP
-    packed = pack_image(store, chosen.image, encoding, task.emit, oci=False)
+    packed = pack_image(store, chosen.image, encoding, task.emit, oci=False, as_came=not compression)
     with open_registry(whole, settings=settings, push=True, emit=task.emit) as registry:
-        blobs = push_blobs(packed, chosen.image, _neighbours(store, whole))
+        blobs = push_blobs(packed, chosen.image, _neighbours(store, whole, chosen.image))
         pushed = push(registry, whole, blobs, packed.manifest, packed.media_type)
     return _result(whole, chosen.image, pushed)
 
@@ -110,11 +110,20 @@ def _project_rule(task: Task) -> tuple[str, ...] | None:
     return read_project(task.directory, task.emit).spec.push_allow
 
 
-def _neighbours(store: Store, whole: Reference) -> dict[str, tuple[str, ...]]:
-    """By diffID, the other repositories of the same registry that stored images with that layer are named after."""
+def _neighbours(store: Store, whole: Reference, image: StoredImage) -> dict[str, tuple[str, ...]]:
+    """By diffID, the other repositories of the same registry that probably have that layer: the base of `image`, and those
+    that stored images are named after.
+    """
     from shipway.image.names import list_names
 
     found: dict[str, list[str]] = {}
+    base = dict(image.facts().labels).get("org.opencontainers.image.base.name", "")
+    if base:
+        other = parse_reference(base)
+        if other.registry == whole.registry and other.repository != whole.repository:
+            for layer in image.layers:
+                if layer.blob:
+                    found.setdefault(layer.diff_id, []).append(other.repository)
     for named in list_names(store):
         other = parse_reference(named.name)
         if other.registry == whole.registry and other.repository != whole.repository:
