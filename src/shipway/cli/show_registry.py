@@ -1,12 +1,16 @@
-"""`login`, `logout` and `search` as text and JSON. Pure."""
+"""`login`, `logout`, `search` and `inspect --remote` as text and JSON. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shipway.cli.console import render_table
+from shipway.cli.show_images import attached_document
 from shipway.core.text import shown
+from shipway.core.units import render_size
 
 if TYPE_CHECKING:
+    from shipway.verbs.inspect_remote import RemoteResult
     from shipway.verbs.login import LoginResult, LogoutResult
     from shipway.verbs.search import SearchResult
 
@@ -47,4 +51,42 @@ def search_document(result: SearchResult) -> dict[str, Any]:
         "registry": result.registry,
         "repositories": list(result.repositories),
         "tags": list(result.tags),
+    }
+
+
+def render_remote(result: RemoteResult) -> str:
+    """What the name holds, a table of platforms, and one of attachments."""
+    kind = "index" if "index" in result.media_type or "list" in result.media_type else "image"
+    head = f"name     {shown(result.name)}\n{kind.ljust(8)} {result.digest}\n"
+    rows = [
+        (shown(one.platform) or "-", one.digest, str(one.layers), render_size(one.size))
+        for one in result.images
+    ]
+    text = head + "\n" + render_table(("PLATFORM", "DIGEST", "LAYERS", "PACKED"), rows, right=(2, 3))
+    attached = [("index", it) for it in result.attached]
+    attached += [(one.platform, it) for one in result.images for it in one.attached]
+    if not attached:
+        return text
+    lines = [(shown(whose), shown(it.kind), it.digest) for whose, it in attached]
+    return text + "\n" + render_table(("ATTACHED TO", "WHAT", "DIGEST"), lines)
+
+
+def remote_document(result: RemoteResult) -> dict[str, Any]:
+    """Every platform with what is attached to it."""
+    return {
+        "name": result.name,
+        "digest": result.digest,
+        "media_type": result.media_type,
+        "attached": attached_document(result.attached),
+        "images": [
+            {
+                "platform": one.platform or None,
+                "digest": one.digest,
+                "config_digest": one.config_digest,
+                "layers": one.layers,
+                "size": one.size,
+                "attached": attached_document(one.attached),
+            }
+            for one in result.images
+        ],
     }

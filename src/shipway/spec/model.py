@@ -177,6 +177,8 @@ class Spec:
     """Where collected artifacts are, relative to the spec; decides nothing that the lock holds."""
     push_allow: tuple[str, ...] | None = None
     """Prefixes (`registry/path`) that images may be pushed to; None: any."""
+    push_attach: tuple[str, ...] = ()
+    """What a push attaches to the image: `sbom`, `provenance`."""
 
     def target(self, name: str = "") -> Target:
         """The target called `name`, or the default one.

@@ -112,6 +112,7 @@ class _Builder:
             epoch=top.get("epoch"),
             vendor=top.get("vendor", ""),
             push_allow=top.get("push.allow"),
+            push_attach=top.get("push.attach", ()),
         )
 
     def default_name(self, folder: str) -> str:

@@ -375,6 +375,15 @@ SETTINGS: tuple[Setting, ...] = (
         '["hub.example.org/team"]',
         default="anywhere that the host allows",
     ),
+    _setting(
+        Where.PUSH,
+        "attach",
+        Kind.CHOICES,
+        "What a push of the project's image attaches to it: bills of materials (SPDX and CycloneDX), and how it was made.",
+        '["sbom", "provenance"]',
+        default="[]",
+        choices=("sbom", "provenance"),
+    ),
     _setting(Where.PROJECT, "path", Kind.PATH, "The project's folder.", '"."', required=True),
     _setting(Where.PROJECT, "extras", Kind.NAMES, "Its extras to install.", '["plot"]', default="[]"),
     _setting(

@@ -91,6 +91,8 @@ class FakeRegistry:
         self.seen: list[Seen] = []
         self.elsewhere = ""
         self.page_size = 1000
+        self.lists_referrers = True
+        """Whether it has the referrers API, which older ones lack."""
         self.tokens: set[str] = set()
         self.stopping = threading.Event()
         self.lock = threading.Lock()
@@ -300,21 +302,32 @@ class _Handler(BaseHTTPRequestHandler):
             body, kind = self._body(), self.headers.get("Content-Type", "")
             with self.registry.lock:
                 self.registry.add_manifest(name, selector, body, kind)
-            self._say(201, b"", {"Docker-Content-Digest": digest_of(body)})
+            subject = json.loads(body).get("subject", {}).get("digest")
+            listed = {"OCI-Subject": subject} if subject and self.registry.lists_referrers else {}
+            self._say(201, b"", {"Docker-Content-Digest": digest_of(body), **listed})
         elif selector in held:
             self._send_found(held[selector][1], digest_of(held[selector][1]), held[selector][0])
         else:
             self._error(404, "MANIFEST_UNKNOWN", "no such manifest")
 
     def _referrers(self, name: str, digest: str) -> None:
+        if not self.registry.lists_referrers:
+            self._error(404, "UNSUPPORTED", "no such address")
+            return
         found = []
         for selector, (kind, body) in sorted(self.registry.repository(name).manifests.items()):
             table = json.loads(body)
             if ":" in selector and table.get("subject", {}).get("digest") == digest:
-                found.append({"mediaType": kind, "digest": selector, "size": len(body),
+                found.append({"mediaType": kind, "digest": selector, "size": len(body), "annotations": table.get("annotations"),
                               "artifactType": table.get("artifactType", "")})  # fmt: skip
-        index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}
-        self._say(200, json.dumps(index).encode(), {"Content-Type": _INDEX})
+        after = self.query.get("last", ("",))[0]
+        rest = [one for one in found if one["digest"] > after]
+        page = rest[: self.registry.page_size]
+        link = (
+            {"Link": f'<{self.path_only}?last={page[-1]["digest"]}>; rel="next"'} if rest[len(page) :] else {}
+        )
+        index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": page}
+        self._say(200, json.dumps(index).encode(), {"Content-Type": _INDEX, **link})
 
     def _send_found(self, body: bytes | None, digest: str, kind: str = "application/octet-stream") -> None:
         if body is None:

@@ -40,7 +40,7 @@ def run_search(word: str, registry: str, *, offline: bool, emit: Emit) -> Search
 
 
 def run_tags(text: str, *, offline: bool, emit: Emit) -> SearchResult:
-    """The tags of the repository that the reference `text` names.
+    """The tags of the repository that the reference `text` names, without those that stand for lists of attachments.
 
     Raises:
         NotFound: there is no such repository.
@@ -48,8 +48,10 @@ def run_tags(text: str, *, offline: bool, emit: Emit) -> SearchResult:
     """
     from shipway.core.reference import parse_reference
     from shipway.image.registry.client import open_registry
+    from shipway.image.registry.referrers import is_referrers_tag
     from shipway.verbs.network import read_host_registries
 
     settings = read_host_registries(offline=offline)
     with open_registry(parse_reference(text), settings=settings, push=False, emit=emit) as opened:
-        return SearchResult(opened.name, (opened.repository,), opened.list_tags())
+        tags = tuple(tag for tag in opened.list_tags() if not is_referrers_tag(tag))
+        return SearchResult(opened.name, (opened.repository,), tags)

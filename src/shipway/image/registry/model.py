@@ -48,13 +48,19 @@ class PushBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pushed:
-    """What a push did."""
+class Sent:
+    """How a registry came to have blobs."""
 
-    digest: Digest
-    """Of the manifest."""
     sent: int
     """Bytes of blobs that had to be sent."""
     uploaded: tuple[Digest, ...]
     mounted: tuple[Digest, ...]
     present: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed(Sent):
+    """What a push did."""
+
+    digest: Digest
+    """Of the manifest."""
