@@ -19,6 +19,7 @@ from shipway.core.reference import Reference, parse_registry
 from shipway.core.text import shown
 from shipway.host.containers_conf import read_containers_registries
 from shipway.host.location import parse_location
+from shipway.host.registry_certs import HostCertificates, certificate_folders, find_certificates
 
 _KEYS = {"url", "mirrors", "insecure", "namespace", "login", "token-hosts"}
 
@@ -61,11 +62,24 @@ class RegistrySettings:
     push_allow: tuple[str, ...] | None = None
     """Prefixes (`registry/path`) that may be pushed to; None: any."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    certificate_folders: tuple[str, ...] = ()
+    """Where single registries' certificates are, the more important first."""
     offline: bool = False
 
     def place(self, registry: str) -> Place:
-        """How to reach `registry`."""
-        return self.places.get(registry) or Place(name=registry)
+        """How to reach `registry`. One on this machine that has certificates of its own speaks TLS."""
+        known = self.places.get(registry)
+        if known is None and is_loopback(registry) and self.certificates(registry):
+            return Place(name=registry, url=f"https://{registry}")
+        return known or Place(name=registry)
+
+    def certificates(self, host: str) -> HostCertificates | None:
+        """What this host keeps for `host` (`name[:port]`) alone.
+
+        Raises:
+            ToolError: the folder cannot be used as it is.
+        """
+        return find_certificates(host, self.certificate_folders)
 
     def complete(self, reference: Reference) -> Reference:
         """`reference` with a registry: its own, else the host's default.
@@ -128,6 +142,7 @@ def read_registry_settings(
         places=places,
         push_allow=allow,
         environ=environ,
+        certificate_folders=certificate_folders(environ, root),
         offline=offline,
     )
 

@@ -79,11 +79,18 @@ class FakeRegistry:
     """Use as a context manager; `host` goes into references."""
 
     def __init__(
-        self, *, basic: Auth | None = None, token: Auth | None = None, realm: str = "", certificate: str = ""
+        self,
+        *,
+        basic: Auth | None = None,
+        token: Auth | None = None,
+        realm: str = "",
+        certificate: str = "",
+        client_authority: str = "",
     ) -> None:
         """`basic`: what every request must carry. `token`: what the token server wants; it is at `realm`, else here.
 
-        `certificate`: file of a certificate and its key; then https is spoken.
+        `certificate`: file of a certificate and its key; then https is spoken. `client_authority`: file of the authority whose
+        certificates clients must show.
         """
         self.basic, self.token, self.realm = basic, token, realm
         self.repositories: dict[str, Repository] = {}
@@ -107,6 +114,9 @@ class FakeRegistry:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
+            if client_authority:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_authority)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 

@@ -83,8 +83,11 @@ class Registry:
         self.repository = reference.repository
         self._emit = emit
         self._stopped = threading.Event()
-        self._transport = Transport(settings.environ, limits, netrc=False)
-        self._fetcher = Fetcher(emit=emit, limits=limits, environ=settings.environ, netrc=False)
+        own = settings.certificates
+        self._transport = Transport(settings.environ, limits, netrc=False, certificates=own)
+        self._fetcher = Fetcher(
+            emit=emit, limits=limits, environ=settings.environ, netrc=False, certificates=own
+        )
         place = settings.place(self.name)
         self._endpoints = tuple(
             Endpoint(
