@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from shipway.verbs.search import SearchResult
 
 
+_WIDTH = 60
+"""Characters of a description that a row shows."""
+
+
 def render_login(result: LoginResult) -> str:
     """Where the credentials are kept now, and whether anybody has checked them."""
     registry, place = shown(result.registry), shown(result.place)
@@ -37,19 +41,31 @@ def render_logout(result: LogoutResult) -> str:
 
 
 def render_search(result: SearchResult) -> str:
-    """One whole name a line, to be pasted."""
-    names = (f"{shown(result.registry)}/{shown(name)}" for name in result.repositories)
+    """One whole name a line, to be pasted; what the registry says of each stands behind it."""
+    names = [f"{shown(result.registry)}/{shown(one.name)}" for one in result.found]
     if result.tags:
         (name,) = names
         return "".join(f"{name}:{shown(tag)}\n" for tag in result.tags)
-    return "".join(f"{name}\n" for name in names)
+    if not any(one.description or one.stars or one.official for one in result.found):
+        return "".join(f"{name}\n" for name in names)
+    rows = [
+        (
+            name,
+            str(one.stars),
+            "yes" if one.official else "-",
+            shown(" ".join(one.description.split()), _WIDTH),
+        )
+        for name, one in zip(names, result.found, strict=True)
+    ]
+    return render_table(("NAME", "STARS", "OFFICIAL", "DESCRIPTION"), rows, right=(1,))
 
 
 def search_document(result: SearchResult) -> dict[str, Any]:
     """Every name; `tags` is empty unless they were asked for."""
     return {
         "registry": result.registry,
-        "repositories": list(result.repositories),
+        "repositories": [one.name for one in result.found],
+        "found": [one._asdict() for one in result.found],
         "tags": list(result.tags),
     }
 

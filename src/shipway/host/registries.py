@@ -21,7 +21,7 @@ from shipway.host.containers_conf import read_containers_registries
 from shipway.host.location import parse_location
 from shipway.host.registry_certs import HostCertificates, certificate_folders, find_certificates
 
-_KEYS = {"url", "mirrors", "insecure", "namespace", "login", "token-hosts"}
+_KEYS = {"url", "search", "mirrors", "insecure", "namespace", "login", "token-hosts"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class Place:
     """As it stands in references."""
     url: str = ""
     """Scheme and host of its API where they are not its name's."""
+    search: str = ""
+    """Scheme and host of its search where that is not its API's; credentials for the registry are not sent to another host."""
     mirrors: tuple[str, ...] = ()
     """URLs of pull-through copies, asked first; never for pushes."""
     insecure: bool = False
@@ -191,13 +193,14 @@ def _read_place(path: str, name: str, table: dict[str, Any], before: Place) -> P
     insecure = table.get("insecure", before.insecure)
     if not isinstance(insecure, bool):
         raise _wrong(path, f"`insecure` of `{name}` is true or false")
-    url = _text(path, table, "url")
+    url, search = _text(path, table, "url"), _text(path, table, "search")
     mirrors = _texts(path, table, "mirrors") if "mirrors" in table else before.mirrors
-    for address in (url, *mirrors) if url else mirrors:
+    for address in filter(None, (url, search, *mirrors)):
         _check_address(path, address)
     return Place(
         name=name,
         url=url.rstrip("/") or before.url,
+        search=search.rstrip("/") or before.search,
         mirrors=tuple(mirror.rstrip("/") for mirror in mirrors),
         insecure=insecure,
         namespace=_text(path, table, "namespace") or before.namespace,

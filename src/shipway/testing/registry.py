@@ -98,6 +98,8 @@ class FakeRegistry:
         self.seen: list[Seen] = []
         self.elsewhere = ""
         self.page_size = 1000
+        self.found: list[dict[str, Any]] | None = None
+        """What its search finds for every word; None: it has no search."""
         self.lists_referrers = True
         """Whether it has the referrers API, which older ones lack."""
         self.tokens: set[str] = set()
@@ -283,6 +285,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self) -> None:
         if self.path_only == "/v2/":
             self._say(200, b"{}")
+        elif self.path_only == "/v1/search" and self.registry.found is not None:
+            body = {"num_results": len(self.registry.found), "results": self.registry.found}
+            self._say(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
         elif self.path_only == "/v2/_catalog":
             self._page("repositories", sorted(self.registry.repositories))
         elif match := re.fullmatch(r"/v2/(.+)/tags/list", self.path_only):

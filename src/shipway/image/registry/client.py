@@ -20,8 +20,9 @@ from shipway.host.http_transport import Limits, Transport
 from shipway.host.location import Location, redacted
 from shipway.host.registries import RegistrySettings
 from shipway.image.registry.challenge import Scope
-from shipway.image.registry.model import Descriptor, RemoteManifest
+from shipway.image.registry.model import Descriptor, Found, RemoteManifest
 from shipway.image.registry.referrers import parse_referrers, referrers_tag
+from shipway.image.registry.search import search
 from shipway.image.registry.session import Endpoint, Reply
 from shipway.image.registry.upload import Uploads
 
@@ -94,6 +95,16 @@ class Registry:
                 url, place, self.repository, settings, self._transport, limits, self._stopped, credentials
             )
             for url in (*(() if push or credentials else place.mirrors), place.base)
+        )
+        self._finder = Endpoint(
+            place.search or place.base,
+            place,
+            self.repository,
+            settings,
+            self._transport,
+            limits,
+            self._stopped,
+            credentials,
         )
         self._actions = ("pull", "push") if push else ("pull",)
         self._uploads = Uploads(self._own, self.repository, self._scopes(self._own), emit, limits)
@@ -271,6 +282,14 @@ class Registry:
                 f"the registry `{self.name}` offers no list of its repositories",
                 hints=["look for the name on the registry's own pages"],
             ) from missing
+
+    def search(self, word: str) -> tuple[Found, ...]:
+        """What the registry's own search finds for `word`, the best first.
+
+        Raises:
+            NotFound: it offers no search.
+        """
+        return search(self._finder, word)
 
     def check_login(self) -> bool:
         """Ask for nothing but an answer; whether the registry wanted to know who asks.

@@ -34,6 +34,18 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A repository that a registry's search has found. All of it is the registry's own text."""
+
+    name: str
+    """A repository, without the registry."""
+    description: str
+    stars: int
+    official: bool
+    """Whether the registry says that it stands for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushBlob:
     """One blob to be sent."""
 

@@ -67,6 +67,8 @@ class Endpoint:
         """`url`: scheme, host, and a path that goes before repository names. `credentials`: in place of what the host keeps."""
         parts = urlsplit(url)
         self.origin = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+        self.root = url.rstrip("/")
+        """The address without the API's own path."""
         own = parts.netloc == urlsplit(place.base).netloc
         namespace = "" if "/" in repository else place.namespace
         self.prefix = "/".join(filter(None, (parts.path.strip("/"), namespace)))
