@@ -65,6 +65,7 @@ class ImageSettings:
     workdir: str
     command: tuple[str, ...]
     epoch: int
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

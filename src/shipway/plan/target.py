@@ -38,7 +38,11 @@ def _settings(lock: Lock, target: TargetLock) -> ImageSettings:
         env["VIRTUAL_ENV"] = PREFIX
     env.update(target.env)
     return ImageSettings(
-        env=tuple(sorted(env.items())), workdir=target.workdir, command=target.command, epoch=lock.epoch
+        env=tuple(sorted(env.items())),
+        workdir=target.workdir,
+        command=target.command,
+        epoch=lock.epoch,
+        labels=target.labels,
     )
 
 

@@ -150,6 +150,8 @@ class Target:
     """Kinds of files that packages leave out (`core.waste`), sorted."""
     env: tuple[tuple[str, str], ...] = ()
     """Sorted by name."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Of the image, sorted by name."""
     workdir: str = "/work"
     """Where the project is inside; absolute."""
     command: tuple[str, ...] = ()

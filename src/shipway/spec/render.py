@@ -129,6 +129,7 @@ def _target_values(target: Target) -> dict[str, Any]:
         "workdir": target.workdir if target.workdir != "/work" else "",
         "command": list(target.command),
         "env": dict(target.env),
+        "labels": dict(target.labels),
         "files.include": list(target.files.include),
         "files.ignore": list(target.files.ignore),
         "run.mounts": [_mount_text(mount) for mount in run.mounts],

@@ -99,6 +99,7 @@ def make_image(planned: Planned, trees: Sequence[Tree], emit: Emit) -> Image:
         workdir=settings.workdir,
         command=settings.command,
         epoch=settings.epoch,
+        labels=settings.labels,
     )
     return assemble(planned.store, layer_contents(planned.plan, trees), config, emit)
 
