@@ -14,6 +14,7 @@ from export_examples import LOCK
 from image_samples import descriptor, own_image
 from registry_servers import distribution
 
+from shipway.cli.app import execute
 from shipway.core.digest import Digest, canonical_json
 from shipway.core.errors import ExitCode, FetchError, HashMismatch, HostileInput, ToolError
 from shipway.core.reference import parse_reference
@@ -302,6 +303,21 @@ def test_inspect_lists_and_pull_fetches_what_is_attached(registry, project, tmp_
         assert f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" in held
 
 
+def test_what_is_attached_to_a_whole_index_comes_too(plain, project, tmp_path):
+    name = f"{plain.host}/team/model:1"
+    pushed = run_push(project, name, options=PushOptions(index=True, attach=("provenance",)))
+    assert pushed.digest != pushed.images[0].digest
+    subject = Descriptor(media_type=INDEX_TYPE, digest=Digest(pushed.digest), size=1)
+    plain.repositories["team/thing"] = plain.repositories["team/model"]
+    with opened(plain, push=True) as registry:
+        attach(registry, subject, [NOTE], epoch=0)
+    seen = inspect_remote(Task(), name)
+    assert [one.kind for one in seen.attached] == ["sbom.spdx"]
+    assert [one.kind for one in seen.images[0].attached] == ["provenance"]
+    pulled = run_pull(TASK, name, attached=str(tmp_path / "about"))
+    assert [one.attached.kind for one in pulled.attached] == ["sbom.spdx", "provenance"]
+
+
 def test_names_of_files_come_from_nobody_else(plain, project, tmp_path):
     name = f"{plain.host}/team/model:1"
     pushed = run_push(project, name)
@@ -340,3 +356,51 @@ def test_a_real_registry_without_the_api_keeps_and_lists_them(project, tmp_path)
         pulled = run_pull(TASK, name, attached=str(tmp_path / "about"))
         assert [one.attached.kind for one in pulled.attached] == KINDS
         assert pulled.digest == pushed.digest
+
+
+# --- as a user sees it
+
+
+def test_a_user_pushes_looks_and_fetches(plain, project, capsys, tmp_path):
+    name = f"{plain.host}/team/model:1"
+    push = ["-C", project.directory, "push", name, "--platform", "linux/amd64"]
+    assert execute([*push, "--attach", "sbom", "--attach", "provenance"]) == 0
+    said = capsys.readouterr()
+    digest = said.out.strip().rpartition("@")[2]
+    assert said.out == f"{name}@{digest}\n"
+    assert f"linux/amd64 {Digest(digest).hex[:12]}, attached: {', '.join(KINDS)}\n" in said.err
+    assert execute(["inspect", "--remote", name]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[:2] == [["name", name], ["image", digest]]
+    assert sorted(row[1] for row in rows if row[:1] == ["linux/amd64"] and row[1] in KINDS) == sorted(KINDS)
+    assert execute(["inspect", "--remote", name, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert sorted(one["kind"] for one in document["images"][0]["attached"]) == sorted(KINDS)
+    assert (
+        execute(["pull", name, "--platform", "linux/amd64", "--attached", str(tmp_path / "about"), "--json"])
+        == 0
+    )
+    document = json.loads(capsys.readouterr().out)
+    assert {one["path"] for one in document["attached"]} == {
+        str(path) for path in (tmp_path / "about").iterdir()
+    }
+    assert execute([*push, "--attach", "none", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["attach"], document["digest"], document["images"][0]["attached"]) == ([], digest, [])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["push", "hub.example.org/a:1", "--attach", "none", "--attach", "sbom"],
+        ["push", "hub.example.org/a:1", "--attach", "signature"],
+        ["push", "hub.example.org/a:1", "--platform", "all", "--image", "mine:1"],
+        ["push", "hub.example.org/a:1", "--attach", "sbom", "--image", "mine:1"],
+        ["save", "x.tar", "--platform", "all", "--image", "mine:1"],
+        ["inspect", "--remote"],
+    ],
+)
+def test_what_contradicts_itself_is_said_before_anything_is_done(words, capsys):
+    assert execute(words) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert (said.out, "hint:" in said.err) == ("", True)

@@ -95,6 +95,10 @@ def _push(call: Call) -> Answer:
     arguments = call.arguments
     image, also = _stored(call)
     given = tuple(arguments.values["attach"])
+    if "none" in given and set(given) != {"none"}:
+        raise UsageError(
+            "`--attach none` and other `--attach` contradict each other", hints=["leave out `--attach none`"]
+        )
     options = PushOptions(
         also=also,
         every_platform=_every_platform(call),

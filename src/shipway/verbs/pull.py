@@ -81,7 +81,8 @@ def run_pull(task: Task, text: str, *, attached: str = "", dry_run: bool = False
         offer = _ask(registry, reference, platform)
         missing = {one.digest: one.size for one in offer.manifest.layers if not store.find_blob(one.digest)}
         digest = Digest.of(offer.body)
-        files = _attached(registry, digest, attached, task.emit, dry_run=dry_run) if attached else ()
+        about = tuple(dict.fromkeys((offer.offered, digest)))
+        files = _attached(registry, about, attached, task.emit, dry_run=dry_run) if attached else ()
         if not dry_run:
             image = _fetch(registry, store, reference, offer, task.emit)
             put_name(store, reference.text, image)
@@ -99,26 +100,26 @@ def run_pull(task: Task, text: str, *, attached: str = "", dry_run: bool = False
 
 
 def _attached(
-    registry: Registry, digest: Digest, folder: str, emit: Emit, *, dry_run: bool
+    registry: Registry, about: tuple[Digest, ...], folder: str, emit: Emit, *, dry_run: bool
 ) -> tuple[AttachedFile, ...]:
-    """Write what is attached to the manifest `digest` into `folder`."""
+    """Write what is attached to a manifest, and to the index that it was found in, into `folder`."""
     from shipway.host.files import translating_disk_errors
     from shipway.image.attached import attachment_file
     from shipway.image.registry.attach import fetch_attached, list_attached
 
-    found = list_attached(registry, digest)
+    found = [(digest, one) for digest in about for one in list_attached(registry, digest)]
     if not found:
-        emit(Note(f"nothing is attached to `{digest}`", "warning"))
+        emit(Note(f"nothing is attached to `{about[-1]}`", "warning"))
     elif not dry_run:
         with translating_disk_errors(f"write to `{shown(folder)}`", error=ToolError):
             os.makedirs(folder, exist_ok=True)
     files = []
-    for one in found:
+    for digest, one in found:
         path = os.path.join(folder, attachment_file(one.kind, one.digest))
         if not dry_run:
             fetch_attached(registry, digest, one, path)
         files.append(path)
-    return tuple(map(AttachedFile, view_attached(found), files))
+    return tuple(map(AttachedFile, view_attached([one for _, one in found]), files))
 
 
 def _ask(registry: Registry, reference: Reference, platform: str) -> _Offer:
