@@ -10,8 +10,9 @@ from shipway.core.errors import ExitCode, ToolError
 from shipway.core.reference import parse_reference
 from shipway.core.text import shown
 from shipway.verbs.context import host_platform
-from shipway.verbs.images import choose_image, open_store
+from shipway.verbs.images import open_store
 from shipway.verbs.own_output import warn_of_next_image
+from shipway.verbs.several import choose_images
 
 if TYPE_CHECKING:
     from shipway.verbs.context import Task
@@ -25,6 +26,10 @@ class SaveRequest:
     """A folder, or a name that ends with `/`, becomes an OCI layout; anything else a file."""
     image: str = ""
     """A stored image; empty: the project's."""
+    also: tuple[str, ...] = ()
+    """Stored images of other platforms that go with it."""
+    every_platform: bool = False
+    """The project's images for all platforms that the lock holds."""
     name: str = ""
     """What it is called in the archive; empty: what it is called here."""
     form: str = "oci"
@@ -45,6 +50,8 @@ class SaveResult:
     digest: str
     """Of the manifest in the archive, or for Docker of the configuration; empty for a dry run."""
     config_digest: str
+    """Of the one image; empty where there are several."""
+    platforms: tuple[str, ...]
     size: int | None
     """Bytes of the layers as they were written; None for a dry run."""
 
@@ -60,7 +67,7 @@ class LoadedImage:
 
 
 def run_save(request: SaveRequest, task: Task) -> SaveResult:
-    """Write the stored image `request.image`, or the project's, to `request.path`.
+    """Write the stored image `request.image`, or the project's, to `request.path`; those of several platforms as an index.
 
     Raises:
         ToolError: options contradict each other (USAGE), there is no such image, or it cannot be written.
@@ -79,21 +86,30 @@ def run_save(request: SaveRequest, task: Task) -> SaveResult:
             hints=["name a file, and leave out --compression", "use --format oci"],
             code=ExitCode.USAGE,
         )
-    chosen = choose_image(task, request.image, name=request.name)
+    stored = (request.image, *request.also) if request.image else ()
+    chosen = choose_images(task, stored, every=request.every_platform, name=request.name)
+    if docker and len(chosen) > 1:
+        raise ToolError(
+            "Docker's archives cannot hold an image for several platforms",
+            hints=["use --format oci, or save one platform at a time"],
+            code=ExitCode.USAGE,
+        )
     form = "docker-archive" if docker else "oci-layout" if folder else "oci-archive"
     digest, size = "", None
     if not request.dry_run:
         encoding = Encoding(request.compression or ("none" if docker else "keep"))
-        packed = pack_image(open_store(task.emit), chosen.image, encoding, task.emit, oci=True)
+        store = open_store(task.emit)
+        packed = [pack_image(store, one.image, encoding, task.emit, oci=True) for one in chosen]
         write = save_docker if docker else save_layout if folder else save_archive
-        digest = write(request.path.rstrip("/") or "/", chosen.reference, packed)
-        size = sum(layer.size for layer in packed.layers)
+        digest = write(request.path.rstrip("/") or "/", chosen[0].reference, *packed)
+        size = sum(layer.size for one in packed for layer in one.layers)
     return SaveResult(
         path=request.path,
         form=form,
-        name=chosen.reference.text,
+        name=chosen[0].reference.text,
         digest=digest,
-        config_digest=chosen.image.config_digest,
+        config_digest=chosen[0].image.config_digest if len(chosen) == 1 else "",
+        platforms=tuple(one.image.facts().platform for one in chosen),
         size=size,
     )
 
