@@ -95,6 +95,8 @@ _TOOLS = (
     "docker-registry",
     "htpasswd",
     "make",
+    "unsquashfs",
+    "patchelf",
 )
 
 

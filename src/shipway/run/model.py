@@ -204,6 +204,8 @@ class RunRequest(NamedTuple):
     """See `ImageFacts.foreign`."""
     notes: tuple[str, ...] = ()
     """What the caller should be told, once."""
+    shm_asked: bool = False
+    """Somebody asked for `shm_size`; else it is what is usual."""
     merged_root: str = ""
     """A private tree of all lowers, for hosts where they cannot be mounted."""
 
