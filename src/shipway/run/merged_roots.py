@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.events import Began, Ended
 from shipway.host.files import make_directory, remove_tree, translating_disk_errors
 from shipway.host.lock import FileLock
-from shipway.run.places import root_folder
+from shipway.run.homes import folder_size
+from shipway.run.places import root_folder, roots_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 PHASE = "merge"
 _KEPT = 2
 """Environments of one project that stay."""
-_LOCK = ".lock"
+_LOCK, _PART = ".lock", ".part"
 
 
 @contextlib.contextmanager
@@ -54,9 +55,58 @@ def opened_root(request: RunRequest, state: str, merge: Merge, emit: Emit) -> It
         lock.release()
 
 
+class OldRoot(NamedTuple):
+    """A merged environment that nobody has used lately."""
+
+    name: str
+    """Of its project and of itself."""
+    size: int
+    """Bytes of its files."""
+
+
+def collect_roots(state: str, *, before: float, dry_run: bool = False) -> tuple[OldRoot, ...]:
+    """Remove the merged environments last used before `before` (seconds since 1970) that are not in use, and what makers left.
+
+    Raises:
+        NoSpace, StoreError: the disk does not answer.
+    """
+    base = roots_folder(state)
+    found = []
+    with translating_disk_errors(f"collecting below `{base}`"):
+        for path in _folders(base):
+            for entry in _folders(path.path):
+                if entry.stat(follow_symlinks=False).st_mtime < before:
+                    size = folder_size(entry.path)
+                    if dry_run or _remove(entry.path):
+                        found.append(OldRoot(f"{path.name}/{entry.name}", size))
+    return tuple(found)
+
+
+def _folders(base: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(base) as found:
+            return sorted(
+                (one for one in found if one.is_dir(follow_symlinks=False)), key=lambda one: one.name
+            )
+    except FileNotFoundError:
+        return []
+
+
+def _remove(path: str) -> bool:
+    """Remove a folder, whole or half made, unless it is in use; whether it is gone."""
+    lock = FileLock(path.removesuffix(_PART) + _LOCK, remove=True)
+    if not lock.try_acquire():
+        return False
+    try:
+        remove_tree(path)
+    finally:
+        lock.release()
+    return True
+
+
 def _make(request: RunRequest, folder: str, merge: Merge, emit: Emit) -> None:
     _remove_old(folder)
-    part = f"{folder}.part"
+    part = folder + _PART
     remove_tree(part)
     os.mkdir(part, 0o755)
     emit(Began(PHASE))
@@ -67,15 +117,7 @@ def _make(request: RunRequest, folder: str, merge: Merge, emit: Emit) -> None:
 
 def _remove_old(folder: str) -> None:
     """Of the project's other folders, let only the last used stay, and those that are in use."""
-    base = os.path.dirname(folder)
-    with os.scandir(base) as found:
-        others = [entry for entry in found if entry.is_dir(follow_symlinks=False)]
+    others = [one for one in _folders(os.path.dirname(folder)) if one.path.removesuffix(_PART) != folder]
     others.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime, reverse=True)
     for entry in others[_KEPT - 1 :]:
-        name = entry.path.removesuffix(".part")
-        lock = FileLock(name + _LOCK, remove=True)
-        if name != folder and lock.try_acquire():
-            try:
-                remove_tree(entry.path)
-            finally:
-                lock.release()
+        _remove(entry.path)

@@ -53,9 +53,9 @@ def root_folder(state: str, project: str, lowers: tuple[str, ...]) -> str:
     return f"{roots_folder(state, project)}/{hashlib.sha256(text).hexdigest()[:32]}"
 
 
-def roots_folder(state: str, project: str) -> str:
-    """Merged environments of a project."""
-    return f"{state}/roots/{project_key(project)}"
+def roots_folder(state: str, project: str = "") -> str:
+    """Merged environments of all projects, or of one."""
+    return f"{state}/roots/{project_key(project)}" if project else f"{state}/roots"
 
 
 def runs_folder(state: str, identity: str = "") -> str:

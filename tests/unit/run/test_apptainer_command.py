@@ -13,7 +13,7 @@ from shipway.core.events import silent
 from shipway.host.lock import FileLock
 from shipway.run.apptainer import render_environ, render_exec
 from shipway.run.apptainer_engine import describe_apptainer, require_apptainer
-from shipway.run.merged_roots import opened_root
+from shipway.run.merged_roots import collect_roots, opened_root
 from shipway.run.model import Limits, Mount, Network, Top
 from shipway.run.places import root_folder, roots_folder
 
@@ -174,6 +174,21 @@ def test_the_last_two_environments_stay_and_those_in_use(tmp_path):
     assert {one for one in os.listdir(base) if one.endswith(".lock")} == {
         f"{name(one)}.lock" for one in ("/3", "/4")
     }
+
+
+def test_what_was_not_used_lately_is_collected_unless_a_container_uses_it(tmp_path):
+    for number in (1, 2):
+        merged(tmp_path, (f"/{number}",))
+    old, new = (root_folder(str(tmp_path), "/data/proj", (f"/{number}",)) for number in (1, 2))
+    os.utime(old, (5, 5))
+    assert collect_roots(str(tmp_path / "none"), before=10) == ()
+    assert [root.size for root in collect_roots(str(tmp_path), before=10, dry_run=True)] == [2]
+    with FileLock(f"{old}.lock", shared=True):
+        assert collect_roots(str(tmp_path), before=10) == ()
+    assert os.path.exists(old)
+    (gone,) = collect_roots(str(tmp_path), before=10)
+    assert old.endswith(gone.name)
+    assert (os.path.exists(old), os.path.exists(new)) == (False, True)
 
 
 def test_two_starts_at_once_merge_once(tmp_path):
