@@ -4,13 +4,15 @@ import contextlib
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from shipway.host.files import remove_tree
 from shipway.host.lock import FileLock
+from shipway.host.mirrors import read_mirrors
 
-PACKAGES = "apptainer,libc6,libseccomp2,libsqlite3-0,squashfuse"
-_LIBRARIES = "usr/lib/x86_64-linux-gnu"
+PACKAGES = ("apptainer", "libc6", "libseccomp2", "libsqlite3-0")
+_LIBRARIES = f"usr/lib/{os.uname().machine}-linux-gnu"
 
 
 @contextlib.contextmanager
@@ -40,19 +42,35 @@ def private_apptainer(session: Path):
 
 
 def _unpack(place: Path) -> None:
-    words = ["--quiet", "--mode=root", "--variant=extract", '--aptopt=Acquire::Check-Valid-Until "false"']
-    words += [f"--include={PACKAGES}", "sid", str(place)]
-    subprocess.run(["mmdebstrap", *words], check=True)
+    _fetch(place)
+    for package in place.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "--extract", package, place], check=True)
+        package.unlink()
     place.chmod(0o755)
     # Its programs look for their files below the folder above their own.
     for name in ("etc", "var"):
         (place / name).rename(place / "usr" / name)
         (place / "usr/lib" / name).symlink_to(f"../{name}")
     # They want a newer libc than this host's.
+    (loader,) = (place / _LIBRARIES).glob("ld-linux*.so.*")
     for program in ("usr/bin/apptainer", f"{_LIBRARIES}/apptainer/bin/starter"):
-        loader = f"{place}/{_LIBRARIES}/ld-linux-x86-64.so.2"
         change = ["--set-interpreter", loader, "--force-rpath", "--set-rpath", f"{place}/{_LIBRARIES}"]
         subprocess.run(["patchelf", *change, place / program], check=True)
-    for entry in os.scandir(place / "usr/bin"):
-        if "apptainer" not in entry.name:
-            os.unlink(entry.path)
+
+
+def _fetch(place: Path) -> None:
+    """The packages as apt finds and checks them, and none that they depend on."""
+    state = place / "apt"
+    for folder in ("lists/partial", "archives/partial"):
+        (state / folder).mkdir(parents=True)
+    (state / "status").touch()
+    (state / "sources.list").write_text(f"deb {read_mirrors(os.environ).of('debian')[0]} sid main\n")
+    options = {
+        "Dir::State": state, "Dir::State::status": state / "status", "Dir::State::lists": state / "lists",
+        "Dir::Cache": state, "Dir::Etc::sourcelist": state / "sources.list", "Dir::Etc::sourceparts": "-",
+        "APT::Sandbox::User": "root", "Acquire::Languages": "none", "Acquire::Check-Valid-Until": "false",
+    }  # fmt: skip
+    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    for command in (["update"], ["download", *PACKAGES]):
+        subprocess.run(["apt-get", "-qq", *words, *command], cwd=place, check=True, stdout=sys.stderr)
+    remove_tree(str(state))

@@ -69,7 +69,7 @@ def worlds(*abilities):
         "apptainer": [
             pytest.mark.needs_root,
             pytest.mark.needs_network,
-            pytest.mark.needs_tool("mmdebstrap", "patchelf"),
+            pytest.mark.needs_tool("apt-get", "patchelf"),
         ],
     }
     return pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from shipway.store.store import Store
 pytestmark = [
     pytest.mark.needs_root,
     pytest.mark.needs_network,
-    pytest.mark.needs_tool("mmdebstrap", "patchelf", "unsquashfs"),
+    pytest.mark.needs_tool("apt-get", "patchelf", "unsquashfs"),
 ]
 INNER = {
     "Env": ["PATH=/usr/bin:/bin", "GREETING=good $(day) 'to' you"],
