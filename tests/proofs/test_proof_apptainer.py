@@ -86,7 +86,7 @@ def image(tmp_path_factory):
 @pytest.mark.parametrize(("save", "ending"), [(save_sif, "sif"), (save_squashfs, "sqsh")])
 def test_apptainer_runs_our_file_as_docker_would_run_the_image(image, tmp_path, save, ending, compression):
     path = f"{tmp_path}/image.{ending}"
-    save(path, *image, compression=compression)
+    save(path, *image, silent, compression=compression)
     assert apptainer("run", "--no-privs", path) == SAID
     assert apptainer("run", "--no-privs", path, "echo other").strip() == "other"
     assert (
@@ -121,7 +121,7 @@ def test_our_file_holds_what_apptainer_makes_of_the_oci_layout(image, tmp_path):
     packed = pack_image(store, stored, Encoding.GZIP, silent, oci=True)
     save_layout(f"{tmp_path}/layout", parse_reference("x:1"), packed)
     save_archive(f"{tmp_path}/layout.tar", parse_reference("x:1"), packed)
-    save_squashfs(f"{tmp_path}/x.sqsh", store, stored, compression="zstd")
+    save_squashfs(f"{tmp_path}/x.sqsh", store, stored, silent, compression="zstd")
     subprocess.run(
         ["unsquashfs", "-d", tmp_path / "ours", tmp_path / "x.sqsh"], check=True, capture_output=True
     )

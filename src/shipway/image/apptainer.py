@@ -16,27 +16,29 @@ from shipway.archive.sif import ARCHITECTURES, DataObject, Kind, write_sif
 from shipway.archive.squashfs import write_squashfs
 from shipway.core.digest import canonical_json
 from shipway.core.errors import ExitCode, NotFound, ToolError
+from shipway.core.events import Began, Ended, Moved
 from shipway.core.manifest import DIRECTORY, FILE, Entry
 from shipway.core.text import shown
 from shipway.host import files
-from shipway.image.flat import Part, flat_members, with_members
+from shipway.image.flat import Part, flat_members, made_part, tree_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from shipway.core.events import Emit
     from shipway.image.document import Config
+    from shipway.image.flat import Member
     from shipway.image.stored import StoredImage
     from shipway.store.store import Store
     from shipway.store.tree import Tree
 
+PHASE = "squashfs"
+_TELL = 1 << 22
 _HOME = ".singularity.d"
-_FOLDERS = (
-    _HOME, f"{_HOME}/env", f"{_HOME}/libs", "dev", "home", "proc", "root", "sys", "tmp", "var", "var/tmp",
-)  # fmt: skip
-"""What Apptainer mounts something at, or looks into."""
+_MOUNTED = ("dev", "home", "proc", "root", "sys", "tmp")
+"""Where Apptainer mounts something; made where the image has nothing."""
 _LATEST = (1 << 32) - 1
 """What a squashfs can hold; layers of others have their own times."""
-_STICKY = ("tmp", "var/tmp")
 _LAST = """\
 #!/bin/sh
 export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/.singularity.d/libs"
@@ -45,17 +47,17 @@ export PS1="${PS1:-Apptainer> }"
 """`--nv` brings the driver's libraries there."""
 
 
-def save_squashfs(path: str, store: Store, image: StoredImage, *, compression: str) -> int:
+def save_squashfs(path: str, store: Store, image: StoredImage, emit: Emit, *, compression: str) -> int:
     """Write `image` as the squashfs `path`, in place of what was there; returns its size.
 
     Raises:
         NotFound: trees of the image are no longer in the store.
         NoSpace, StoreError: it cannot be written, or the store is damaged.
     """
-    return _save(path, store, image, lambda file, parts: _write(file, image, parts, compression))
+    return _save(path, store, image, lambda file, parts: _squash(file, image, parts, compression, emit))
 
 
-def save_sif(path: str, store: Store, image: StoredImage, *, compression: str) -> int:
+def save_sif(path: str, store: Store, image: StoredImage, emit: Emit, *, compression: str) -> int:
     """Write `image` as the SIF `path`, in place of what was there; returns its size.
 
     Raises:
@@ -74,31 +76,21 @@ def save_sif(path: str, store: Store, image: StoredImage, *, compression: str) -
     def write(file: BinaryIO, parts: list[Part]) -> None:
         objects = [
             DataObject(Kind.JSON, "oci-config.json", lambda out: out.write(image.config)),
-            DataObject(Kind.PARTITION, "root", lambda out: _write(out, image, parts, compression)),
+            DataObject(Kind.PARTITION, "root", lambda out: _squash(out, image, parts, compression, emit)),
         ]
         write_sif(file, objects, platform=platform, identity=identity, epoch=image.epoch)
 
     return _save(path, store, image, write)
 
 
-def render_files(facts: Config, epoch: int) -> list[tuple[Entry, bytes]]:
-    """What Apptainer wants to find in the root of an image, in canonical order."""
-    texts = {
-        "env/90-environment.sh": _environment(facts),
-        "env/99-base.sh": _LAST,
-        "runscript": _runscript(facts),
-        "labels.json": canonical_json(dict(facts.labels)).decode() + "\n",
+def render_files(facts: Config) -> dict[str, str]:
+    """What Apptainer wants to find in the root of an image, by path."""
+    return {
+        f"{_HOME}/env/90-environment.sh": _environment(facts),
+        f"{_HOME}/env/99-base.sh": _LAST,
+        f"{_HOME}/runscript": _runscript(facts),
+        f"{_HOME}/labels.json": canonical_json(dict(facts.labels)).decode() + "\n",
     }
-    found = [
-        (Entry(path, DIRECTORY, 0o1777 if path in _STICKY else 0o755, mtime=epoch), b"") for path in _FOLDERS
-    ]
-    for name, text in texts.items():
-        data = text.encode("utf-8", "surrogateescape")
-        mode = 0o644 if name.endswith(".json") else 0o755
-        digest = hashlib.sha256(data).hexdigest()
-        entry = Entry(f"{_HOME}/{name}", FILE, mode, mtime=epoch, size=len(data), digest=digest)
-        found.append((entry, data))
-    return sorted(found, key=lambda one: one[0].path)
 
 
 def _environment(facts: Config) -> str:
@@ -122,13 +114,46 @@ def _runscript(facts: Config) -> str:
 
 
 def _parts(image: StoredImage, trees: Sequence[Tree]) -> list[Part]:
+    """The trees of the image between what they may hide and what they must not."""
     latest = [_LATEST if layer.blob else image.epoch for layer in image.layers for _ in layer.trees]
-    return [Part(tree, time) for tree, time in zip(trees, latest, strict=True)]
+    folders = [
+        Entry(path, DIRECTORY, 0o1777 if path == "tmp" else 0o755, mtime=image.epoch) for path in _MOUNTED
+    ]
+    return [
+        made_part(folders, {}, image.epoch),
+        *(tree_part(tree, time) for tree, time in zip(trees, latest, strict=True)),
+        _own_part(image),
+    ]
 
 
-def _write(file: BinaryIO, image: StoredImage, parts: list[Part], compression: str) -> None:
-    members = with_members(flat_members(parts), render_files(image.facts(), image.epoch))
+def _own_part(image: StoredImage) -> Part:
+    texts = render_files(image.facts())
+    contents = {path: text.encode("utf-8", "surrogateescape") for path, text in texts.items()}
+    time = image.epoch
+    entries = [Entry(path, DIRECTORY, 0o755, mtime=time) for path in (_HOME, f"{_HOME}/env", f"{_HOME}/libs")]
+    for path, data in contents.items():
+        mode = 0o644 if path.endswith(".json") else 0o755
+        digest = hashlib.sha256(data).hexdigest()
+        entries.append(Entry(path, FILE, mode, mtime=time, size=len(data), digest=digest))
+    return made_part(entries, contents, time)
+
+
+def _squash(file: BinaryIO, image: StoredImage, parts: Sequence[Part], compression: str, emit: Emit) -> None:
+    emit(Began(PHASE, size=image.size))
+    members = _told(flat_members(parts), emit)
     write_squashfs(members, file, epoch=image.epoch, compression=compression)
+    emit(Ended(PHASE))
+
+
+def _told(members: Iterator[Member], emit: Emit) -> Iterator[Member]:
+    """`members`; now and then it is told how many bytes of files have passed."""
+    passed = 0
+    for member in members:
+        yield member
+        passed += member[0].size
+        if passed >= _TELL:
+            emit(Moved(PHASE, member[0].path, passed))
+            passed = 0
 
 
 def _save(path: str, store: Store, image: StoredImage, write: Callable[[BinaryIO, list[Part]], None]) -> int:

@@ -117,7 +117,7 @@ def _save_flat(request: SaveRequest, task: Task) -> SaveResult:
     size = None
     if not request.dry_run:
         save = save_sif if request.form == "sif" else save_squashfs
-        size = save(request.path, open_store(task.emit), chosen.image, compression=compression)
+        size = save(request.path, open_store(task.emit), chosen.image, task.emit, compression=compression)
     return SaveResult(
         path=request.path,
         form=request.form,

@@ -9,12 +9,12 @@ import pytest
 from image_samples import add_tree, config_of, layer, own_image, special, write_layout
 
 from shipway.archive.sif import DataObject, Kind, write_sif
-from shipway.core.errors import NotFound, SpecError, StoreError, ToolError
+from shipway.core.errors import NotFound, StoreError, ToolError
 from shipway.core.events import silent
-from shipway.core.manifest import Entry, Manifest
+from shipway.core.manifest import Entry
 from shipway.image.apptainer import render_files, save_sif, save_squashfs
 from shipway.image.document import parse_config
-from shipway.image.flat import Part, flat_members, with_members
+from shipway.image.flat import flat_members, made_part
 from shipway.image.load import load_images
 from shipway.store.store import Store
 
@@ -35,31 +35,20 @@ def facts(**inner):
     return parse_config(config_of(**more), "test", layers=0)
 
 
-class FakeTree:
-    """A tree without files."""
-
-    root = "/nowhere"
-
-    def __init__(self, *entries):
-        self._manifest = Manifest(entries)
-
-    def manifest(self):
-        return self._manifest
-
-
 def flat(*trees, latest=1 << 31):
-    return [entry for entry, _ in flat_members([Part(tree, latest) for tree in trees])]
+    parts = [made_part(entries, {}, latest) for entries in trees]
+    return [entry for entry, _ in flat_members(parts)]
 
 
 def test_a_stack_is_one_tree_and_hidden_names_of_a_file_are_no_links():
-    below = FakeTree(
+    below = (
         Entry("a", "f", 0o644, size=1, digest="1"),
         Entry("b", "h", 0o644, target="a"),
         Entry("c", "h", 0o644, target="a"),
         Entry("gone", "f", 0o644),
         Entry("deep/er/file", "f", 0o600, uid=4),
     )
-    above = FakeTree(Entry("a", "l", 0o777, target="x"), Entry("gone", "w", 0))
+    above = (Entry("a", "l", 0o777, target="x"), Entry("gone", "w", 0))
     assert flat(below, above) == [
         Entry("a", "l", 0o777, target="x"),
         Entry("b", "f", 0o644, size=1, digest="1"),
@@ -71,20 +60,36 @@ def test_a_stack_is_one_tree_and_hidden_names_of_a_file_are_no_links():
 
 
 def test_no_time_is_later_than_that_of_its_tree():
-    tree = FakeTree(Entry("a", "f", 0o644, mtime=9), Entry("b", "f", 0o644, mtime=3))
+    tree = (Entry("a", "f", 0o644, mtime=9), Entry("b", "f", 0o644, mtime=3))
     assert [entry.mtime for entry in flat(tree, latest=5)] == [5, 3]
 
 
-def test_what_is_added_is_over_what_is_there_but_folders_stay():
-    there = [(Entry(path, kind, mode), None) for path, kind, mode in (("d", "d", 0o700), ("d/f", "f", 0o600))]
-    more = [(Entry("a", "f", 0o644), b""), (Entry("d", "d", 0o755), b""), (Entry("d/f", "f", 0o644), b"new")]
-    found = list(with_members(there, [*more, (Entry("z", "f", 0o644), b"")]))
-    assert [(entry.path, entry.mode) for entry, _ in found] == [
-        ("a", 0o644), ("d", 0o700), ("d/f", 0o644), ("z", 0o644),
-    ]  # fmt: skip
-    assert found[2][1]().read() == b"new"
-    with pytest.raises(SpecError, match="`/d` is no folder"):
-        list(with_members([(Entry("d", "f", 0o600), None)], more))
+def shown_of(path):
+    """What a squashfs holds: mode and size of each path, and where links lead."""
+    words = ["unsquashfs", "-lln", path]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {
+        line.split("squashfs-root/", 1)[1]: line.split()[:3] for line in lines if "squashfs-root/" in line
+    }
+
+
+@pytest.mark.needs_tool("unsquashfs")
+def test_an_image_that_holds_what_apptainer_needs_already(store, tmp_path):
+    """Its folders and links stay, and what it says to Apptainer counts no more, under whatever other name it lies."""
+    image = loaded(
+        store, tmp_path / "layout",
+        layer((special("tmp", b"2", linkname="var/tmp"), None), (special("proc", b"5", mode=0o555), None),
+              ("aaa", b"theirs"), special(".singularity.d/runscript", b"1", linkname="aaa"),
+              special("zzz", b"1", linkname=".singularity.d/runscript"), ("environment", b"x")),
+    )  # fmt: skip
+    save_squashfs(f"{tmp_path}/x", store, image, silent, compression="gzip")
+    found = shown_of(f"{tmp_path}/x")
+    assert "tmp -> var/tmp" in found
+    assert found["proc"][0] == "dr-xr-xr-x"
+    assert [found[path][2] for path in ("aaa", "zzz", "environment")] == ["6", "6", "1"]
+    assert found[".singularity.d/runscript"][2] == str(
+        len(render_files(image.facts())[".singularity.d/runscript"])
+    )
 
 
 def test_the_runscript_does_what_docker_run_would(tmp_path):
@@ -96,8 +101,7 @@ def test_the_runscript_does_what_docker_run_would(tmp_path):
         ([], ["echo", "only"], ["echo", "other"], "other\n"),
     ):
         wanted = facts(Entrypoint=words, Cmd=command, WorkingDir=str(tmp_path))
-        texts = {entry.path: data for entry, data in render_files(wanted, 0)}
-        said.write_bytes(texts[".singularity.d/runscript"] + b"")
+        said.write_text(render_files(wanted)[".singularity.d/runscript"])
         done = subprocess.run(["sh", said, *argv], capture_output=True, text=True, check=True, cwd="/")
         assert done.stdout == expected
     assert b"cd " + str(tmp_path).encode() in said.read_bytes()
@@ -105,12 +109,9 @@ def test_the_runscript_does_what_docker_run_would(tmp_path):
 
 def test_variables_are_values_and_never_shell(tmp_path):
     odd = {"PLAIN": "a", "TEXT": "$(touch x) `id` \"'\nnext", "not a name": "x"}
-    texts = {
-        entry.path: data
-        for entry, data in render_files(facts(Env=[f"{name}={value}" for name, value in odd.items()]), 0)
-    }
+    texts = render_files(facts(Env=[f"{name}={value}" for name, value in odd.items()]))
     script = tmp_path / "script"
-    script.write_bytes(texts[".singularity.d/env/90-environment.sh"])
+    script.write_text(texts[".singularity.d/env/90-environment.sh"])
     done = subprocess.run(
         ["sh", "-c", f'. {script}; printf "%s|" "$PLAIN" "$TEXT"'],
         capture_output=True, text=True, check=True, cwd=tmp_path,
@@ -122,16 +123,9 @@ def test_variables_are_values_and_never_shell(tmp_path):
 @pytest.mark.needs_tool("unsquashfs")
 def test_a_saved_image_holds_what_its_layers_show(store, tmp_path):
     image = own_image(store, big=200_000)
-    size = save_squashfs(str(tmp_path / "x.sqfs"), store, image, compression="zstd")
+    size = save_squashfs(str(tmp_path / "x.sqfs"), store, image, silent, compression="zstd")
     assert (tmp_path / "x.sqfs").stat().st_size == size
-    listed = subprocess.run(
-        ["unsquashfs", "-lln", tmp_path / "x.sqfs"], capture_output=True, text=True, check=True
-    ).stdout
-    lines = {
-        line.split("squashfs-root/", 1)[1]: line.split()[:3]
-        for line in listed.splitlines()
-        if "/" in line.split()[1] and "squashfs-root/" in line
-    }
+    lines = shown_of(f"{tmp_path}/x.sqfs")
     assert lines["bin/tool"] == ["-rwxr-xr-x", "7/8", "3"]
     assert lines["etc/a"] == ["-rwxr-xr-x", "7/8", "200000"]
     assert lines["link -> tool"][0] == "lrwxrwxrwx"
@@ -148,7 +142,7 @@ def test_an_image_of_others_keeps_its_times_owners_and_links(store, tmp_path):
               special("etc/b", b"1", linkname="etc/a"), ("etc/old", b"x"), ("etc/.hidden", b"y")),
         layer(("etc/.wh.old", b""), ("opt/new", b"z")),
     )  # fmt: skip
-    save_squashfs(str(tmp_path / "x.sqfs"), store, image, compression="gzip")
+    save_squashfs(str(tmp_path / "x.sqfs"), store, image, silent, compression="gzip")
     out = tmp_path / "out"
     subprocess.run(["unsquashfs", "-d", out, tmp_path / "x.sqfs"], check=True, capture_output=True)
     one, other = os.stat(out / "etc/a"), os.stat(out / "etc/b")
@@ -162,8 +156,8 @@ def test_an_image_of_others_keeps_its_times_owners_and_links(store, tmp_path):
 def test_a_sif_has_its_parts_where_it_says(store, tmp_path, compression):
     image = own_image(store)
     path = tmp_path / "x.sif"
-    size = save_sif(str(path), store, image, compression=compression)
-    save_squashfs(str(tmp_path / "x.sqfs"), store, image, compression=compression)
+    size = save_sif(str(path), store, image, silent, compression=compression)
+    save_squashfs(str(tmp_path / "x.sqfs"), store, image, silent, compression=compression)
     data = path.read_bytes()
     assert len(data) == size
     launch, magic, version, arch, _, *numbers = struct.unpack_from("<32s10s3s3s16s8q", data)
@@ -198,11 +192,11 @@ def test_the_same_image_is_the_same_sif_and_another_one_has_another_name(store, 
     image = own_image(store)
     digests = set()
     for number in range(2):
-        save_sif(str(tmp_path / f"{number}.sif"), store, image, compression="gzip")
+        save_sif(str(tmp_path / f"{number}.sif"), store, image, silent, compression="gzip")
         digests.add(hashlib.sha256((tmp_path / f"{number}.sif").read_bytes()).hexdigest())
     assert len(digests) == 1
     other = loaded(store, tmp_path / "layout", layer(("a", b"b")))
-    save_sif(str(tmp_path / "other.sif"), store, other, compression="gzip")
+    save_sif(str(tmp_path / "other.sif"), store, other, silent, compression="gzip")
     identities = {(tmp_path / name).read_bytes()[48:64] for name in ("0.sif", "other.sif")}
     assert len(identities) == 2
 
@@ -214,7 +208,7 @@ def test_no_sif_for_a_platform_that_has_none(store, tmp_path):
         config=config_of(body, architecture="mips"), layers=image.layers, epoch=0, manifest=image.manifest
     )
     with pytest.raises(ToolError, match="no SIF can be for linux/mips"):
-        save_sif(str(tmp_path / "x.sif"), store, odd, compression="gzip")
+        save_sif(str(tmp_path / "x.sif"), store, odd, silent, compression="gzip")
 
 
 def test_a_failed_save_leaves_what_was_there(store, tmp_path):
@@ -225,7 +219,7 @@ def test_a_failed_save_leaves_what_was_there(store, tmp_path):
     os.chmod(f"{tree.root}/bin", 0o755)
     os.unlink(f"{tree.root}/bin/tool")
     with pytest.raises(StoreError, match="bin/tool` cannot be read"):
-        save_sif(str(path), store, image, compression="gzip")
+        save_sif(str(path), store, image, silent, compression="gzip")
     assert path.read_bytes() == b"before"
     assert [name for name in os.listdir(tmp_path) if name != "store"] == ["x.sif"]
 
@@ -233,7 +227,7 @@ def test_a_failed_save_leaves_what_was_there(store, tmp_path):
 def test_an_image_whose_trees_are_gone_is_named(store, tmp_path):
     image = own_image(Store.open(str(tmp_path / "elsewhere")))
     with pytest.raises(NotFound, match="no longer in the store"):
-        save_squashfs(str(tmp_path / "x"), store, image, compression="gzip")
+        save_squashfs(str(tmp_path / "x"), store, image, silent, compression="gzip")
 
 
 def test_objects_begin_on_pages(tmp_path):

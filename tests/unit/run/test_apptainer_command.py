@@ -8,11 +8,11 @@ import threading
 import pytest
 from test_engines_command import ADA, request
 
-from shipway.core.errors import EngineError
+from shipway.core.errors import EngineError, LimitError
 from shipway.core.events import silent
 from shipway.host.lock import FileLock
 from shipway.run.apptainer import render_environ, render_exec
-from shipway.run.apptainer_engine import describe_apptainer, require_apptainer
+from shipway.run.apptainer_engine import describe_apptainer, require_apptainer, run_apptainer
 from shipway.run.merged_roots import collect_roots, opened_root
 from shipway.run.model import Limits, Mount, Network, Top
 from shipway.run.places import root_folder, roots_folder
@@ -120,6 +120,68 @@ def test_a_program_that_will_not_do_is_told_with_a_remedy(tmp_path, monkeypatch,
     (tmp_path / "apptainer").write_text("#!/bin/sh\necho apptainer version 1.4.5-2\n")
     (tmp_path / "apptainer").chmod(0o755)
     assert require_apptainer() == f"{tmp_path}/apptainer"
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """Run a container in an Apptainer that is a script; the outcome, and the folders that were made."""
+
+    def start(script, **more):
+        program = tmp_path / "bin" / "apptainer"
+        program.parent.mkdir(exist_ok=True)
+        version = 'if [ "$1" = --version ]; then echo apptainer version 1.4.5; exit; fi'
+        program.write_text(f"#!/bin/sh\n{version}\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        lower = tmp_path / "lower/bin"
+        lower.mkdir(parents=True, exist_ok=True)
+        (lower / "tool").touch(0o755)
+        wanted = request(
+            lowers=(str(lower.parent),), argv=("/bin/tool",), mounts=request().mounts[:1], **more
+        )
+        state = str(tmp_path / "state")
+        try:
+            return run_apptainer(wanted, state=state, emit=silent, merge=lambda lowers, target: None).code
+        finally:
+            assert os.listdir(f"{state}/runs") == []
+
+    return start
+
+
+FAILS = "echo 'FATAL: container creation failed: while applying cgroups config: no' >&2; exit 255"
+
+
+def test_the_commands_own_255_is_no_failure_of_apptainer(started):
+    assert started("exit 255") == 255
+    assert started("exit 7") == 7
+
+
+def test_a_container_that_cannot_be_made_is_an_error_with_apptainers_words(started):
+    with pytest.raises(EngineError, match="could not make the container") as caught:
+        started(FAILS)
+    assert caught.value.code == 125
+    assert "applying cgroups config" in caught.value.detail
+
+
+def test_a_limit_that_apptainer_cannot_set_is_refused_before_the_command_starts(started, tmp_path):
+    script = f'case "$*" in *tool) touch {tmp_path}/ran;; esac\n{FAILS}'
+    with pytest.raises(LimitError, match="a limit of 9 processes"):
+        started(script, limits=Limits(pids=9))
+    with pytest.raises(LimitError, match="a limit of memory, pids"):
+        started(script, limits=Limits(pids=9, memory=1 << 20))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_variables_and_folders_are_there_when_the_container_starts(started, tmp_path):
+    script = f"""
+        for word in "$@"; do
+            case $word in --overlay=*) ls -ld "${{word#--overlay=}}" > {tmp_path}/said;; esac
+        done
+        env | grep APPTAINER >> {tmp_path}/said; exit 0"""
+    assert started(script, env=(("A", "b c"),)) == 0
+    mode, variable = (tmp_path / "said").read_text().splitlines()
+    assert mode.startswith("drwxr-xr-x")
+    assert variable == "APPTAINERENV_A=b c"
 
 
 def merged(state, lowers, made=None):
