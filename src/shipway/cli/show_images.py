@@ -119,9 +119,8 @@ def describe_save(result: SaveResult) -> str:
     if result.size is None:
         return f"{shown(result.name)}{several} would be written to `{shown(result.path)}` as {result.form}"
     size = render_size(result.size)
-    return (
-        f"{shown(result.name)}{several} written to `{shown(result.path)}` as {result.form}, {size} of layers"
-    )
+    layers = "" if result.form in ("sif", "squashfs") else " of layers"
+    return f"{shown(result.name)}{several} written to `{shown(result.path)}` as {result.form}, {size}{layers}"
 
 
 def save_document(result: SaveResult) -> dict[str, Any]:
