@@ -10,8 +10,9 @@ SIZES = (
         "size", "Show where the image's bytes are, and which it could do without",
         "Measures the built image per layer, package and cause, and finds duplicates, files that a higher layer deletes, "
         "replaces or copies, caches, documentation, compilers, big data files, and CUDA libraries that are there twice. With an "
-        "argument, a stored image, or one in a file or folder, which is read and not kept; its packages are those of the "
-        "databases in it (dpkg, apk, pip, conda).",
+        "argument, a stored image, one in a file or folder, or in an engine's own store (`docker-daemon:NAME`, "
+        "`containers-storage:NAME` for Podman's), which is read and not kept; its packages are those of the databases in it "
+        "(dpkg, apk, pip, conda).",
         (("shipway size", "tables, and what could go"), ("shipway size team/base:1", "an image that was pulled or loaded"),
          ("shipway size image.tar", "what `docker save` wrote"), ("shipway size --json", "every package, for programs")),
         (*CHOICE, JSON), "[IMAGE]", home="commands_sizes",

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.errors import StoreError
 from shipway.core.events import Note
 from shipway.core.manifest import FILE, HARDLINK, SYMLINK, Manifest
+from shipway.core.overlay import Placed
 from shipway.core.text import shown
+from shipway.image.base_files import BaseFiles
 from shipway.image.databases import Owner, find_database, parse_claims
-from shipway.image.foreign import visible
+from shipway.image.foreign import visible_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 _LIMIT = 64 << 20
 """Bytes of a database that are read. The biggest honest ones have a few."""
-_LINKS = 40
 
 
 class LayerFiles(NamedTuple):
@@ -72,17 +73,17 @@ def read_packages(layers: Sequence[LayerFiles], emit: Emit) -> ImagePackages:
     Raises:
         StoreError: a file that a manifest names cannot be read.
     """
-    now = visible([layer.manifest for layer in layers])
-    resolve = _Links(now)
+    now = visible_places([layer.manifest for layer in layers])
+    real = _Real(BaseFiles(now, lambda place, size: layers[place.tree].read(place.entry.path)[:size]))
     known: dict[str, Owner] = {}
     versions: dict[str, str] = {}
     there: dict[tuple[str, str], str] = {}
     owners: list[dict[str, Owner]] = []
-    for layer in layers:
+    for number, layer in enumerate(layers):
         for entry, claim in _claims(layer, versions, emit):
-            if now.get(entry.path) is entry:
+            if now.get(entry.path) == Placed(entry, number):
                 _count(there, claim)
-            known.update((resolve(path), claim.owner) for path in claim.paths)
+            known.update((real(path), claim.owner) for path in claim.paths)
         owners.append(_owned(layer.manifest, known, {}))
     owners = [_owned(layer.manifest, known, own) for layer, own in zip(layers, owners, strict=True)]
     return ImagePackages(there=there, owners=tuple(owners))
@@ -121,11 +122,11 @@ def _owned(manifest: Manifest, known: Mapping[str, Owner], own: Mapping[str, Own
     }
 
 
-class _Links:
+class _Real:
     """Where a path lies when links among its folders are followed: dpkg writes `/bin/ls` for what lies in `/usr/bin`."""
 
-    def __init__(self, there: Mapping[str, Entry]):
-        self._links = {path: entry.target for path, entry in there.items() if entry.kind == SYMLINK}
+    def __init__(self, files: BaseFiles):
+        self._files = files
         self._folders: dict[str, str] = {"": ""}
 
     def __call__(self, path: str) -> str:
@@ -136,26 +137,7 @@ class _Links:
     def _folder(self, path: str) -> str:
         found = self._folders.get(path)
         if found is None:
-            found = self._folders[path] = self._follow(path)
+            there = self._files.find(path)
+            # What a later layer removed lies where its parent does.
+            found = self._folders[path] = self(path) if there is None else there
         return found
-
-    def _follow(self, path: str) -> str:
-        left, done, links = path.split("/")[::-1], "", 0
-        while left:
-            part = left.pop()
-            if part in ("", "."):
-                continue
-            if part == "..":
-                done = done.rpartition("/")[0]
-                continue
-            at = f"{done}/{part}" if done else part
-            target = self._links.get(at)
-            if target is None:
-                done = at
-                continue
-            links += 1
-            if links > _LINKS:
-                return path
-            left += target.split("/")[::-1]
-            done = "" if target.startswith("/") else done
-        return done

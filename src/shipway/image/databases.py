@@ -13,6 +13,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from shipway.archive.limits import LIMITS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -135,7 +137,7 @@ def _conda(path: str, text: str, _version_of: Callable[[str], str]) -> Iterator[
 def _relative(paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
         plain = posixpath.normpath(f"/{path}").lstrip("/")
-        if plain:
+        if plain and plain.count("/") < LIMITS.depth:  # no layer holds anything deeper
             yield plain
 
 

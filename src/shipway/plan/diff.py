@@ -12,6 +12,7 @@ from shipway.core.overlay import stack
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from shipway.core.base_facts import BaseFacts
     from shipway.core.manifest import Entry
     from shipway.lock.model import Lock, TargetLock
 
@@ -55,6 +56,8 @@ class Side:
     """It is an image, which no lock speaks of."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """The part of `config` that lock and image both have, in the words of an image's configuration."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What was read from its files: system, C library, Python, CUDA. Empty where nothing was read."""
 
 
 class PackageChange(NamedTuple):
@@ -109,9 +112,11 @@ class Comparison:
 
 def compare(before: Side, after: Side) -> Comparison:
     """What differs from `before` to `after`."""
-    config = (before.config, after.config)
+    config: tuple[Mapping[str, str], Mapping[str, str]] = (before.config, after.config)
     if before.finished != after.finished:
         config = (before.settings, after.settings)
+    if before.facts and after.facts:
+        config = ({**before.facts, **config[0]}, {**after.facts, **config[1]})
     has_files = before.trees is not None and after.trees is not None
     return Comparison(
         before=before.label,
@@ -159,10 +164,22 @@ def read_settings(
 
     `words`: lists of words by key, as `command`.
     """
-    settings = {"platform": platform, "workdir": workdir}
+    settings = {"platform": platform, "workdir": "" if workdir == "/" else workdir}
     settings |= {key: " ".join(value) for key, value in words.items()}
     settings |= {f"env.{name}": value for name, value in env}
     return {key: value for key, value in settings.items() if value}
+
+
+def describe_facts(facts: BaseFacts) -> dict[str, str]:
+    """What was read from an image's files, each value as text; what was not found is left out."""
+    told = {
+        "system": f"{facts.distribution} {facts.release}".strip(),
+        "libc": f"{facts.libc} {facts.libc_version}".strip(),
+        "python": facts.pythons[0].version if facts.pythons else "",
+        "cuda": facts.cuda,
+        "cudnn": facts.cudnn,
+    }
+    return {key: value for key, value in told.items() if value}
 
 
 def _package_changes(

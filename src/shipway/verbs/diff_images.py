@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shipway.core.errors import EngineError, NotFound
+from shipway.core.errors import NotFound
 from shipway.core.text import shown
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.plan.diff import Named, Package, Side
     from shipway.plan.sizes import SizedLayer
-    from shipway.run.oci_program import Program
     from shipway.store.tree import Tree
     from shipway.verbs.context import Task
     from shipway.verbs.image_view import ImageView
@@ -24,8 +23,14 @@ _AT_START = frozenset(
      "proc", "run", "run/.containerenv", "sys"}
 )  # fmt: skip
 """What these engines make in every container before its command starts."""
-_ENGINES_OWN = frozenset({"HOME", "HOSTNAME", "TERM", "container"})
-"""Variables that Podman gives every container."""
+_GIVEN = {
+    "HOME": "",
+    "HOSTNAME": "",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "TERM": "xterm",
+    "container": "podman",
+}
+"""Variables that Podman gives a container whose image has none of that name; empty where the value differs each time."""
 
 
 def read_image(text: str, task: Task) -> Side:
@@ -37,7 +42,7 @@ def read_image(text: str, task: Task) -> Side:
     """
     from shipway.verbs.image_view import view_image
 
-    return _side_of(view_image(text, task), f"image:{text}")
+    return _side_of(view_image(text, task, facts=True), f"image:{text}")
 
 
 def read_engine_image(engine: str, name: str, task: Task) -> Side:
@@ -47,21 +52,9 @@ def read_engine_image(engine: str, name: str, task: Task) -> Side:
         NotFound: the engine has none of that name.
         EngineError: it is not installed, or does not answer.
     """
-    from shipway.host.scratch import scratch_folder
-    from shipway.verbs.image_view import view_image
+    from shipway.verbs.engine_view import view_engine_image
 
-    program = _program(engine)
-    image = _inspect(program, "container", name)
-    identity = str(image.get("Image", "")) if image else name
-    if not image and not _inspect(program, "image", name):
-        raise NotFound(
-            f"{program.dialect.title} has no image and no container `{shown(name)}`",
-            hints=[f"see `{engine} images` and `{engine} ps --all`"],
-        )
-    with scratch_folder("diff-") as folder:
-        archive = f"{folder}/image.tar"
-        program.require("save", "--output", archive, identity)
-        return _side_of(view_image(archive, task), f"{engine} image {name}")
+    return _side_of(view_engine_image(engine, name, task, facts=True), f"{engine} image {name}")
 
 
 def read_container(engine: str, name: str, task: Task) -> Side:
@@ -78,9 +71,10 @@ def read_container(engine: str, name: str, task: Task) -> Side:
     from shipway.plan.diff import Side
     from shipway.plan.sizes import SizedLayer
     from shipway.plan.split import split_manifest
+    from shipway.verbs.engine_view import find_engine, inspect
 
-    program = _program(engine)
-    facts = _inspect(program, "container", name)
+    program = find_engine(engine)
+    facts = inspect(program, "container", name)
     if not facts:
         raise NotFound(
             f"{program.dialect.title} has no container `{shown(name)}`",
@@ -93,7 +87,7 @@ def read_container(engine: str, name: str, task: Task) -> Side:
         files = read_exported(archive, label)
     packages = read_packages([files], task.emit)
     layer = SizedLayer(label, "", split_manifest(files.manifest, packages.owners[0]))
-    config = _container_config(facts, _inspect(program, "image", str(facts.get("Image", ""))))
+    config = _container_config(facts, inspect(program, "image", str(facts.get("Image", ""))))
     return Side(
         label=label,
         packages=_versions(packages.there),
@@ -104,15 +98,23 @@ def read_container(engine: str, name: str, task: Task) -> Side:
     )
 
 
-def find_packages(trees: Sequence[Tree], emit: Emit) -> dict[tuple[str, str], Package]:
-    """The packages in `trees` (bottom first) as a finished image of them would show them."""
+def read_as_finished(side: Side, trees: Sequence[Tree], emit: Emit) -> Side:
+    """`side` with packages and facts as a finished image of `trees` (bottom first) would show them."""
+    from shipway.image.base_facts import read_facts
+    from shipway.image.base_files import files_of_trees
     from shipway.image.contents import read_packages, tree_files
+    from shipway.plan.diff import describe_facts
 
-    return _versions(read_packages([tree_files(tree) for tree in trees], emit).there)
+    env = {key[4:]: value for key, value in side.settings.items() if key.startswith("env.")}
+    return replace(
+        side,
+        packages=_versions(read_packages([tree_files(tree) for tree in trees], emit).there),
+        facts=describe_facts(read_facts(files_of_trees(trees), env)),
+    )
 
 
 def _side_of(view: ImageView, label: str) -> Side:
-    from shipway.plan.diff import Side, read_settings
+    from shipway.plan.diff import Side, describe_facts, read_settings
 
     facts = view.facts
     platform = "/".join(facts.platform.split("/")[:2])
@@ -126,6 +128,7 @@ def _side_of(view: ImageView, label: str) -> Side:
         settings=settings,
         trees=_named(view.layers),
         finished=True,
+        facts=describe_facts(view.base),
     )
 
 
@@ -159,45 +162,16 @@ def _mark_start(trees: Sequence[Named]) -> tuple[Named, ...]:
     return (Named("written at every start", ours), *theirs)
 
 
-def _program(engine: str) -> Program:
-    from shipway.run.docker import DOCKER
-    from shipway.run.oci_program import require_program
-    from shipway.run.podman import PODMAN
-
-    return require_program(DOCKER if engine == "docker" else PODMAN)
-
-
-def _inspect(program: Program, kind: str, name: str) -> dict[str, Any]:
-    """What the engine says of a container or image; empty when it has none of that name."""
-    if name.startswith("-"):  # the engine would take it for an option
-        return {}
-    finished = program.ask(kind, "inspect", name)
-    if finished.code != 0:
-        complaint = finished.stderr.decode("utf-8", "replace").lower()
-        if "no such" in complaint or "not known" in complaint or "no container with name" in complaint:
-            return {}
-        raise program.trouble(finished, kind, "inspect")
-    try:
-        (value,) = json.loads(finished.stdout)
-    except ValueError as problem:
-        raise EngineError(
-            f"{program.dialect.title} says of `{shown(name)}` what is no JSON list of one object",
-            hints=[f"see `{program.dialect.name} {kind} inspect`"],
-        ) from problem
-    return dict(value)
-
-
 def _container_config(facts: dict[str, Any], image: dict[str, Any]) -> dict[str, str]:
     from shipway.plan.diff import read_settings
 
     config, theirs = facts.get("Config") or {}, image.get("Config") or {}
-    env = [tuple(text.split("=", 1)) for text in config.get("Env") or [] if "=" in text]
+    env = dict(text.split("=", 1) for text in config.get("Env") or [] if "=" in text)
     own = {text.partition("=")[0] for text in theirs.get("Env") or []}
     words = {"entrypoint": _words(config.get("Entrypoint")), "command": _words(config.get("Cmd"))}
-    platform = f"{image.get('Os', '')}/{image.get('Architecture', '')}"
     settings = read_settings(
-        platform,
-        [(name, value) for name, value in env if name in own or name not in _ENGINES_OWN],
+        f"{image.get('Os', '')}/{image.get('Architecture', '')}",
+        [(name, value) for name, value in env.items() if name in own or not _is_given(name, value)],
         config.get("WorkingDir") or "",
         words,
     )
@@ -205,6 +179,10 @@ def _container_config(facts: dict[str, Any], image: dict[str, Any]) -> dict[str,
     return settings | {
         key: str(value) for key, value in {"user": config.get("User"), **labels}.items() if value
     }
+
+
+def _is_given(name: str, value: str) -> bool:
+    return _GIVEN.get(name) in ("", value)
 
 
 def _words(value: Any) -> list[str]:

@@ -255,9 +255,9 @@ def _side(label: str, lock: Lock, around: Around, *, target: str = "") -> Side:
     if trees is None:
         return side
     if around.mixed:
-        from shipway.verbs.diff_images import find_packages
+        from shipway.verbs.diff_images import read_as_finished
 
-        side = replace(side, packages=find_packages([tree for _, tree in trees], around.task.emit))
+        side = read_as_finished(side, [tree for _, tree in trees], around.task.emit)
     return replace(side, trees=tuple(Named(name, tree.manifest()) for name, tree in trees))
 
 

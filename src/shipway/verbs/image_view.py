@@ -14,6 +14,7 @@ from shipway.verbs.images import open_store, require_image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shipway.core.base_facts import BaseFacts
     from shipway.core.events import Emit
     from shipway.core.manifest import Manifest
     from shipway.image.contents import LayerFiles
@@ -41,10 +42,12 @@ class ImageView:
     """Bottom first, each taken apart by packages."""
     packages: dict[tuple[str, str], str]
     """Version by kind and name."""
+    base: BaseFacts
+    """What else its files tell, for whoever asked for it."""
 
 
-def view_image(text: str, task: Task) -> ImageView:
-    """The stored image `text`, or the one in the file or folder of that path.
+def view_image(text: str, task: Task, *, facts: bool = False) -> ImageView:
+    """The stored image `text`, or the one in the file or folder of that path; with `facts` about its system, if asked for.
 
     Raises:
         NotFound: there is neither.
@@ -58,13 +61,13 @@ def view_image(text: str, task: Task) -> ImageView:
         # A path is seldom a reference, and a stored name is meant first.
         if not is_image_path(text):
             raise
-        return _view_path(store, text, task)
+        return _view_path(store, text, task, facts=facts)
     with store.use([key for layer in found.image.layers for key in layer.trees]) as use:
         if use.missing:
             raise NotFound(
                 f"what `{found.name}` is made from is no longer in the store", hints=["pull or load it again"]
             )
-        return _view(found.name, found.image, use.trees, task.emit)
+        return _view(found.name, found.image, use.trees, task.emit, with_facts=facts)
 
 
 def is_stored(text: str, task: Task) -> bool:
@@ -91,7 +94,7 @@ def is_image_path(text: str) -> bool:
         return file.read(262)[257:] == b"ustar"
 
 
-def _view_path(store: Store, path: str, task: Task) -> ImageView:
+def _view_path(store: Store, path: str, task: Task, *, facts: bool) -> ImageView:
     from shipway.image.load import read_images
 
     with store.transaction() as transaction:  # never committed: the store is as it was afterwards
@@ -107,11 +110,14 @@ def _view_path(store: Store, path: str, task: Task) -> ImageView:
         image = loaded[0].image
         keys = [key for layer in image.layers for key in layer.trees]
         trees = [tree for key in keys if (tree := transaction.find_tree(key))]
-        return _view(path, image, trees, task.emit)
+        return _view(path, image, trees, task.emit, with_facts=facts)
 
 
-def _view(name: str, image: StoredImage, trees: Sequence[Tree], emit: Emit) -> ImageView:
+def _view(name: str, image: StoredImage, trees: Sequence[Tree], emit: Emit, *, with_facts: bool) -> ImageView:
     """`trees`: those of all layers, bottom first."""
+    from shipway.core.base_facts import BaseFacts
+    from shipway.image.base_facts import read_facts
+    from shipway.image.base_files import files_of_trees
     from shipway.image.contents import read_packages, tree_files
     from shipway.plan.sizes import SizedLayer
     from shipway.plan.split import split_manifest
@@ -133,6 +139,7 @@ def _view(name: str, image: StoredImage, trees: Sequence[Tree], emit: Emit) -> I
         facts=facts,
         layers=tuple(layers),
         packages=dict(packages.there),
+        base=read_facts(files_of_trees(trees), dict(facts.env)) if with_facts else BaseFacts(),
     )
 
 

@@ -31,12 +31,13 @@ class SizeResult:
 
 
 def run_size(task: Task, image: str = "") -> SizeResult:
-    """Measure the locked image, or the stored one or file `image`, from the manifests of its trees.
+    """Measure the locked image, or the stored one, file, or image of an engine `image`, from the manifests of its trees.
 
     Raises:
         LockStale: there is no lock.
         NotFound: the image is not built, or there is no such image.
         HostileInput, HashMismatch: what a file holds contradicts itself.
+        EngineError: the engine that has it does not answer.
     """
     if image:
         return _size_finished(image, task)
@@ -51,9 +52,13 @@ def run_size(task: Task, image: str = "") -> SizeResult:
 
 def _size_finished(image: str, task: Task) -> SizeResult:
     from shipway.plan.sizes import measure
+    from shipway.verbs.engine_view import STORES, view_engine_image
     from shipway.verbs.image_view import view_image
 
-    view = view_image(image, task)
+    store, _, name = image.partition(":")
+    view = (
+        view_engine_image(STORES[store], name, task) if store in STORES and name else view_image(image, task)
+    )
     return SizeResult(
         name=view.name,
         target="",

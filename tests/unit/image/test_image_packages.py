@@ -109,7 +109,7 @@ def test_links_among_folders_are_followed():
     links = (
         Entry("usr", DIRECTORY, 0o755), Entry("bin", SYMLINK, 0o777, target="usr/bin"),
         Entry("usr/lib64", SYMLINK, 0o777, target="/lib"), Entry("loop", SYMLINK, 0o777, target="loop"),
-        Entry("up", SYMLINK, 0o777, target="../../usr/bin"),
+        Entry("up", SYMLINK, 0o777, target="../../usr/bin"), Entry("usr/bin", DIRECTORY, 0o755), Entry("lib", DIRECTORY, 0o755),
     )  # fmt: skip
     names = "/bin/a\n/usr/lib64/b\n/loop/c\n/up/d\n/../../etc/e\n"
     files = {"var/lib/dpkg/info/x.list": names.encode()}

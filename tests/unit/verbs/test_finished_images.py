@@ -24,7 +24,7 @@ sys.path.append(str(Path(__file__).parents[1] / "image"))
 from image_samples import config_of, layer, own_image, write_layout
 
 MIB = b"x" * (1 << 20)
-STATUS = "Package: {}\nStatus: install ok installed\nVersion: {}\n\n"
+STATUS = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {}\n\n"
 SITE = "usr/lib/python3.11/site-packages"
 LAYERS = (
     layer(
@@ -163,6 +163,7 @@ def test_a_hostile_archive_is_refused(tmp_path, run):
 
 def test_two_images_outside_of_any_project(layout, tmp_path, run):
     more = layer(
+        ("etc/os-release", b'ID=debian\nVERSION_ID="12"\n'),
         ("var/lib/dpkg/info/gcc-12.list", b"/usr/bin/gcc\n"),
         ("usr/bin/gcc", b"another"), ("var/lib/dpkg/status", STATUS.format("gcc-12", "12.3").encode()),
         ("usr/lib/.wh.libcudart.so.12", b""), ("var/lib/dpkg/info/.wh.libcudart12.list", b""),
@@ -177,9 +178,11 @@ def test_two_images_outside_of_any_project(layout, tmp_path, run):
         ("deb", "libcudart12", "12.4", None),
     ]
     assert {one["key"]: one["after"] for one in found["config"]} == {
-        "env.A": "2", "entrypoint": "tini", "user": "7", "label.x": "y",
+        "system": "debian 12", "cuda": None, "env.A": "2", "entrypoint": "tini", "user": "7", "label.x": "y",
     }  # fmt: skip
     assert [(one["path"], one["what"], one["owner"]) for one in found["files"]] == [
+        ("/etc", "added", "layer-5"),
+        ("/etc/os-release", "added", "layer-5"),
         ("/usr/bin/gcc", "changed", "gcc-12 12.3"),
         ("/usr/lib/libcudart.so.12", "removed", "libcudart12 12.4"),
         ("/var/lib/dpkg/info/libcudart12.list", "removed", "layer-1"),
