@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
 import shutil
 import subprocess
-import tempfile
-import time
 
 import pytest
 
+from private_engines import private_docker, private_podman
 from shipway.core.errors import BuildError, EngineError
 from shipway.run.engine_build import (
     BuildSecret,
@@ -52,57 +49,15 @@ def copy_shell(root):
 @pytest.fixture(scope="module")
 def docker():
     """The environment in which a private engine answers."""
-    if os.environ.get("DOCKER_HOST"):
-        pytest.skip("the engine of DOCKER_HOST cannot see this host's folders")
-    base = tempfile.mkdtemp(prefix="engine-build-")
-    socket = f"unix://{base}/s"
-    words = [
-        "--data-root",
-        f"{base}/data",
-        "--exec-root",
-        f"{base}/exec",
-        "-H",
-        socket,
-        "--pidfile",
-        f"{base}/pid",
-    ]
-    with open(f"{base}/log", "w") as log:
-        engine = subprocess.Popen(
-            ["dockerd", *words, "--bridge=none", "--iptables=false"],
-            stdout=log,
-            stderr=log,
-            env={"PATH": PATH},
-        )
-    environ = {"PATH": PATH, "DOCKER_HOST": socket, "HOME": base}
-    end = time.monotonic() + 60
-    while subprocess.run(["docker", "version"], check=False, capture_output=True, env=environ).returncode:
-        assert time.monotonic() < end, pathlib.Path(base, "log").read_text()[-2000:]
-        time.sleep(0.1)
-    yield environ
-    engine.terminate()
-    engine.wait(60)
-    shutil.rmtree(base, ignore_errors=True)
+    with private_docker() as settings:
+        yield {"PATH": PATH, "HOME": "/nonexistent", **settings}
 
 
 @pytest.fixture(scope="module")
 def podman():
     """The environment in which Podman keeps everything in a private place."""
-    base = tempfile.mkdtemp(prefix="engine-build-")
-    with open(f"{base}/storage.conf", "w") as file:
-        file.write(f'[storage]\ndriver = "vfs"\ngraphroot = "{base}/data"\nrunroot = "{base}/run"\n')
-    with open(f"{base}/containers.conf", "w") as file:
-        # As root Podman asks for more open files than a machine that holds CAP_SYS_RESOURCE back allows.
-        file.write(
-            '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n'
-        )
-    yield {
-        "PATH": PATH,
-        "HOME": base,
-        "CONTAINERS_STORAGE_CONF": f"{base}/storage.conf",
-        "CONTAINERS_CONF": f"{base}/containers.conf",
-        "XDG_RUNTIME_DIR": base,
-    }
-    shutil.rmtree(base, ignore_errors=True)
+    with private_podman() as settings:
+        yield {"PATH": PATH, "HOME": "/nonexistent", **settings}
 
 
 @pytest.fixture(

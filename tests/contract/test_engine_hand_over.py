@@ -11,8 +11,8 @@ import threading
 from io import BytesIO
 
 import pytest
-from engine_world import private_docker, private_podman
 
+from private_engines import PRIVATE, private_docker
 from shipway.core.digest import DiffId
 from shipway.core.events import Did, Note
 from shipway.image.hand_over import join_portable
@@ -63,8 +63,7 @@ def image_of(*contents):
 
 @pytest.fixture(scope="module", params=["docker", "podman"])
 def engine(request):
-    marks = {"docker": private_docker, "podman": private_podman}
-    with marks[request.param]() as settings:
+    with PRIVATE[request.param]() as settings:
         yield request.param, settings
 
 

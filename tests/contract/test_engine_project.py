@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from engine_world import private_docker
+
+from private_engines import private_docker
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_network, pytest.mark.needs_tool("docker", "dockerd")]
 
