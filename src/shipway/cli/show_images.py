@@ -25,7 +25,13 @@ _BY = 70
 def render_images(rows: Sequence[ImageRow]) -> str:
     """A table of names."""
     cells = [
-        (shown(row.name), _short(row.digest), shown(row.platform), row.created[:10], render_size(row.size))
+        (
+            shown(row.name),
+            _short(row.digest),
+            shown(row.platform),
+            shown(row.created[:10]),
+            render_size(row.size),
+        )
         for row in rows
     ]
     return render_table(("NAME", "DIGEST", "PLATFORM", "CREATED", "SIZE"), cells, right=(4,))
@@ -54,7 +60,7 @@ def render_history(result: HistoryResult) -> str:
     """A table of lines, the newest first."""
     cells = [
         (
-            row.created[:10] or "-",
+            shown(row.created[:10]) or "-",
             render_size(row.size) if row.size is not None else "-",
             _short(row.diff_id) or "-",
             shown(row.by or row.comment, _BY) or "-",
