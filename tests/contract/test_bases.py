@@ -19,7 +19,8 @@ from shipway.testing.registry import FakeRegistry
 
 pytestmark = [pytest.mark.needs_userns, pytest.mark.needs_tool("apt-get")]
 
-STALE, NOT_FOUND, OFFLINE = 11, 14, 26
+STALE, NOT_FOUND, HOSTILE, OFFLINE = 11, 14, 19, 26
+EMPTY_TAR = bytes(1024)
 OS_RELEASE = b"ID=ubuntu\nVERSION_ID=24.04\nVERSION_CODENAME=noble\n"
 SPEC = 'name = "over"\nbase = "{base}"\ncommand = ["cat", "/usr/share/greeting", "/usr/share/steady"]\n{more}'
 GREETING = 'apt = ["greeting"]\n'
@@ -195,7 +196,7 @@ def test_another_image_in_the_place_is_noticed_and_taken(yard):
     yard.forget()
     refused = yard.run("build", "--frozen")
     assert (refused.returncode, before in refused.stderr) == (STALE, True), refused.stderr
-    yard.done("lock")
+    assert "base oci:../base on linux/" in yard.done("lock")
     assert yard.lock["bases"][0]["manifest"] != before
     assert yard.run("lock", "--check").returncode == OK
     assert "BASE_SAYS=again" in yard.done("run", "--", "env")
@@ -259,7 +260,7 @@ def test_a_base_without_packages_takes_files_only(yard):
     assert (len(yard.lock["bases"][0]["layers"]), "debs" in yard.lock) == (1, False)
 
 
-def make_layout(folder: Path, *layers: bytes) -> None:
+def make_layout(folder: Path, *layers: bytes, config: dict | None = None) -> None:
     """An OCI layout of one image."""
     import hashlib
 
@@ -277,11 +278,11 @@ def make_layout(folder: Path, *layers: bytes) -> None:
 
     placed = [put(layer, "layer.v1.tar") for layer in layers]
     rootfs = {"type": "layers", "diff_ids": [one["digest"] for one in placed]}
-    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
+    whole = {"architecture": "amd64", "os": "linux", "config": config or {}, "rootfs": rootfs}
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": put(json.dumps(config).encode(), "config.v1+json"),
+        "config": put(json.dumps(whole).encode(), "config.v1+json"),
         "layers": placed,
     }
     index = {"schemaVersion": 2, "manifests": [put(json.dumps(manifest).encode(), "manifest.v1+json")]}
@@ -294,6 +295,29 @@ def test_an_image_of_another_platform_is_refused(yard):
     other = {"x86_64": "linux/arm64", "aarch64": "linux/amd64"}[os.uname().machine]
     refused = yard.run("lock", "--platform", other)
     assert (refused.returncode, other in refused.stderr) == (NOT_FOUND, True), refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"Env": ["A\x1bB=x"]}, "sets a variable"),
+        ({"Env": ["=x"]}, "no NAME=VALUE"),
+        ({"User": "99999999999"}, "user"),
+    ],
+)
+def test_a_configuration_that_lies_is_refused(yard, config, said):
+    make_layout(yard.folder / "bad", EMPTY_TAR, config=config)
+    yard.at("oci:../bad", "")
+    refused = yard.run("lock")
+    assert (refused.returncode, said in refused.stderr) == (HOSTILE, True), refused.stderr
+    assert not (yard.project / "shipway.lock").exists()
+
+
+def test_an_image_without_layers_is_refused(yard):
+    make_layout(yard.folder / "bad")
+    yard.at("oci:../bad", "")
+    refused = yard.run("lock")
+    assert (refused.returncode, "no layers" in refused.stderr) == (HOSTILE, True), refused.stderr
 
 
 def test_a_layer_that_lies_is_refused(yard):
