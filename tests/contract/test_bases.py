@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from test_dropped_package import OK, World
 
-from shipway.testing.registry import FakeRegistry
+from shipway.testing.registry import FakeRegistry, Trick
 
 pytestmark = [pytest.mark.needs_userns, pytest.mark.needs_tool("apt-get")]
 
-STALE, NOT_FOUND, HOSTILE, OFFLINE = 11, 14, 19, 26
+STALE, NOT_FOUND, MISMATCH, HOSTILE, OFFLINE = 11, 14, 16, 19, 26
 EMPTY_TAR = bytes(1024)
 OS_RELEASE = b"ID=ubuntu\nVERSION_ID=24.04\nVERSION_CODENAME=noble\n"
 SPEC = 'name = "over"\nbase = "{base}"\ncommand = ["cat", "/usr/share/greeting", "/usr/share/steady"]\n{more}'
@@ -226,6 +226,36 @@ def test_from_a_registry_and_back_without_sending_the_base_again(yard):
         yard.done("lock", "--upgrade", "base")
         assert yard.lock["bases"][0]["manifest"] != base["manifest"]
         assert yard.done("build") != first
+
+
+@pytest.mark.parametrize(
+    ("path", "trick", "code"),
+    [
+        ("blobs/.*", Trick.WRONG, MISMATCH),
+        ("manifests/.*", Trick.GONE, NOT_FOUND),
+        ("blobs/.*", Trick.GONE, NOT_FOUND),
+    ],
+)
+def test_a_registry_that_does_not_do_its_part(yard, path, trick, code):
+    with FakeRegistry() as registry:
+        yard.below("push", f"{registry.host}/team/base:1")
+        yard.forget()
+        yard.at(f"{registry.host}/team/base:1")
+        registry.order("GET", f"/v2/team/base/{path}", *[trick] * 50)
+        refused = yard.run("lock")
+        assert refused.returncode == code, refused.stderr
+        assert not (yard.project / "shipway.lock").exists()
+        assert not any((yard.folder / "store").glob("blobs-v1/*"))
+
+
+def test_the_network_is_not_asked_where_it_is_forbidden(yard):
+    with FakeRegistry() as registry:
+        yard.below("push", f"{registry.host}/team/base:1")
+        yard.at(f"{registry.host}/team/base:1")
+        asked = len(registry.asked("GET", ".*"))
+        refused = yard.run("lock", "--offline")
+        assert (refused.returncode, "switched off" in refused.stderr) == (OFFLINE, True), refused.stderr
+        assert len(registry.asked("GET", ".*")) == asked
 
 
 def test_collected_layers_build_without_the_registry(yard):
