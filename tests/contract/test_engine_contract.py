@@ -11,16 +11,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from engine_world import (
-    USER,
-    World,
-    make_archive,
-    make_root,
-    private_docker,
-    private_podman,
-    wait_until,
-)
+from engine_world import USER, World, make_archive, make_root
 
+from private_engines import private_docker, private_podman, wait_until
 from shipway.run.model import Limits, Mount, Network, RunOptions
 
 LOST = {

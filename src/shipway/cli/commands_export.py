@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def _export(call: Call) -> Answer:
     from shipway.cli.parser import UsageError
-    from shipway.cli.show_export import render_export
+    from shipway.cli.show_export import export_document, render_export
+    from shipway.cli.show_json import render_json
     from shipway.verbs.export import run_export
 
     arguments = call.arguments
@@ -26,6 +27,8 @@ def _export(call: Call) -> Answer:
     result = run_export(
         kind, call.task(), output=output, form=form, force=arguments.flag("force"), dry_run=dry_run
     )
+    if call.json:
+        return Answer(render_json("export", export_document(kind, result)))
     return Answer("" if output else result.files[0].text, render_export(result))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, DRY_RUN, FROZEN, LOCKED, Complete, Option, Takes, Verb
+from shipway.cli.option import CHOICE, DRY_RUN, FROZEN, JSON, LOCKED, Complete, Option, Takes, Verb
 
 KINDS = ("dockerfile", "apptainer", "devcontainer", "compose", "requirements", "pylock", "sbom", "makefile")
 SBOM_FORMATS = ("spdx", "cyclonedx")
@@ -19,7 +19,7 @@ EXPORT = (
         (Option("output", "Write to `FILE` instead of standard output", Takes.VALUE, "o", "FILE", complete=Complete.FILE),
          Option("format", "Of the bill of materials; the default is `spdx`", Takes.VALUE, "", "FORMAT", SBOM_FORMATS),
          Option("force", "Replace a file that was not exported by shipway", short="f"),
-         *CHOICE, LOCKED, FROZEN, DRY_RUN),
+         *CHOICE, LOCKED, FROZEN, DRY_RUN, JSON),
         "KIND", KINDS, home="commands_export",
     ),
 )  # fmt: skip

@@ -59,7 +59,7 @@ def read_cuda(files: BaseFiles, debs: Debs, env: Mapping[str, str]) -> Said:
     """
     match = _VERSION.match(env.get("CUDA_VERSION", ""))
     variable = match[1] if match else ""
-    version, origin = _told_by_files(files) or _told_by_packages(debs) or (variable, _VARIABLE)
+    version, origin = _told_by_files(files) or find_packaged_cuda(debs) or (variable, _VARIABLE)
     if variable.startswith(f"{version}."):
         return (
             variable,
@@ -74,9 +74,8 @@ def read_cudnn(files: BaseFiles, debs: Debs, env: Mapping[str, str]) -> Said:
     Raises:
         StoreError: the store has lost a file.
     """
-    for name, version, _ in debs:
-        if _DNN_PACKAGE.match(name) and (found := _VERSION.search(version)):
-            return found[1], f"the package {name} {version}"
+    if packaged := find_packaged_cudnn(debs):
+        return packaged
     for folder in _INCLUDES:
         path = f"{folder}/{_HEADER}"
         numbers = _DNN_HEADER.findall(files.opening(path))
@@ -90,6 +89,25 @@ def read_cudnn(files: BaseFiles, debs: Debs, env: Mapping[str, str]) -> Said:
         if match := _VERSION.match(env.get(name, "")):
             return match[1], f"the variable {name}"
     return _NOTHING
+
+
+def find_packaged_cuda(debs: Debs) -> Said | None:
+    """The version of CUDA that OS packages bring, of NVIDIA or of the distribution."""
+    for name, version, _ in debs:
+        if match := _RUNTIME.match(name):
+            return f"{match[1]}.{match[2]}", f"the package {name} {version}"
+    for name, version, _ in debs:
+        if _DISTRIBUTION_CUDA.match(name) and (match := _DISTRIBUTION_VERSION.match(version)):
+            return match[1], f"the package {name} {version}"
+    return None
+
+
+def find_packaged_cudnn(debs: Debs) -> Said | None:
+    """The version of cuDNN that OS packages bring."""
+    for name, version, _ in debs:
+        if _DNN_PACKAGE.match(name) and (match := _VERSION.search(version)):
+            return match[1], f"the package {name} {version}"
+    return None
 
 
 def find_on_search_path(files: BaseFiles, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -132,13 +150,3 @@ def _in_json(text: str) -> str:
         return ""
     match = _VERSION.match(value) if isinstance(value, str) else None
     return match[1] if match else ""
-
-
-def _told_by_packages(debs: Debs) -> Said | None:
-    for name, version, _ in debs:
-        if match := _RUNTIME.match(name):
-            return f"{match[1]}.{match[2]}", f"the package {name} {version}"
-    for name, version, _ in debs:
-        if _DISTRIBUTION_CUDA.match(name) and (match := _DISTRIBUTION_VERSION.match(version)):
-            return match[1], f"the package {name} {version}"
-    return None

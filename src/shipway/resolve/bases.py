@@ -17,7 +17,7 @@ from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.lock.model import PythonLock
 from shipway.plan.target import PREFIX
-from shipway.resolve.base_conflicts import find_conflicts, require_no_conflict
+from shipway.resolve.base_conflicts import facts_of_packages, find_conflicts, require_no_conflict
 from shipway.resolve.interpreter import interpreter_wishes
 from shipway.spec.model import Base, Origin, Wish
 
@@ -161,17 +161,18 @@ def made_at(found: FoundBase) -> int | None:
 
 
 def check_bases(lock: Lock, bases: Bases, emit: Emit) -> None:
-    """Tell what of the base images and of what was chosen for them does not go together.
+    """Tell what of each target's system and of the wheels that were chosen for it does not go together.
 
     Raises:
         ConflictError: something of it would not run.
     """
     wheels = {wheel.id: wheel for wheel in lock.wheels}
-    for (name, platform), found in bases.items():
-        target = lock.target(name, platform)
-        conflicts = find_conflicts(found.facts, target, (wheels[one] for one in target.wheels))
+    for target in lock.targets:
+        found = bases.get((target.name, target.platform))
+        facts = found.facts if found else facts_of_packages(target)
+        conflicts = find_conflicts(facts, target, (wheels[one] for one in target.wheels))
         for warning in require_no_conflict(target, conflicts):
-            emit(Note(f"target `{name}`: {warning}", "warning"))
+            emit(Note(f"target `{target.name}`: {warning}; {warning.remedy}", "warning"))
 
 
 def packages_over(found: FoundBase, chosen: Iterable[Package]) -> tuple[Package, ...]:

@@ -36,8 +36,6 @@ class Dialect(NamedTuple):
     """What begins the name of an image of this machine."""
     partial: bool = False
     """Whether `load` takes an archive without the layers that are there."""
-    host: str = ""
-    """The variable that names another service than the usual one."""
     about: tuple[str, ...] = ()
     """Words whose answer is platform and version, separated by a space."""
     limits: str = ""

@@ -75,6 +75,7 @@ def plan_run(
         skeleton=environment.facts.skeleton,
         foreign=environment.facts.foreign,
         notes=_notes(host, wants_bundle=wants_bundle, has_bundle=bool(certificates)),
+        image=environment.image,
     )
 
 

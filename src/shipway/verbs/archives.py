@@ -11,6 +11,7 @@ from shipway.core.reference import parse_reference
 from shipway.core.text import shown
 from shipway.verbs.context import host_platform
 from shipway.verbs.images import choose_image, open_store
+from shipway.verbs.own_output import warn_of_next_image
 
 if TYPE_CHECKING:
     from shipway.verbs.context import Task
@@ -64,6 +65,8 @@ def run_save(request: SaveRequest, task: Task) -> SaveResult:
     Raises:
         ToolError: options contradict each other (USAGE), there is no such image, or it cannot be written.
     """
+    if not request.dry_run:
+        warn_of_next_image(request.path, task, is_own=not request.image)
     from shipway.image.encode import Encoding
     from shipway.image.save import pack_image, save_archive, save_docker, save_layout
 
@@ -98,17 +101,22 @@ def run_save(request: SaveRequest, task: Task) -> SaveResult:
 def run_load(path: str, task: Task, *, name: str = "", dry_run: bool = False) -> tuple[LoadedImage, ...]:
     """Bring every image of the archive or layout at `path` into the store, under the names that it gives them.
 
-    `name` replaces them where there is one image. A dry run checks everything too; what it unpacks is left to `gc`.
+    `name` replaces them where there is one image. A dry run checks everything too, and throws away what it unpacks.
 
     Raises:
         ToolError: it holds no image, several but one name was given, or an image without a name (USAGE).
     """
-    from shipway.image.load import load_images
+    from shipway.image.load import load_images, read_images
     from shipway.image.names import put_name
 
     given = parse_reference(name).text if name else ""
     store = open_store(task.emit)
-    loaded = load_images(store, path, platform=task.platform or host_platform(), emit=task.emit)
+    platform = task.platform or host_platform()
+    if dry_run:
+        with store.transaction() as transaction:
+            loaded = read_images(store, transaction, path, platform=platform, emit=task.emit)
+    else:
+        loaded = load_images(store, path, platform=platform, emit=task.emit)
     if given and len(loaded) > 1:
         raise ToolError(
             f"`{shown(path)}` holds {len(loaded)} images, which cannot all be called `{given}`",

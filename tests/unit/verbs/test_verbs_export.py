@@ -102,6 +102,25 @@ def test_a_dry_run_writes_nothing(project):
     assert not (project / "sbom.json").exists()
 
 
+def test_as_json(project, capsys):
+    words = ["-C", str(project), "export", "requirements", "--platform", "linux/amd64", "--json"]
+    assert execute(words) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["kind"]) == ("shipway.export/1", "requirements")
+    assert [(one["path"], one["text"]) for one in document["files"]] == [
+        (None, text("requirements", project))
+    ]
+    output = str(project / "Dockerfile")
+    assert execute([*words[:3], "dockerfile", *words[4:], "--dry-run", "-o", output]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(one["path"], one["text"]) for one in document["files"]] == [
+        (output, None),
+        (f"{output}.dockerignore", None),
+    ]
+    assert document["dry_run"] is True
+    assert not os.path.exists(output)
+
+
 def test_a_platform_that_is_not_locked_is_named(project):
     with pytest.raises(NotFound, match="linux/arm64"):
         run_export("sbom", task(project, platform="linux/arm64", mode=LockMode.FROZEN))
