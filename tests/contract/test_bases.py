@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from test_dropped_package import OK, World
 
+from private_engines import private_docker, private_podman
 from shipway.testing.registry import FakeRegistry, Trick
 
 pytestmark = [pytest.mark.needs_userns, pytest.mark.needs_tool("apt-get")]
@@ -160,6 +161,30 @@ def test_an_engine_lends_its_own_image(yard, program, transport, name, absent):
     assert (refused.returncode, "has no image `other:latest`" in refused.stderr) == (NOT_FOUND, True)
     words = (yard.folder / "asked").read_text().splitlines()[0].split()
     assert (words[0], words[-1]) == ("save", name)
+
+
+@pytest.mark.needs_root
+@pytest.mark.needs_tool("docker", "dockerd", "podman", "runc")
+@pytest.mark.parametrize(
+    ("engine", "private", "base"),
+    [
+        ("docker", private_docker, "docker-daemon:bottom:default"),
+        ("podman", private_podman, "containers-storage:localhost/bottom:default"),
+    ],
+)
+def test_a_real_engine_lends_its_image_and_runs_what_stands_on_it(yard, engine, private, base):
+    name = base.partition(":")[2]
+    with private() as settings:
+        archive = str(yard.folder / "base.tar")
+        subprocess.run(
+            [engine, "load", "--input", archive],
+            env={**os.environ, **settings},
+            check=True,
+            capture_output=True,
+        )
+        yard.at(base)
+        assert yard.done("run", "--engine", engine, **settings) == "hello 1.0\nstill 1\n"
+        assert yard.lock["bases"][0]["name"] == f"{base.partition(':')[0]}:{name}"
 
 
 def test_what_the_base_brings_is_told(yard):
