@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import NotFound, SpecError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _APT = frozenset({"debian", "ubuntu"})
 """Distributions whose archives are known: what is installed in their images comes from there."""
 _MINOR = re.compile(r"(\d+)\.(\d+)")
+_SECONDS = len("2026-07-01T12:00:00")
 BASE = "base"
 """What `lock --upgrade` calls every base image."""
 
@@ -50,6 +52,8 @@ class FoundBase(NamedTuple):
     facts: BaseFacts
     status: bytes
     """Its dpkg's status; empty where it has no dpkg."""
+    created: str = ""
+    """When it was made, as its configuration says; empty where that is not known."""
 
     @property
     def archive(self) -> Base | None:
@@ -145,6 +149,15 @@ def find_python(target: Target, found: FoundBase) -> FoundPython | None:
 def lock_python(python: FoundPython) -> PythonLock:
     """The interpreter as the lock has it."""
     return PythonLock(version=minor_of(python.version), executable=python.home or python.executable)
+
+
+def made_at(found: FoundBase) -> int | None:
+    """Seconds since 1970 at which the image was made; None where it does not say so."""
+    try:
+        moment = datetime.fromisoformat(found.created[:_SECONDS]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return max(int(moment.timestamp()), 0)
 
 
 def check_bases(lock: Lock, bases: Bases, emit: Emit) -> None:

@@ -10,12 +10,15 @@ from shipway.core.errors import ExitCode, ToolError
 from shipway.core.reference import parse_reference
 from shipway.core.text import shown
 from shipway.verbs.context import host_platform
-from shipway.verbs.images import open_store
+from shipway.verbs.images import choose_image, open_store
 from shipway.verbs.own_output import warn_of_next_image
 from shipway.verbs.several import choose_images
 
 if TYPE_CHECKING:
     from shipway.verbs.context import Task
+
+FLAT = ("sif", "squashfs")
+"""Forms that have no layers: one file system, for Apptainer and its kin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +36,9 @@ class SaveRequest:
     name: str = ""
     """What it is called in the archive; empty: what it is called here."""
     form: str = "oci"
-    """`oci` or `docker`."""
+    """`oci`, `docker`, or one of `FLAT`."""
     compression: str = ""
-    """As `image.encode.Encoding`; empty: as it came, and uncompressed for Docker."""
+    """As `image.encode.Encoding`; empty: as it came, uncompressed for Docker, and gzip for what has no layers."""
     dry_run: bool = False
 
 
@@ -45,15 +48,15 @@ class SaveResult:
 
     path: str
     form: str
-    """`oci-layout`, `oci-archive` or `docker-archive`."""
+    """`oci-layout`, `oci-archive`, `docker-archive`, or one of `FLAT`."""
     name: str
     digest: str
-    """Of the manifest in the archive, or for Docker of the configuration; empty for a dry run."""
+    """Of the manifest in the archive, or of the configuration where there is no manifest; empty for a dry run."""
     config_digest: str
     """Of the one image; empty where there are several."""
     platforms: tuple[str, ...]
     size: int | None
-    """Bytes of the layers as they were written; None for a dry run."""
+    """Bytes of the layers as they were written, or of the file that has no layers; None for a dry run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,8 @@ def run_save(request: SaveRequest, task: Task) -> SaveResult:
     from shipway.image.encode import Encoding
     from shipway.image.save import pack_image, save_archive, save_docker, save_layout
 
+    if request.form in FLAT:
+        return _save_flat(request, task)
     folder = request.path.endswith("/") or os.path.isdir(request.path)
     docker = request.form == "docker"
     if docker and (folder or request.compression not in ("", "none")):
@@ -110,6 +115,41 @@ def run_save(request: SaveRequest, task: Task) -> SaveResult:
         digest=digest,
         config_digest=chosen[0].image.config_digest if len(chosen) == 1 else "",
         platforms=tuple(one.image.facts().platform for one in chosen),
+        size=size,
+    )
+
+
+def _save_flat(request: SaveRequest, task: Task) -> SaveResult:
+    from shipway.archive.squashfs import COMPRESSIONS
+    from shipway.image.apptainer import save_sif, save_squashfs
+
+    compression = request.compression or COMPRESSIONS[0]
+    folder = request.path.endswith("/") or os.path.isdir(request.path)
+    if folder or compression not in COMPRESSIONS:
+        wrong = "to a folder" if folder else f"with `--compression {compression}`"
+        raise ToolError(
+            f"a {request.form} cannot be written {wrong}",
+            hints=["name a file" if folder else f"use {' or '.join(COMPRESSIONS)}"],
+            code=ExitCode.USAGE,
+        )
+    if request.also or request.every_platform:
+        raise ToolError(
+            f"a {request.form} is for one platform",
+            hints=["save one platform at a time: `--platform PLATFORM`", "use --format oci"],
+            code=ExitCode.USAGE,
+        )
+    chosen = choose_image(task, request.image, name=request.name)
+    size = None
+    if not request.dry_run:
+        save = save_sif if request.form == "sif" else save_squashfs
+        size = save(request.path, open_store(task.emit), chosen.image, task.emit, compression=compression)
+    return SaveResult(
+        path=request.path,
+        form=request.form,
+        name=chosen.reference.text,
+        digest="" if request.dry_run else chosen.image.config_digest,
+        config_digest=chosen.image.config_digest,
+        platforms=(chosen.image.facts().platform,),
         size=size,
     )
 

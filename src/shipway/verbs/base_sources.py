@@ -63,6 +63,12 @@ def bring_image(source: ImageSource, task: Task, store: Store, *, folder: str) -
             f"`{source}` is for {shown(there)}, and {platform} is wanted",
             hints=["name an image for it, or choose a platform with `platforms` in the spec"],
         )
+    strange = next((name for name, _ in image.facts().env if "=" in name or not name.isprintable()), "")
+    if strange:
+        raise HostileInput(
+            f"`{source}` sets a variable that no shell could name: `{shown(strange)}`",
+            hints=["take another base"],
+        )
     if not image.layers:
         raise HostileInput(f"`{source}` has no layers", hints=["take another base"])
     return image

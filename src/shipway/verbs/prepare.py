@@ -140,6 +140,8 @@ def _versions(lock: Lock) -> dict[tuple[str, str], str]:
     for kind, packages in (("deb", lock.debs), ("wheel", lock.wheels)):
         for package in packages:
             found.setdefault((kind, package.name), set()).add(package.version)
+    for base in lock.bases:
+        found.setdefault(("base", f"{base.name} on {base.platform}"), set()).add(base.manifest[:19])
     return {key: ", ".join(sorted(versions)) for key, versions in found.items()}
 
 
