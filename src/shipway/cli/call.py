@@ -38,7 +38,8 @@ class Call(NamedTuple):
     def task(self) -> Task:
         """What every verb that works on a project is told."""
         flag = self.arguments.flag
-        mode = LockMode.LOCKED if flag("locked") else LockMode.FROZEN if flag("frozen") else LockMode.UPDATE
+        made = LockMode.TRIAL if flag("dry-run") else LockMode.UPDATE
+        mode = LockMode.LOCKED if flag("locked") else LockMode.FROZEN if flag("frozen") else made
         platform = self.arguments.values.get("platform")
         return Task(
             self.settings.directory,

@@ -68,7 +68,7 @@ CORE = (
     Verb(
         "explain", "Say what would be done, layer by layer, and why",
         "Reads spec, lock and store and changes nothing. With `COMMAND`, or an engine other than our own, it also says how `run` "
-        "would start what is built: the exact line of Docker or Podman.",
+        "would start what is built: the exact line of Docker, Podman or Apptainer.",
         (("shipway explain", "what `build` would do now"),
          ("shipway explain --engine docker -- python train.py", "the line of Docker for this command")),
         (*CHOICE, ENGINE, JSON), "[COMMAND...]", rest=True,

@@ -21,7 +21,7 @@ from shipway.run.engine_build import (
     run_engine_build,
 )
 from shipway.verbs.build_supply import read_supply
-from shipway.verbs.context import LockMode, host_platform
+from shipway.verbs.context import host_platform
 from shipway.verbs.locking import ensure_lock
 from shipway.verbs.project import read_project, require_locked, require_target
 
@@ -78,7 +78,7 @@ class ByEngineResult:
 
 
 def run_build_by(request: ByEngineRequest, task: Task) -> ByEngineResult:
-    """Lock if need be, and have the engine build the target's exported Dockerfile. A dry run needs a fresh lock.
+    """Lock if need be, and have the engine build the target's exported Dockerfile.
 
     Raises:
         OfflineError: there is to be no network, which engines use by themselves.
@@ -100,7 +100,7 @@ def run_build_by(request: ByEngineRequest, task: Task) -> ByEngineResult:
     secrets = tuple(map(_parse_secret, request.secrets))
     arguments = tuple(map(_parse_argument, request.arguments))
     tool = require_build_tool(request.engine, os.environ)
-    project, contents = _read(task, dry_run=request.dry_run)
+    project, contents = _read(task)
     build = _build_of(request, project, contents, secrets=secrets, arguments=arguments, task=task)
     line = render_build(build, tool)
     environ = build_environment(build, tool, os.environ)
@@ -117,14 +117,12 @@ def run_build_by(request: ByEngineRequest, task: Task) -> ByEngineResult:
     )
 
 
-def _read(task: Task, *, dry_run: bool) -> tuple[Project, Contents]:
+def _read(task: Task) -> tuple[Project, Contents]:
     from shipway.export.model import read_contents
     from shipway.store.store import Store
 
     project = read_project(task.directory, task.emit)
     target = require_target(project.spec, task.target).name
-    if dry_run and task.mode is LockMode.UPDATE:
-        task = task._replace(mode=LockMode.LOCKED)
     lock, _ = ensure_lock(project, task, Store.open(emit=task.emit))
     platform = task.platform or host_platform()
     require_locked(lock, target, platform)

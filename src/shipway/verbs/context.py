@@ -14,6 +14,8 @@ class LockMode(StrEnum):
 
     UPDATE = "update"
     """It is made anew."""
+    TRIAL = "trial"
+    """It is made anew for this one command, and not written: what a dry run asks for."""
     LOCKED = "locked"
     """It is an error."""
     FROZEN = "frozen"

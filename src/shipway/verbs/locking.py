@@ -65,7 +65,7 @@ def ensure_lock(project: Project, task: Task, store: Store) -> tuple[Lock, Fresh
     found = check_lock(project, platforms=wanted if task.mode is not LockMode.FROZEN else ())
     if found.lock is not None and (not found.drift or task.mode is LockMode.FROZEN):
         return found.lock, found
-    if task.mode is not LockMode.UPDATE:
+    if task.mode not in (LockMode.UPDATE, LockMode.TRIAL):
         raise LockStale(
             f"the lock of `{project.spec.name}` does not match the spec"
             if found.lock
@@ -88,7 +88,7 @@ def make_lock(
     platforms: tuple[str, ...] = (),
     dry_run: bool = False,
 ) -> Lock:
-    """Resolve the spec and write the lock. `upgrade`: names that may move; None: all."""
+    """Resolve the spec and write the lock, unless it is for a dry run. `upgrade`: names that may move; None: all."""
     from shipway.resolve.lock_spec import LockRequest, choose_platforms, resolve_spec
     from shipway.verbs.workshop import open_resolvers
 
@@ -103,7 +103,7 @@ def make_lock(
         upgrade=upgrade,
     )
     lock = resolve_spec(request, open_resolvers(project, task, store))
-    if not dry_run:
+    if not dry_run and task.mode is not LockMode.TRIAL:
         write_lock(project, lock, task.emit)
     return lock
 

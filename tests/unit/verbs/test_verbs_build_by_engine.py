@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from shipway.cli.app import execute
-from shipway.core.errors import ExitCode, LockStale, NotFound, OfflineError, ToolError
+from shipway.core.errors import ExitCode, NotFound, OfflineError, ToolError
 from shipway.export.model import read_contents
 from shipway.host.mirrors import read_mirrors
 from shipway.lock.model import PythonLock
@@ -141,13 +141,18 @@ def test_a_dry_run_says_the_line_and_starts_nothing(project, notes, capsys):
     assert not list(notes.iterdir())
 
 
-def test_a_dry_run_makes_no_lock(project, notes):
-    (project / "shipway.lock").unlink()
-    with pytest.raises(LockStale):
-        run_build_by(
-            ByEngineRequest(engine="podman", dry_run=True), task(project, mode=LockMode.UPDATE, platform="")
-        )
-    assert not (project / "shipway.lock").exists()
+@pytest.mark.parametrize(
+    "verb", [["build", "--engine", "podman"], ["export", "requirements"], ["vendor", "x"]]
+)
+def test_a_dry_run_of_any_verb_writes_no_lock(project, notes, verb, monkeypatch):
+    lock = project / "shipway.lock"
+    made = parse_lock(lock.read_text(), file="shipway.lock")
+    monkeypatch.setattr("shipway.resolve.lock_spec.resolve_spec", lambda *words: made)
+    lock.unlink()
+    words = ["-C", str(project), *verb, "--platform", "linux/amd64"]
+    assert execute([*words, "--locked", "--dry-run"]) == ExitCode.LOCK_STALE
+    assert execute([*words, "--dry-run"]) == 0
+    assert not lock.exists()
 
 
 @pytest.mark.parametrize(
