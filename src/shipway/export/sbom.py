@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shipway.core.digest import BlobDigest, key_of
+from shipway.core.image_source import Transport, parse_image_source
+from shipway.core.reference import parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shipway.export.model import Contents
+    from shipway.lock.model import BaseImage
 
 FORMATS = ("spdx", "cyclonedx")
 _NAMESPACE = uuid.UUID("5d1f33a2-7a3e-5a51-9c0e-0a8f4f6b1c11")
@@ -54,7 +57,9 @@ def list_parts(contents: Contents) -> list[Part]:
         for built in contents.built
         if built.source.kind == "git"
     }
-    parts = [
+    base = contents.base
+    below = [Part(name=base.name, version=base.manifest, purl=image_purl(base), sha256=None)] if base else []
+    parts = below + [
         Part(
             name=deb.name, version=deb.version, purl=debs[deb.name], sha256=deb.sha256,
             source=deb.source, needs=_known(deb.depends, debs),
@@ -82,6 +87,17 @@ def _known(names: Iterable[str], purls: dict[str, str]) -> tuple[str, ...]:
 def _deb_purl(contents: Contents, name: str, version: str, architecture: str) -> str:
     place = f"{contents.distribution}/{quote(name, safe='')}@{quote(version, safe='')}"
     return f"pkg:deb/{place}?arch={architecture}&distro={quote(contents.suite, safe='')}"
+
+
+def image_purl(base: BaseImage) -> str:
+    """An image by the digest of its manifest; outside of registries it has no other name."""
+    source = parse_image_source(base.name)
+    digest = quote(base.manifest, safe="")
+    if source.transport is not Transport.REGISTRY:
+        return f"pkg:generic/base-image@{digest}"
+    reference = parse_reference(source.place)
+    name = reference.repository.rpartition("/")[2]
+    return f"pkg:oci/{quote(name, safe='')}@{digest}?repository_url={quote(reference.name, safe='')}"
 
 
 def _pypi_purl(name: str, version: str) -> str:

@@ -78,8 +78,10 @@ class _Encoder(Protocol):
     def flush(self) -> bytes: ...
 
 
-def encode_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emit) -> tuple[Encoded, ...]:
-    """The layers of `image`, bottom first, for a receiver that wants `encoding`.
+def encode_image(
+    store: Store, image: StoredImage, encoding: Encoding, emit: Emit, *, as_came: bool = False
+) -> tuple[Encoded, ...]:
+    """The layers of `image`, bottom first, for a receiver that wants `encoding`. `as_came`: but what others packed stays so.
 
     Raises:
         NotFound: trees or blobs of the image are no longer in the store.
@@ -87,7 +89,8 @@ def encode_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emi
     """
     encoded = []
     for layer in image.layers:
-        encoded.append(_encode(store, layer, image.epoch, encoding))
+        stays = as_came and layer.blob and ENCODINGS[layer.media_type] != Encoding.NONE
+        encoded.append(_encode(store, layer, image.epoch, Encoding.KEEP if stays else encoding))
         emit(Did(PHASE, layer.name))
     return tuple(encoded)
 

@@ -23,6 +23,7 @@ from shipway.image.fill import Arrived, add_checked, add_unnamed, fill_image
 from shipway.image.source import FolderSource, read_small, read_source
 
 if TYPE_CHECKING:
+    from shipway.core.digest import Digest
     from shipway.core.events import Emit
     from shipway.image.source import Source
     from shipway.image.stored import StoredImage
@@ -67,6 +68,30 @@ def load_images(store: Store, path: str, *, platform: str, emit: Emit) -> list[L
         loaded = _load_layout(job, _stem(path)) if is_layout else _load_docker(job)
         transaction.commit()
     return loaded
+
+
+def list_layout(folder: str, name: str) -> frozenset[Digest]:
+    """Digests of the manifests in the OCI layout `folder`, those of inner indexes too; of `name` alone where it is not empty.
+
+    Raises:
+        NotFound, HostileInput: it is no layout.
+    """
+    source = FolderSource(folder)
+    index = parse_manifest_or_index(
+        read_small(source, INDEX_FILE, MANIFEST_LIMIT), folder, media_type=INDEX_TYPES[0]
+    )
+    assert isinstance(index, tuple)
+    found: set[Digest] = set()
+    for one in index:
+        texts = {text for key, text in one.annotations if key in (REF_NAME, FULL_NAME)}
+        if name and name not in texts:
+            continue
+        found.add(one.digest)
+        if one.media_type in INDEX_TYPES:
+            body = read_small(source, _path_of(one), MANIFEST_LIMIT)
+            inner = parse_manifest_or_index(body, folder, media_type=one.media_type)
+            found.update(each.digest for each in (inner if isinstance(inner, tuple) else ()))
+    return frozenset(found)
 
 
 def _load_layout(job: _Job, stem: str) -> list[Loaded]:

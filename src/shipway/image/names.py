@@ -84,6 +84,11 @@ def find_name(store: Store, name: str) -> StoredImage | None:
     return None
 
 
+def record_of(store: Store, name: str) -> str:
+    """The path of the file that says what `name` means; it changes when the name moves."""
+    return f"{_folder(store, name)}/{_RECORD}"
+
+
 def list_names(store: Store) -> list[Named]:
     """Every name with its image, sorted by name.
 

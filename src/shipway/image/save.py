@@ -50,8 +50,11 @@ class Packed(NamedTuple):
     layers: tuple[Encoded, ...]
 
 
-def pack_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emit, *, oci: bool) -> Packed:
-    """Manifest and blobs of `image` for a receiver that wants `encoding`.
+def pack_image(
+    store: Store, image: StoredImage, encoding: Encoding, emit: Emit, *, oci: bool, as_came: bool = False
+) -> Packed:
+    """Manifest and blobs of `image` for a receiver that wants `encoding`; with `as_came`, packed layers of others stay as they
+    are all the same.
 
     An image of others that is kept as it came keeps its manifest too, unless `oci` asks for OCI's types and it has Docker's.
 
@@ -59,7 +62,7 @@ def pack_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emit,
         NotFound: trees or blobs of the image are no longer in the store.
         NoSpace, StoreError: a compressed layer cannot be kept.
     """
-    layers = encode_image(store, image, encoding, emit)
+    layers = encode_image(store, image, encoding, emit, as_came=as_came)
     if encoding is Encoding.KEEP:
         came = parse_manifest_or_index(image.manifest, image.digest)
         media_type = "" if isinstance(came, tuple) else came.media_type

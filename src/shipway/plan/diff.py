@@ -128,7 +128,7 @@ def read_config(lock: Lock, target: TargetLock) -> dict[str, str]:
     config = {
         "name": lock.name,
         "platform": target.platform,
-        "base": target.base,
+        "base": f"{target.base} {target.image}".strip(),
         "python": target.python.version if target.python else "",
         "bytecode": "true" if target.bytecode else "",
         "system-site-packages": "true" if target.system_site_packages else "",

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from shipway.plan.findings import Finding
 
 
+_PACKAGES = ("deb", "wheel")
+
+
 class SizedTree(NamedTuple):
     """One tree with what its files are."""
 
@@ -154,7 +157,7 @@ def _layer_size(layer: SizedLayer, sizes: Counter[str], counts: Counter[str]) ->
         name=layer.name,
         size=sum(sizes[tree.id] for tree in layer.trees),
         files=sum(counts[tree.id] for tree in layer.trees),
-        packages=sum(tree.id != tree.kind for tree in layer.trees),
+        packages=sum(tree.kind in _PACKAGES for tree in layer.trees),
         reason=layer.reason,
     )
 

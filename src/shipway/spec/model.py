@@ -34,14 +34,21 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """`debian:bookworm`, `ubuntu:noble`; `date` pins the archive to a moment (`debian:bookworm@2026-07-01`)."""
+    """`debian:bookworm`, `ubuntu:noble`; `date` pins the archive to a moment (`debian:bookworm@2026-07-01`).
 
-    distribution: str
-    suite: str
+    Or an image of others, and then nothing but `image`.
+    """
+
+    distribution: str = ""
+    suite: str = ""
     date: str = ""
     """`YYYY-MM-DD`, or empty for the archive as it is when locking."""
+    image: str = ""
+    """An image of others as `spec.images` writes it: `docker://registry.example.org/team/cuda:12.4`, `oci:base`."""
 
     def __str__(self) -> str:
+        if self.image:
+            return self.image
         return f"{self.distribution}:{self.suite}" + (f"@{self.date}" if self.date else "")
 
 

@@ -140,7 +140,8 @@ SETTINGS: tuple[Setting, ...] = (
         _S,
         "base",
         Kind.BASE,
-        "Distribution and suite whose packages make the system, with a date to hold the archive at a moment.",
+        "Distribution and suite whose packages make the system, with a date to hold the archive at a moment; or an image of "
+        "others (`docker://REFERENCE`, any reference with a `/`, `oci:FOLDER`, …; see the guide on bases).",
         '"debian:bookworm@2026-07-01"',
         default='"debian:bookworm"',
     ),

@@ -122,6 +122,17 @@ def _attached(
     return tuple(map(AttachedFile, view_attached([one for _, one in found]), files))
 
 
+def pull_image(
+    registry: Registry, store: Store, reference: Reference, platform: str, emit: Emit
+) -> StoredImage:
+    """The image of `platform` in the store, without a name: the caller claims it, or it will be collected.
+
+    Raises:
+        NotFound, FetchError, HashMismatch, HostileInput, NoSpace: as `run_pull`.
+    """
+    return _fetch(registry, store, reference, _ask(registry, reference, platform), emit)
+
+
 def _ask(registry: Registry, reference: Reference, platform: str) -> _Offer:
     """The manifest for `platform`."""
     from shipway.image.document import Manifest, choose_platform, parse_manifest_or_index

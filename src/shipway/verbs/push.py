@@ -100,8 +100,8 @@ def run_push(
 ) -> PushResult:
     """Send the stored image `image`, or the project's, to where `text` says.
 
-    `compression` is an `image.encode.Encoding`; empty: an image of others goes as it came, ours with gzip, which every
-    receiver reads.
+    `compression` is an `image.encode.Encoding`; empty: layers of others go as they came, ours with gzip, which every receiver
+    reads.
 
     Images of several platforms become an index of them. The push policy is asked before anything is built, and the tag
     is moved last.
@@ -179,10 +179,10 @@ def _send(
     from shipway.image.save import pack_image
 
     store = open_store(task.emit)
-    came = any(layer.blob for layer in chosen.image.layers)
+    came = all(layer.blob for layer in chosen.image.layers)
     encoding = Encoding(compression) if compression else Encoding.KEEP if came else Encoding.GZIP
-    packed = pack_image(store, chosen.image, encoding, task.emit, oci=False)
-    blobs = push_blobs(packed, chosen.image, _neighbours(store, place))
+    packed = pack_image(store, chosen.image, encoding, task.emit, oci=False, as_came=not compression)
+    blobs = push_blobs(packed, chosen.image, _neighbours(store, place, chosen))
     digest, size = BlobDigest.of(packed.manifest), len(packed.manifest)
     pushed = push(registry, place, blobs, packed.manifest, packed.media_type)
     attached: tuple[Attached, ...] = ()
@@ -242,11 +242,23 @@ def push_blobs(
     return (config, *layers)
 
 
-def _neighbours(store: Store, whole: Reference) -> dict[str, tuple[str, ...]]:
-    """By diffID, the other repositories of the same registry that stored images with that layer are named after."""
+def _neighbours(store: Store, whole: Reference, chosen: Chosen) -> dict[str, tuple[str, ...]]:
+    """By diffID, the other repositories of the same registry that probably have that layer.
+
+    They are the base of the project's image, and those that stored images are named after. What a stored image says of its
+    own base is a stranger's word, and nothing is asked for because of it.
+    """
     from shipway.image.names import list_names
 
     found: dict[str, list[str]] = {}
+    labels = chosen.image.facts().labels if chosen.planned else ()
+    base = dict(labels).get("org.opencontainers.image.base.name", "")
+    if base:
+        other = parse_reference(base)
+        if other.registry == whole.registry and other.repository != whole.repository:
+            for layer in chosen.image.layers:
+                if layer.blob:
+                    found.setdefault(layer.diff_id, []).append(other.repository)
     for named in list_names(store):
         other = parse_reference(named.name)
         if other.registry == whole.registry and other.repository != whole.repository:

@@ -222,6 +222,7 @@ def _environment(prepared: Prepared) -> Environment:
     planned = prepared.planned
     lowers = tuple(tree.root for tree in reversed(prepared.trees))
     settings = planned.plan.settings
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
     return Environment(
         project=planned.project.folder,
         name=planned.lock.name,
@@ -230,9 +231,9 @@ def _environment(prepared: Prepared) -> Environment:
         keys=tuple(request.key for request in reversed(planned.requests)),
         env=settings.env,
         workdir=settings.workdir,
-        command=settings.command,
+        command=target.command or (*settings.entrypoint, *settings.command),
         options=read_run_options(planned.project, planned.plan.target),
-        bytecode=planned.lock.target(planned.plan.target, planned.plan.platform).bytecode,
+        bytecode=target.bytecode,
         facts=read_image_facts(lowers),
     )
 
@@ -247,7 +248,12 @@ def _remember(environment: Environment, prepared: Prepared, task: Task) -> None:
     target = planned.lock.target(planned.plan.target, planned.plan.platform)
     if task.mode is LockMode.FROZEN or planned.project.inferred or any(one.inputs for one in target.build):
         return
-    record = Ready(environment, read_inputs(planned.project.inputs()), _context(planned.store, task))
+    inputs = list(planned.project.inputs())
+    if planned.lock.bases:
+        from shipway.verbs.bases import base_inputs
+
+        inputs += base_inputs(planned.lock, planned.project.folder, planned.store)
+    record = Ready(environment, read_inputs(inputs), _context(planned.store, task))
     try:
         write_ready(ready_file(state_dir(), planned.project.folder, task.target), record)
     except OSError as problem:
@@ -291,7 +297,8 @@ def _portable(prepared: Prepared | None, task: Task) -> PortableImage:
     """The image of the same trees that a run mounts: without the project's files, which are mounted too."""
     from dataclasses import replace
 
-    from shipway.image.hand_over import make_portable
+    from shipway.image.hand_over import make_portable, make_stored_portable
+    from shipway.image.stored import store_image
     from shipway.verbs.build import layer_contents, make_image
     from shipway.verbs.prepare import build_planned, plan_project
 
@@ -300,7 +307,10 @@ def _portable(prepared: Prepared | None, task: Task) -> PortableImage:
     planned = replace(prepared.planned, plan=_without_files(prepared.planned.plan))
     image = make_image(planned, prepared.trees, task.emit)
     contents = layer_contents(planned.plan, prepared.trees)
-    return make_portable(image, contents, platform=planned.plan.platform, epoch=planned.plan.settings.epoch)
+    epoch = planned.plan.settings.epoch
+    if any(content.came for content in contents):
+        return make_stored_portable(planned.store, store_image(image, contents, epoch), task.emit)
+    return make_portable(image, contents, platform=planned.plan.platform, epoch=epoch)
 
 
 def _without_files(plan: Plan) -> Plan:

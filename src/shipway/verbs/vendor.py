@@ -128,6 +128,7 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
     from shipway.build.vendor import member_of
     from shipway.plan.target import plan_target
     from shipway.store.store import Store
+    from shipway.verbs.bases import ensure_bases
     from shipway.verbs.locate import open_locate
     from shipway.verbs.workshop import open_fetcher
 
@@ -140,6 +141,7 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
     ]
     if not targets:
         targets = [require_locked(lock, task.target or project.spec.default_target, task.platform)]
+    ensure_bases(lock, targets, project, task, store)
     artifacts: dict[str, Artifact] = {}
     for target in targets:
         plan = plan_target(lock, target.name, target.platform)
