@@ -41,8 +41,6 @@ def _can_userns() -> str:
 
 
 def _can_docker() -> str:
-    if os.environ.get("DOCKER_HOST"):
-        return ""
     if shutil.which("dockerd") and shutil.which("docker") and os.geteuid() == 0:
         return ""
     return "no dockerd that could be started privately (needs root, docker and dockerd)"
@@ -95,6 +93,10 @@ _TOOLS = (
     "docker-registry",
     "htpasswd",
     "make",
+    "ssh",
+    "sshd",
+    "unsquashfs",
+    "patchelf",
 )
 
 

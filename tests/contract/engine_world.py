@@ -1,6 +1,5 @@
 """A small root file system out of the host's own programs, and one container in it, for the contract suite of engines."""
 
-import contextlib
 import json
 import os
 import pickle
@@ -9,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from shipway.host.files import remove_tree
@@ -74,58 +72,6 @@ def make_archive(root: Path) -> Path:
     command = ["tar", "-C", root, "--sort=name", "--owner=0", "--group=0", "--mtime=@0", "-cf", archive, "."]
     subprocess.run(command, check=True)
     return archive
-
-
-@contextlib.contextmanager
-def private_docker():
-    """A Docker daemon of our own, which any user may use; the variables by which its clients find it."""
-    base = tempfile.mkdtemp(prefix="shipway-docker-", dir="/var/tmp")
-    os.chmod(base, 0o755)
-    words = ["--data-root", f"{base}/data", "--exec-root", f"{base}/exec", "--pidfile", f"{base}/pid"]
-    words += ["-H", f"unix://{base}/s", "--bridge=none", "--iptables=false"]
-    with open(f"{base}/log", "w") as log:
-        daemon = subprocess.Popen(["dockerd", *words], stdout=log, stderr=log)
-    try:
-        settings = {"DOCKER_HOST": f"unix://{base}/s", "DOCKER_CONFIG": f"{base}/config"}
-
-        def answers() -> bool:
-            assert daemon.poll() is None, Path(f"{base}/log").read_text()
-            command = ["docker", "version"]
-            return not subprocess.run(
-                command, env={**os.environ, **settings}, capture_output=True, check=False
-            ).returncode
-
-        wait_until(answers, 60)
-        os.chmod(f"{base}/s", 0o666)
-        yield settings
-    finally:
-        daemon.terminate()
-        daemon.wait()
-        subprocess.run(["umount", f"{base}/exec/netns/default"], capture_output=True, check=False)
-        remove_tree(base)
-
-
-@contextlib.contextmanager
-def private_podman():
-    """The variables by which Podman keeps its images in a folder of our own, and needs no systemd."""
-    base = tempfile.mkdtemp(prefix="shipway-podman-", dir="/var/tmp")
-    storage, engine = f"{base}/storage.conf", f"{base}/containers.conf"
-    Path(storage).write_text(
-        f'[storage]\ndriver = "overlay"\ngraphroot = "{base}/graph"\nrunroot = "{base}/run"\n'
-    )
-    Path(engine).write_text(
-        # As root Podman asks for more than a machine that holds CAP_SYS_RESOURCE back allows.
-        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=16000:16000"]\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nruntime = "runc"\n'
-        f'tmp_dir = "{base}/tmp"\n[network]\nnetwork_config_dir = "{base}/net"\n'
-    )
-    settings = {"CONTAINERS_STORAGE_CONF": storage, "CONTAINERS_CONF": engine}
-    try:
-        yield settings
-    finally:
-        command = ["podman", "rm", "--all", "--force"]
-        subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=False)
-        subprocess.run(["umount", f"{base}/graph/overlay"], capture_output=True, check=False)
-        remove_tree(base)
 
 
 class World:
@@ -221,11 +167,3 @@ class World:
     def events(self) -> list[str]:
         """What the caller was told in the last run."""
         return json.loads((self.place / "my_project.events").read_text())
-
-
-def wait_until(holds, seconds: float = 20) -> None:
-    """Wait for a condition of another process; fail when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)

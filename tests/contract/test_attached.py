@@ -12,8 +12,8 @@ sys.path.append(str(Path(__file__).parents[1] / "unit" / "image"))
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "export"))
 from export_examples import LOCK
 from image_samples import descriptor, own_image
-from registry_servers import distribution
 
+from private_engines import distribution
 from shipway.cli.app import execute
 from shipway.core.digest import Digest, canonical_json
 from shipway.core.errors import ExitCode, FetchError, HashMismatch, HostileInput, ToolError

@@ -1,16 +1,14 @@
-"""Builds by real engines: the Dockerfile from standard input, arguments, secrets of both kinds, a stage, an id that runs, a failure."""
+"""Builds by real engines: the Dockerfile and what stays out, arguments, secrets of both kinds, a stage, an id that runs, a failure."""
 
 from __future__ import annotations
 
-import os
-import pathlib
 import shutil
 import subprocess
-import tempfile
-import time
+from dataclasses import replace
 
 import pytest
 
+from private_engines import call_engine, distribution, private_docker, private_podman
 from shipway.core.errors import BuildError, EngineError
 from shipway.run.engine_build import (
     BuildSecret,
@@ -52,57 +50,15 @@ def copy_shell(root):
 @pytest.fixture(scope="module")
 def docker():
     """The environment in which a private engine answers."""
-    if os.environ.get("DOCKER_HOST"):
-        pytest.skip("the engine of DOCKER_HOST cannot see this host's folders")
-    base = tempfile.mkdtemp(prefix="engine-build-")
-    socket = f"unix://{base}/s"
-    words = [
-        "--data-root",
-        f"{base}/data",
-        "--exec-root",
-        f"{base}/exec",
-        "-H",
-        socket,
-        "--pidfile",
-        f"{base}/pid",
-    ]
-    with open(f"{base}/log", "w") as log:
-        engine = subprocess.Popen(
-            ["dockerd", *words, "--bridge=none", "--iptables=false"],
-            stdout=log,
-            stderr=log,
-            env={"PATH": PATH},
-        )
-    environ = {"PATH": PATH, "DOCKER_HOST": socket, "HOME": base}
-    end = time.monotonic() + 60
-    while subprocess.run(["docker", "version"], check=False, capture_output=True, env=environ).returncode:
-        assert time.monotonic() < end, pathlib.Path(base, "log").read_text()[-2000:]
-        time.sleep(0.1)
-    yield environ
-    engine.terminate()
-    engine.wait(60)
-    shutil.rmtree(base, ignore_errors=True)
+    with private_docker() as settings:
+        yield {"PATH": PATH, "HOME": "/nonexistent", **settings}
 
 
 @pytest.fixture(scope="module")
 def podman():
     """The environment in which Podman keeps everything in a private place."""
-    base = tempfile.mkdtemp(prefix="engine-build-")
-    with open(f"{base}/storage.conf", "w") as file:
-        file.write(f'[storage]\ndriver = "vfs"\ngraphroot = "{base}/data"\nrunroot = "{base}/run"\n')
-    with open(f"{base}/containers.conf", "w") as file:
-        # As root Podman asks for more open files than a machine that holds CAP_SYS_RESOURCE back allows.
-        file.write(
-            '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n'
-        )
-    yield {
-        "PATH": PATH,
-        "HOME": base,
-        "CONTAINERS_STORAGE_CONF": f"{base}/storage.conf",
-        "CONTAINERS_CONF": f"{base}/containers.conf",
-        "XDG_RUNTIME_DIR": base,
-    }
-    shutil.rmtree(base, ignore_errors=True)
+    with private_podman() as settings:
+        yield {"PATH": PATH, "HOME": "/nonexistent", **settings}
 
 
 @pytest.fixture(
@@ -117,6 +73,8 @@ def engine(request):
 
 def built(tmp_path, **more):
     copy_shell(tmp_path / "root")
+    (tmp_path / "root" / "left-out").write_text("no\n")
+    (tmp_path / ".dockerignore").write_text("note.txt\n")
     (tmp_path / "note.txt").write_text("from the project\n")
     (tmp_path / "secret").write_text("hidden-line\n")
     secrets = (
@@ -125,6 +83,7 @@ def built(tmp_path, **more):
     )
     return EngineBuild(
         dockerfile=DOCKERFILE,
+        ignore="note.*\n!note.txt\nroot/left-out\n",
         context=str(tmp_path),
         progress="plain",
         network="none",
@@ -143,7 +102,7 @@ def test_a_build_gets_its_arguments_and_secrets_and_its_image_runs(engine, tmp_p
         [name, "history", "--no-trunc", image], check=True, capture_output=True, env=environ
     )
     assert b"hidden" not in history.stdout
-    script = "read -r a </result; read -r b </note; echo $a $b; [ -e /run/secrets/token ] || echo clean"
+    script = "read -r a </result; read -r b </note; echo $a $b; [ -e /run/secrets/token ] || [ -e /left-out ] || echo clean"
     ran = subprocess.run(
         [name, "run", "--rm", "--network", "none", image, "/bin/sh", "-c", script],
         check=True,
@@ -161,6 +120,45 @@ def test_a_step_that_fails_is_a_build_error(engine, tmp_path, capfd):
             built(tmp_path, stage="later"), require_build_tool(name, environ), {**environ, "A_TOKEN": TOKEN}
         )
     assert "exit 3" in capfd.readouterr().err
+
+
+@pytest.mark.needs_tool("docker-registry")
+def test_finished_steps_come_from_a_registry(engine, tmp_path):
+    """Docker's own builder leaves them in the image itself, Podman in a repository."""
+    name, environ = engine
+    tool = require_build_tool(name, environ)
+    with distribution(tmp_path / "registry") as (host, _):
+        cache = f"{host}/team/cache"
+        (tmp_path / "registries.conf").write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
+        environ = {**environ, "CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf")}
+        copy_shell(tmp_path / "root")
+        build = EngineBuild(
+            dockerfile="FROM scratch\nCOPY root/ /\nRUN read -r id </proc/sys/kernel/random/uuid; echo $id >/id\n",
+            ignore="#\n",
+            context=str(tmp_path),
+            network="none",
+            **{
+                "docker": {"tag": f"{cache}:1", "arguments": (("BUILDKIT_INLINE_CACHE", "1"),)},
+                "podman": {"cache_to": (cache,)},
+            }[name],
+        )
+
+        def step(build):
+            image = run_engine_build(build, tool, environ)
+            line = ["run", "--rm", "--network", "none", image, "/bin/sh", "-c", "read -r id </id; echo $id"]
+            return call_engine(name, environ, *line)
+
+        first = step(build)
+        if name == "docker":
+            call_engine(name, environ, "push", f"{cache}:1")
+            call_engine(name, environ, "image", "rm", f"{cache}:1")
+            call_engine(name, environ, "builder", "prune", "--all", "--force")
+        else:
+            call_engine(name, environ, "image", "rm", "--all", "--force")
+        again = replace(build, tag="", arguments=(), cache_to=())
+        source = f"{cache}:1" if name == "docker" else cache
+        assert step(replace(again, cache_from=(source,))) == first
+        assert step(replace(again, no_cache=True)) != first
 
 
 @pytest.mark.needs_docker

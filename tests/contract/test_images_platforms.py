@@ -10,8 +10,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "image"))
 from image_samples import SETTINGS, add_tree, descriptor
-from registry_servers import distribution
 
+from private_engines import distribution
 from shipway.core.digest import Digest, canonical_json
 from shipway.core.errors import BuildError, ExitCode, HostileInput, ToolError
 from shipway.core.events import silent

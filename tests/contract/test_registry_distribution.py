@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from registry_servers import distribution
 from registry_world import CONFIG, LAYER, MANIFEST, MANIFEST_TYPE, PATIENT, blob_of
 from registry_world import open_at as open_with
 
+from private_engines import distribution
 from shipway.core.digest import Digest
 from shipway.core.errors import FetchError, HashMismatch, NotFound
 from shipway.core.reference import parse_reference

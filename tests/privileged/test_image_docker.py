@@ -1,15 +1,12 @@
 """Images to Docker and back, by files: the floor is Debian's 20.10 with its classic store."""
 
-import os
-import shutil
-import subprocess
+import functools
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
+from private_engines import call_engine, private_docker
 from shipway.core.events import silent
 from shipway.core.reference import parse_reference
 from shipway.image.encode import Encoding
@@ -27,43 +24,8 @@ pytestmark = [pytest.mark.needs_docker, pytest.mark.slow]
 @pytest.fixture
 def docker():
     """Docker's CLI, talking to a daemon of this test."""
-    if os.environ.get("DOCKER_HOST"):
-        pytest.skip("a daemon of this test only")
-    # Not below pytest's folder: the path of a socket has 104 bytes at most.
-    base = Path(tempfile.mkdtemp(prefix="shipway-"))
-    words = [
-        "dockerd",
-        "--data-root",
-        f"{base}/data",
-        "--exec-root",
-        f"{base}/exec",
-        "-H",
-        f"unix://{base}/s",
-    ]
-    with open(base / "log", "wb") as log:
-        daemon = subprocess.Popen(
-            [*words, "--pidfile", f"{base}/pid", "--bridge=none", "--iptables=false"], stdout=log, stderr=log
-        )
-    environ = {**os.environ, "DOCKER_HOST": f"unix://{base}/s"}
-
-    def call(*arguments):
-        done = subprocess.run(
-            ["docker", *arguments], capture_output=True, text=True, check=False, env=environ
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and daemon.poll() is None:
-        probe = subprocess.run(["docker", "info"], capture_output=True, check=False, env=environ)
-        if probe.returncode == 0 and b"Server Version" in probe.stdout:
-            break
-    try:
-        yield call
-    finally:
-        daemon.terminate()
-        daemon.wait(30)
-        shutil.rmtree(base)
+    with private_docker() as settings:
+        yield functools.partial(call_engine, "docker", settings)
 
 
 def test_docker_loads_our_image_under_its_digest_and_saves_it_again(docker, tmp_path):

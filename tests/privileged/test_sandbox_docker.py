@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 import pytest
 from sandbox_world import make_small_root, python
 
 import shipway.sandbox
+from private_engines import call_engine, private_docker
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_docker, pytest.mark.slow]
 
@@ -43,59 +43,36 @@ print(json.dumps(out))
 @pytest.fixture(scope="module")
 def docker():
     """A private engine with one image made of the host's /usr; yields a function that runs it."""
-    if os.environ.get("DOCKER_HOST"):
-        pytest.skip("the engine of DOCKER_HOST cannot see this host's folders")
-    base = tempfile.mkdtemp(prefix="sandbox-docker-")
-    socket = f"unix://{base}/s"
-    with open(f"{base}/log", "w") as log:
-        engine = subprocess.Popen(
-            [
-                "dockerd", "--data-root", f"{base}/data", "--exec-root", f"{base}/exec", "-H", socket, "--pidfile", f"{base}/pid",
-                "--bridge=none", "--iptables=false",
-            ],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-    client = ["docker", "-H", socket]
-    end = time.monotonic() + 60
-    while (
-        subprocess.run([*client, "info"], capture_output=True, check=False).returncode
-        and time.monotonic() < end
-    ):
-        assert engine.poll() is None, open(f"{base}/log").read()  # noqa: SIM115
-        time.sleep(0.1)
-    os.makedirs(f"{base}/image/etc")
+    with private_docker() as settings, tempfile.TemporaryDirectory(prefix="sandbox-docker-") as base:
+        call = functools.partial(call_engine, "docker", settings)
+        call("import", "-", "base", input=_make_image(f"{base}/image"))
+
+        def run_it(*arguments: str) -> dict[str, object]:
+            tree = tempfile.mkdtemp(dir=base)
+            make_small_root(f"{tree}/tree")
+            os.chmod(tree, 0o755)
+            if "--user" in arguments:
+                user = arguments[arguments.index("--user") + 1]
+                subprocess.run(["chown", "-Rh", f"{user}:{user}", tree], check=True)
+            shares = ["-v", "/usr:/usr:ro", "-v", f"{SOURCE}:/code:ro", "-v", f"{tree}:/trees"]
+            command = ["base", python(), "-I", "-S", "-c", INSIDE.replace("'/tree'", "'/trees/tree'")]
+            return json.loads(
+                call("run", "--rm", "--network=none", *arguments, *shares, *command, timeout=120)
+            )
+
+        yield run_it
+
+
+def _make_image(folder: str) -> bytes:
+    """The archive of a root file system in which the host's /usr can be mounted."""
+    os.makedirs(f"{folder}/etc")
     for name in ("bin", "sbin", "lib", "lib64"):
         if os.path.islink(f"/{name}"):
-            os.symlink(os.readlink(f"/{name}"), f"{base}/image/{name}")
+            os.symlink(os.readlink(f"/{name}"), f"{folder}/{name}")
     for name in ("usr", "tmp", "code", "tree"):
-        os.makedirs(f"{base}/image/{name}")
-    os.chmod(f"{base}/image/tmp", 0o1777)
-    archive = subprocess.run(
-        ["tar", "-C", f"{base}/image", "-c", "."], capture_output=True, check=True
-    ).stdout
-    subprocess.run([*client, "import", "-", "base"], input=archive, capture_output=True, check=True)
-
-    def run_it(*arguments: str) -> dict[str, object]:
-        tree = tempfile.mkdtemp(dir=base)
-        make_small_root(f"{tree}/tree")
-        os.chmod(tree, 0o755)
-        if "--user" in arguments:
-            user = arguments[arguments.index("--user") + 1]
-            subprocess.run(["chown", "-Rh", f"{user}:{user}", tree], check=True)
-        done = subprocess.run(
-            [
-                *client, "run", "--rm", "--network=none", *arguments, "-v", "/usr:/usr:ro", "-v", f"{SOURCE}:/code:ro",
-                "-v", f"{tree}:/trees", "base", python(), "-I", "-S", "-c", INSIDE.replace("'/tree'", "'/trees/tree'"),
-            ],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    yield run_it
-    engine.terminate()
-    engine.wait(30)
-    shutil.rmtree(base, ignore_errors=True)
+        os.makedirs(f"{folder}/{name}")
+    os.chmod(f"{folder}/tmp", 0o1777)
+    return subprocess.run(["tar", "-C", folder, "-c", "."], capture_output=True, check=True).stdout
 
 
 @pytest.mark.skipif(not python().startswith("/usr/"), reason="the image shows the host's /usr only")

@@ -6,12 +6,11 @@ Docker is Debian's, with its built-in BuildKit and no network of its own; the im
 import os
 import subprocess
 import sys
-import tempfile
-import time
 
 import pytest
 from rootfs_compare import differences, from_manifests, from_tar, read_allowed
 
+from private_engines import call_engine, private_docker
 from shipway.host.mirrors import read_mirrors
 from shipway.verbs.context import Task
 from shipway.verbs.export import run_export
@@ -45,38 +44,17 @@ pytestmark = [
 ]
 
 
-def docker(engine, *words, **options):
+def docker(engine, *words):
     # Debian's own client: a newer one without its build plug-in refuses.
     client = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else "docker"
-    env = {**os.environ, "DOCKER_HOST": engine, "DOCKER_BUILDKIT": "1"}
-    done = subprocess.run([client, *words], env=env, capture_output=True, text=True, check=False, **options)
-    assert done.returncode == 0, f"{words}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
-    return done.stdout.strip()
+    return call_engine(client, {**engine, "DOCKER_BUILDKIT": "1"}, *words)
 
 
 @pytest.fixture
 def engine():
-    """A private engine; yields its address."""
-    if os.environ.get("DOCKER_HOST"):
-        yield os.environ["DOCKER_HOST"]
-        return
-    with tempfile.TemporaryDirectory(prefix="export-", ignore_cleanup_errors=True) as base:
-        address = f"unix://{base}/s"
-        words = ["dockerd", "--data-root", f"{base}/data", "--exec-root", f"{base}/exec", "-H", address]
-        words += ["--pidfile", f"{base}/pid", "--bridge=none", "--iptables=false"]
-        with open(f"{base}/log", "w") as log:
-            daemon = subprocess.Popen(words, stdout=log, stderr=log)
-        try:
-            end = time.monotonic() + 60
-            while subprocess.run(
-                ["docker", "-H", address, "info"], capture_output=True, check=False
-            ).returncode:
-                assert daemon.poll() is None and time.monotonic() < end, open(f"{base}/log").read()  # noqa: PT018, SIM115
-                time.sleep(0.1)
-            yield address
-        finally:
-            daemon.terminate()
-            daemon.wait(60)
+    """A private engine."""
+    with private_docker() as settings:
+        yield settings
 
 
 def import_base(engine, folder):

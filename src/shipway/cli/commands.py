@@ -49,17 +49,6 @@ def _lock(call: Call) -> Answer:
     return Answer(render_lock_result(result), describe_lock(result), result.code)
 
 
-def _build(call: Call) -> Answer:
-    from shipway.cli.show_image import build_document, describe_build, render_build
-    from shipway.cli.show_json import render_json
-    from shipway.verbs.build import run_build
-
-    result = run_build(call.task(), dry_run=call.arguments.flag("dry-run"))
-    if call.json:
-        return Answer(render_json("build", build_document(result)))
-    return Answer(render_build(result), describe_build(result))
-
-
 def _run(call: Call) -> Answer:
     return _start(call, interactive=False)
 
@@ -135,8 +124,10 @@ def _explain(call: Call) -> Answer:
     from shipway.cli.show_image import explain_document, render_explain
     from shipway.cli.show_json import render_json
     from shipway.verbs.explain import run_explain
+    from shipway.verbs.run import RunWords
 
-    result = run_explain(call.task())
+    words = RunWords(argv=call.arguments.words, engine=call.settings.engine, tty=_is_terminal())
+    result = run_explain(call.task(), words=words)
     return Answer(render_json("explain", explain_document(result)) if call.json else render_explain(result))
 
 
@@ -208,7 +199,6 @@ def _completion(call: Call) -> Answer:
 COMMANDS: dict[str, Callable[[Call], Answer]] = {
     "init": _init,
     "lock": _lock,
-    "build": _build,
     "run": _run,
     "shell": _shell,
     "inspect": _inspect,

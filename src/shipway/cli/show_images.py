@@ -25,7 +25,13 @@ _BY = 70
 def render_images(rows: Sequence[ImageRow]) -> str:
     """A table of names."""
     cells = [
-        (shown(row.name), _short(row.digest), shown(row.platform), row.created[:10], render_size(row.size))
+        (
+            shown(row.name),
+            _short(row.digest),
+            shown(row.platform),
+            shown(row.created[:10]),
+            render_size(row.size),
+        )
         for row in rows
     ]
     return render_table(("NAME", "DIGEST", "PLATFORM", "CREATED", "SIZE"), cells, right=(4,))
@@ -54,7 +60,7 @@ def render_history(result: HistoryResult) -> str:
     """A table of lines, the newest first."""
     cells = [
         (
-            row.created[:10] or "-",
+            shown(row.created[:10]) or "-",
             render_size(row.size) if row.size is not None else "-",
             _short(row.diff_id) or "-",
             shown(row.by or row.comment, _BY) or "-",
@@ -119,9 +125,8 @@ def describe_save(result: SaveResult) -> str:
     if result.size is None:
         return f"{shown(result.name)}{several} would be written to `{shown(result.path)}` as {result.form}"
     size = render_size(result.size)
-    return (
-        f"{shown(result.name)}{several} written to `{shown(result.path)}` as {result.form}, {size} of layers"
-    )
+    layers = "" if result.form in ("sif", "squashfs") else " of layers"
+    return f"{shown(result.name)}{several} written to `{shown(result.path)}` as {result.form}, {size}{layers}"
 
 
 def save_document(result: SaveResult) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _PLATFORMS = PLATFORM._replace(
 _SEVERAL = (_IMAGES, TARGET, _PLATFORMS, *LOCKING)
 """Of verbs that take the images of several platforms."""
 
+_FORMS = ("oci", "docker", "sif", "squashfs")
 _COMPRESSIONS = ("keep", "none", "gzip", "zstd")
 
 IMAGES = (
@@ -83,13 +84,15 @@ IMAGES = (
         "save", "Write an image to a file or folder",
         "Writes the project's image, built if need be, or with `--image` a stored one. A folder, or a name that ends with `/`, "
         "becomes an OCI layout, to which further images can be added; anything else is an archive. `--format docker` writes "
-        "what `docker load` of any version reads. Images of several platforms become an index. The same image is the same bytes "
-        "every time.",
+        "what `docker load` of any version reads; `sif` and `squashfs` are one file system for Apptainer and its kin. "
+         "Images of several platforms become an index. The same image is the same bytes every time.",
         (("shipway save image.tar", "an OCI archive"),
          ("shipway save --format docker image.tar", "for `docker load -i image.tar`"),
-         ("shipway save layout/ --compression zstd", "an OCI layout with zstd layers")),
-        (_NAME, Option("format", "Kind of archive; the default is `oci`", Takes.VALUE, "", "FORMAT", ("oci", "docker")),
-         Option("compression", "How layers are packed; the default is `keep`: those of others as they came, ours not at all",
+         ("shipway save layout/ --compression zstd", "an OCI layout with zstd layers"),
+         ("shipway save --format sif model.sif", "for `apptainer run model.sif`")),
+        (_NAME, Option("format", "Kind of file; the default is `oci`", Takes.VALUE, "", "FORMAT", _FORMS),
+         Option("compression", "How layers are packed; the default is `keep`: those of others as they came, ours not at all. "
+                "A file system is packed with `gzip` or `zstd`",
                 Takes.VALUE, "", "HOW", _COMPRESSIONS),
          *_SEVERAL, DRY_RUN, JSON), "PATH", home=_HOME,
     ),

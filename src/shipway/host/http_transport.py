@@ -198,9 +198,15 @@ class Transport:
         pool = self._pool("" if proxy == "DIRECT" else proxy or proxy_for(url, self._environ), url)
         timeout = urllib3.Timeout(connect=self._limits.connect, read=self._limits.silence)
         with _translating():
-            return pool.request(
+            response = pool.request(
                 method, url, body=body, headers=sent, redirect=False, retries=False, preload_content=False, timeout=timeout
             )  # fmt: skip
+        # Two readers would see two ends of such an answer; and a cut one could not be told from a whole one.
+        length = response.headers.get("Content-Length", "0")
+        if not (length.isascii() and length.isdigit()):
+            response.close()
+            raise TransferFailed("states a length that is no number")
+        return response
 
     def _pool(self, proxy: str, url: str) -> urllib3.PoolManager:
         with self._lock:

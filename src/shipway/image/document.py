@@ -9,6 +9,7 @@ configuration whose diffIDs are not as many as the layers.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -37,8 +38,10 @@ MANIFEST_LIMIT = 4 << 20
 CONFIG_LIMIT = 8 << 20
 _SIZE_LIMIT = 1 << 50
 _LAYER_LIMIT = 1000
+_ID = re.compile("[0-9]{1,10}", re.ASCII)
 _ID_LIMIT = (1 << 31) - 1
 """Largest user id that a configuration may name; CVE-2024-40635 wrapped a larger one to root."""
+_HALF = re.compile("[\ud800-\udfff]")
 _Kind = TypeVar("_Kind", BlobDigest, DiffId)
 _HINT = "the image was made by a broken tool, or to deceive one; ask whoever published it"
 
@@ -305,14 +308,14 @@ def _step(value: Any, name: str) -> Step:
 
 def _variable(text: str, name: str) -> tuple[str, str]:
     variable, equals, value = text.partition("=")
-    if not variable or not equals or "\0" in text:
+    if not variable or not equals:
         raise _refuse(name, f"sets the variable `{shown(text, 60)}`, which is no NAME=VALUE")
     return variable, value
 
 
 def _require_ids(user: str, name: str) -> None:
     for part in user.split(":"):
-        if part.lstrip("+-").isdigit() and not (part.isdigit() and int(part) <= _ID_LIMIT):
+        if part.lstrip("+-").isdigit() and not (_ID.fullmatch(part) and int(part) <= _ID_LIMIT):
             raise _refuse(name, f"names the user `{shown(user, 60)}`, which no system has")
 
 
@@ -327,14 +330,14 @@ def _texts(value: dict[str, Any], key: str, name: str) -> tuple[str, ...]:
     found = value.get(key)
     if found is None:
         return ()
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+    if not isinstance(found, list) or not all(map(_is_text, found)):
         raise _refuse(name, f"has a `{key}` that is no list of texts")
     return tuple(found)
 
 
 def _pairs(value: dict[str, Any], key: str, name: str) -> tuple[tuple[str, str], ...]:
     found = value.get(key) or {}
-    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+    if not isinstance(found, dict) or not all(map(_is_text, (*found, *found.values()))):
         raise _refuse(name, f"has `{key}` that are no texts by name")
     return tuple(sorted(found.items()))
 
@@ -343,9 +346,14 @@ def _text(value: dict[str, Any], key: str, name: str) -> str:
     found = value.get(key)
     if found is None:
         return ""
-    if not isinstance(found, str):
+    if not _is_text(found):
         raise _refuse(name, f"has a `{key}` that is no text")
-    return found
+    return str(found)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether `value` can be an argument, a variable or a line: JSON also writes NUL and halves of characters."""
+    return isinstance(value, str) and "\0" not in value and not _HALF.search(value)
 
 
 def _refuse(name: str, why: str) -> HostileInput:

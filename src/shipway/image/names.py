@@ -52,6 +52,7 @@ def put_name(store: Store, name: str, image: StoredImage) -> None:
             LockDigest.of(record),
             target=image.digest,
             blobs=[layer.blob for layer in image.layers if layer.blob],
+            image=name,
         )
         files.write_atomic(f"{folder}/{_RECORD}", record, 0o600)
         store.unpin(folder, keep=image.digest)

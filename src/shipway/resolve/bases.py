@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import NotFound, SpecError
@@ -16,7 +17,7 @@ from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.lock.model import PythonLock
 from shipway.plan.target import PREFIX
-from shipway.resolve.base_conflicts import find_conflicts, require_no_conflict
+from shipway.resolve.base_conflicts import facts_of_packages, find_conflicts, require_no_conflict
 from shipway.resolve.interpreter import interpreter_wishes
 from shipway.spec.model import Base, Origin, Wish
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _APT = frozenset({"debian", "ubuntu"})
 """Distributions whose archives are known: what is installed in their images comes from there."""
 _MINOR = re.compile(r"(\d+)\.(\d+)")
+_SECONDS = len("2026-07-01T12:00:00")
 BASE = "base"
 """What `lock --upgrade` calls every base image."""
 
@@ -50,6 +52,8 @@ class FoundBase(NamedTuple):
     facts: BaseFacts
     status: bytes
     """Its dpkg's status; empty where it has no dpkg."""
+    created: str = ""
+    """When it was made, as its configuration says; empty where that is not known."""
 
     @property
     def archive(self) -> Base | None:
@@ -147,18 +151,28 @@ def lock_python(python: FoundPython) -> PythonLock:
     return PythonLock(version=minor_of(python.version), executable=python.home or python.executable)
 
 
+def made_at(found: FoundBase) -> int | None:
+    """Seconds since 1970 at which the image was made; None where it does not say so."""
+    try:
+        moment = datetime.fromisoformat(found.created[:_SECONDS]).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return max(int(moment.timestamp()), 0)
+
+
 def check_bases(lock: Lock, bases: Bases, emit: Emit) -> None:
-    """Tell what of the base images and of what was chosen for them does not go together.
+    """Tell what of each target's system and of the wheels that were chosen for it does not go together.
 
     Raises:
         ConflictError: something of it would not run.
     """
     wheels = {wheel.id: wheel for wheel in lock.wheels}
-    for (name, platform), found in bases.items():
-        target = lock.target(name, platform)
-        conflicts = find_conflicts(found.facts, target, (wheels[one] for one in target.wheels))
+    for target in lock.targets:
+        found = bases.get((target.name, target.platform))
+        facts = found.facts if found else facts_of_packages(target)
+        conflicts = find_conflicts(facts, target, (wheels[one] for one in target.wheels))
         for warning in require_no_conflict(target, conflicts):
-            emit(Note(f"target `{name}`: {warning}", "warning"))
+            emit(Note(f"target `{target.name}`: {warning}; {warning.remedy}", "warning"))
 
 
 def packages_over(found: FoundBase, chosen: Iterable[Package]) -> tuple[Package, ...]:

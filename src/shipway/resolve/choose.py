@@ -14,6 +14,8 @@ _OLDEST = {"x86_64": 5, "aarch64": 17}
 """The first glibc 2.x that wheels of the machine were ever tagged for."""
 _MUSL = 1
 """The major version that musl has had since 2014, and glibc until 1997."""
+_NEWEST = 99
+"""A minor version that no C library will have soon."""
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
@@ -71,4 +73,6 @@ def describe_misfit(
         return f"no wheel at all for {wanted}"
     tags = sorted({"-".join(name.removesuffix(".whl").split("-")[-3:]) for name in names})
     shown = ", ".join(tags[:4]) + (", …" if len(tags) > 4 else "")  # noqa: PLR2004 - enough to see why
-    return f"no wheel for {wanted} (there are: {shown})"
+    newer = find_wheel(names, platform, minor_version, (glibc[0], _NEWEST))
+    remedy = ", but a base with a newer C library could use one" if newer else ""
+    return f"no wheel for {wanted} (there are: {shown}){remedy}"

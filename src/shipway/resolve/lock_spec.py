@@ -15,6 +15,7 @@ from shipway.resolve.bases import (
     find_python,
     libc_over,
     lock_python,
+    made_at,
     packages_over,
     wishes_over,
 )
@@ -235,7 +236,7 @@ def _assemble(request: LockRequest, system: _System, wheels: WheelResolution) ->
     lock = Lock(
         name=spec.name,
         inputs=request.inputs,
-        epoch=_epoch(request, debs),
+        epoch=_epoch(request, system),
         recipes=Recipes(),
         layer_budget=spec.layer_budget,
         archives=debs.archives,
@@ -306,13 +307,17 @@ def _requested(target: Target, found: FoundBase | None) -> tuple[str, ...]:
     return tuple(sorted(wishes))
 
 
-def _epoch(request: LockRequest, debs: DebResolution) -> int:
-    """What the spec says, else what the lock had, so that unchanged layers keep their bytes; else the archives' date."""
+def _epoch(request: LockRequest, system: _System) -> int:
+    """What the spec says, else what the lock had, so that unchanged layers keep their bytes; else the archives' date, or that of
+    the base images.
+    """
     if request.spec.epoch is not None:
         return request.spec.epoch
     if request.previous is not None and request.upgrade is not None:
         return request.previous.epoch
-    return max((int(parse_time(one.date).timestamp()) for one in debs.archives), default=_DEFAULT_EPOCH)
+    times = [int(parse_time(one.date).timestamp()) for one in system.debs.archives]
+    times = times or [moment for found in system.bases.values() if (moment := made_at(found))]
+    return max(times, default=_DEFAULT_EPOCH)
 
 
 def choose_platforms(spec: Spec, previous: Lock | None, host: str | None) -> tuple[str, ...]:

@@ -334,7 +334,7 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.CHOICE,
         "What runs the container, unless the command line or `SHIPWAY_ENGINE` says.",
         '"docker"',
-        choices=("native", "docker", "podman"),
+        choices=("native", "docker", "podman", "apptainer"),
         default='"native"',
     ),
     _setting(

@@ -23,6 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 from shipway.host.location import Auth
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
+_DRIP = 0.05
+"""Seconds from one byte to the next."""
 
 
 class Trick(StrEnum):
@@ -45,6 +47,8 @@ class Trick(StrEnum):
     """Other bytes of the same length."""
     SILENT = "silent"
     """Never answers, until the registry stops."""
+    DRIP = "drip"
+    """All headers, then a byte now and again, until the registry stops."""
     CUT = "cut"
     """Half of what is sent is taken, then the connection is cut."""
     TOO_LARGE = "too-large"
@@ -146,6 +150,10 @@ class FakeRegistry:
     def order(self, method: str, path: str, *tricks: Trick) -> None:
         """The next requests whose path the expression `path` finds meet `tricks`, one each; the last stays."""
         self._orders.append((method, re.compile(path), list(tricks)))
+
+    def forget_orders(self) -> None:
+        """Every request is answered honestly from now on."""
+        self._orders.clear()
 
     def say(self, method: str, path: str, **headers: str) -> None:
         """Answers to such requests carry these headers in place of the honest ones; `_` stands for `-`."""
@@ -425,6 +433,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.trick is Trick.TRUNCATE:
             self.wfile.write(body[: max(1, len(body) // 2)])
+            self._hang_up()
+        elif self.trick is Trick.DRIP:
+            for at in range(len(body)):
+                self.wfile.write(body[at : at + 1])
+                if self.registry.stopping.wait(_DRIP):
+                    break
             self._hang_up()
         else:
             self.wfile.write(body)

@@ -61,7 +61,8 @@ class _Finder:
         sizes = [os.path.getsize(self._store.find_blob(one.blob) or "") for one in image.layers if one.blob]
         locked = _lock_base(name, platform, image, sizes, facts)
         usrmerge = files.find("/bin") == "usr/bin"
-        return FoundBase(replace(locked, usrmerge=usrmerge), facts, _status(files))
+        created = image.facts().created
+        return FoundBase(replace(locked, usrmerge=usrmerge), facts, _status(files), created)
 
 
 def ensure_base(base: BaseImage, project: Project, task: Task, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,12 +17,20 @@ from shipway.verbs.documents import AttachedView, view_attached
 from shipway.verbs.images import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from shipway.core.events import Emit
     from shipway.image.document import Manifest
+    from shipway.image.fill import Arrived
     from shipway.image.registry.client import Registry
     from shipway.image.stored import StoredImage
     from shipway.store.store import Store
+    from shipway.store.transaction import Transaction
     from shipway.verbs.context import Task
+
+
+_KEEP_AFTER = 64 << 20
+"""Bytes of layers after which an interrupted pull does not begin anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,17 @@ def run_pull(task: Task, text: str, *, attached: str = "", dry_run: bool = False
     )
 
 
+def pull_image(
+    registry: Registry, store: Store, reference: Reference, platform: str, emit: Emit
+) -> StoredImage:
+    """The image of `platform` in the store, without a name: the caller claims it, or it will be collected.
+
+    Raises:
+        NotFound, FetchError, HashMismatch, HostileInput, NoSpace: as `run_pull`.
+    """
+    return _fetch(registry, store, reference, _ask(registry, reference, platform), emit)
+
+
 def _attached(
     registry: Registry, about: tuple[Digest, ...], folder: str, emit: Emit, *, dry_run: bool
 ) -> tuple[AttachedFile, ...]:
@@ -122,17 +142,6 @@ def _attached(
     return tuple(map(AttachedFile, view_attached([one for _, one in found]), files))
 
 
-def pull_image(
-    registry: Registry, store: Store, reference: Reference, platform: str, emit: Emit
-) -> StoredImage:
-    """The image of `platform` in the store, without a name: the caller claims it, or it will be collected.
-
-    Raises:
-        NotFound, FetchError, HashMismatch, HostileInput, NoSpace: as `run_pull`.
-    """
-    return _fetch(registry, store, reference, _ask(registry, reference, platform), emit)
-
-
 def _ask(registry: Registry, reference: Reference, platform: str) -> _Offer:
     """The manifest for `platform`."""
     from shipway.image.document import Manifest, choose_platform, parse_manifest_or_index
@@ -143,6 +152,11 @@ def _ask(registry: Registry, reference: Reference, platform: str) -> _Offer:
     if not isinstance(found, Manifest):
         chosen = choose_platform(found, platform, reference.text)
         remote = registry.get_manifest(reference.at(chosen.digest), (chosen.media_type,))
+        if len(remote.body) != chosen.size:
+            raise HostileInput(
+                f"`{reference.text}` has an index that says {chosen.size} bytes of a manifest of {len(remote.body)}",
+                hints=["tell who published it; some tools would cut it"],
+            )
         found = parse_manifest_or_index(remote.body, reference.text, media_type=chosen.media_type)
     if not isinstance(found, Manifest):
         raise HostileInput(
@@ -152,25 +166,46 @@ def _ask(registry: Registry, reference: Reference, platform: str) -> _Offer:
 
 
 def _fetch(registry: Registry, store: Store, reference: Reference, offer: _Offer, emit: Emit) -> StoredImage:
-    from shipway.image.fill import Arrived, fill_image
-    from shipway.image.registry.model import Descriptor
-    from shipway.image.registry.pull import fetch_blobs
+    from shipway.image.fill import fill_image
     from shipway.image.registry.remote import read_remote_config
 
     manifest, name = offer.manifest, reference.text
     with store.transaction() as transaction:
         config = read_remote_config(registry, manifest, name)
-        missing = {one.digest: one for one in manifest.layers if not transaction.find_blob(one.digest)}
-        wanted = [
-            (
-                Descriptor(media_type=one.media_type, digest=one.digest, size=one.size),
-                transaction.blob_staging_path(one.digest),
-            )
-            for one in missing.values()
-        ]
-        for descriptor, path in fetch_blobs(registry, wanted):
-            transaction.add_blob(path, BlobDigest(descriptor.digest))
-        layers = [Arrived(one.digest, one.media_type) for one in manifest.layers]
-        image = fill_image(store, transaction, name, config, layers, emit=emit, manifest=offer.body)
+        with contextlib.closing(_arriving(registry, transaction, manifest)) as layers:
+            image = fill_image(store, transaction, name, config, layers, emit=emit, manifest=offer.body)
         transaction.commit()
     return image
+
+
+def _arriving(
+    registry: Registry, transaction: Transaction, manifest: Manifest
+) -> Generator[Arrived, None, None]:
+    """The layers of `manifest`, bottom first, each when its bytes are here; others arrive while a layer is worked on.
+
+    What has arrived is kept from time to time, so that an interrupted pull goes on where it was.
+    """
+    from shipway.image.fill import Arrived
+    from shipway.image.registry.model import Descriptor
+    from shipway.image.registry.pull import fetch_blobs
+
+    missing = {one.digest: one for one in manifest.layers if not transaction.find_blob(one.digest)}
+    wanted = [
+        (
+            Descriptor(media_type=one.media_type, digest=one.digest, size=one.size),
+            transaction.blob_staging_path(one.digest),
+        )
+        for one in missing.values()
+    ]
+    unkept = 0
+    with contextlib.closing(fetch_blobs(registry, wanted)) as fetched:
+        for layer in manifest.layers:
+            while transaction.find_blob(layer.digest) is None:
+                descriptor, path = next(fetched)
+                transaction.add_blob(path, BlobDigest(descriptor.digest))
+                unkept += descriptor.size
+            if unkept >= _KEEP_AFTER:
+                transaction.commit()
+                unkept = 0
+            yield Arrived(layer.digest, layer.media_type)
+        next(fetched, None)  # so that it has ended when it is closed, and the registry can still be asked

@@ -101,10 +101,8 @@ def run_push(
     """Send the stored image `image`, or the project's, to where `text` says.
 
     `compression` is an `image.encode.Encoding`; empty: layers of others go as they came, ours with gzip, which every receiver
-    reads.
-
-    Images of several platforms become an index of them. The push policy is asked before anything is built, and the tag
-    is moved last.
+    reads. Images of several platforms become an index of them. The push policy is asked before anything is built, and the
+    tag is moved last.
 
     Raises:
         ToolError: `text` is no place to push to, or one that may not be pushed to, or options contradict each other (USAGE).

@@ -14,6 +14,7 @@ from shipway.resolve.bases import (
     find_python,
     libc_over,
     lock_python,
+    made_at,
     packages_over,
     wishes_over,
 )
@@ -159,3 +160,17 @@ def test_what_does_not_go_together_ends_the_lock_and_the_rest_is_told():
         check_bases(lock, {("cpu", PLATFORM): found(OWN)}, said.append)
     check_bases(lock, {("cpu", PLATFORM): found(OWN, libc_version="2.39")}, said.append)
     assert not [event for event in said if isinstance(event, Note)]
+
+
+@pytest.mark.parametrize(
+    ("created", "expected"),
+    [
+        ("2026-07-01T00:00:00Z", 1782864000),
+        ("2026-07-01T00:00:00.123456789+02:00", 1782864000),
+        ("1601-01-01T00:00:00Z", 0),
+        ("", None),
+        ("yesterday", None),
+    ],
+)
+def test_when_a_base_was_made(created, expected):
+    assert made_at(found()._replace(created=created)) == expected

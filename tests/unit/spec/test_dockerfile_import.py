@@ -164,8 +164,9 @@ def test_images_of_frameworks_become_packages():
 
 
 def draft(text, **around):
-    """The import, and its document as it is written."""
+    """The import, and its document as it is written; which is a spec."""
     imported = import_dockerfile(parse_dockerfile(text), Around(name="demo", **around))
+    parse_spec(imported.text, {}, folder="demo")
     return imported, tomllib.loads(imported.text)
 
 

@@ -175,7 +175,7 @@ class Endpoint:
         try:
             errors = json.loads(reply.body)["errors"]
             words = "; ".join(f"{error.get('code', '')}: {error.get('message', '')}" for error in errors[:3])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             words = ""
         text = f"answered {reply.status}" + (f" ({words})" if words else "")
         return shown(self.auth.hidden(text), 400)
