@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.digest import BlobDigest, Digest
-from shipway.core.errors import ExitCode, ToolError
+from shipway.core.errors import ExitCode, FetchError, ToolError
 from shipway.core.reference import Reference, parse_reference
 from shipway.core.text import shown
 from shipway.verbs.documents import AttachedView, make_documents, view_attached
@@ -187,7 +187,11 @@ def _send(
     if attach and chosen.planned:
         subject = Subject(media_type=packed.media_type, digest=digest, size=size)
         documents = make_documents(chosen.planned, digest, attach)
-        attached = attach_documents(registry, subject, documents, epoch=chosen.image.epoch)
+        try:
+            attached = attach_documents(registry, subject, documents, epoch=chosen.image.epoch)
+        except FetchError as error:
+            error.hints = (*error.hints, "push without what is to be attached: `--attach none`")
+            raise
     platform = chosen.image.facts().platform
     descriptor = Descriptor(media_type=packed.media_type, digest=digest, size=size, platform=platform)
     return _Sent(chosen, packed.manifest, descriptor, pushed, attached)
