@@ -99,6 +99,21 @@ def test_what_a_configuration_may_leave_out(command, labels):
     validate("image-manifest", image.manifest)
 
 
+def test_what_a_base_brings_into_a_configuration():
+    settings = ImageConfig(
+        platform="linux/amd64",
+        env=(("A", "b"),),
+        workdir="/",
+        command=(),
+        epoch=EPOCH,
+        user="app:1000",
+        entrypoint=("/start",),
+    )
+    layer = ImageLayer(name="os", diff_id=DiffId.of(b"1"), size=1, packages=(), reason="because")
+    document = validate("config", render_image(settings, (layer,)).config)
+    assert (document["config"]["User"], document["config"]["Entrypoint"]) == ("app:1000", ["/start"])
+
+
 def test_layouts_of_one_platform_and_of_several(store, tmp_path):
     packed = pack_image(store, own_image(store), Encoding.GZIP, silent, oci=True)
     config = json.loads(packed.config)
