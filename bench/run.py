@@ -7,23 +7,29 @@ import subprocess
 import sys
 import time
 
+from image_rows import IMAGE_ROWS
 from place import Place
 from rows import ROWS, Row
 from timing import CommandFailed, Timed, human, time_in_turn
+
+ALL = [*ROWS, *IMAGE_ROWS]
 
 
 def main() -> int:
     words = sys.argv[1:]
     page = words.pop(words.index("--write") + 1) if "--write" in words else ""
-    names = [word for word in words if word != "--write"]
-    unknown = set(names) - {row.name for row in ROWS}
+    names = [word for word in words if word not in ("--write", "images")]
+    names += [row.name for row in IMAGE_ROWS] if "images" in words else []
+    unknown = set(names) - {row.name for row in ALL}
     if unknown:
-        print(f"rows are: {', '.join(row.name for row in ROWS)}", file=sys.stderr)
+        print(
+            f"rows are: {', '.join(row.name for row in ALL)}; `images` is all rows of images", file=sys.stderr
+        )
         return 2
     place = Place()
     sections = []
     try:
-        for row in ROWS:
+        for row in ALL:
             if not names or row.name in names:
                 sections.append(_section(row, place))
                 print(sections[-1], flush=True)
@@ -38,6 +44,7 @@ def main() -> int:
 def _section(row: Row, place: Place) -> str:
     try:
         timed, left_out = time_in_turn(row.make(place), row.rounds)
+        notes = row.notes(place) if row.notes else ""
     except (CommandFailed, subprocess.CalledProcessError) as error:
         return f"## {row.about}\n\nNot measured:\n\n```text\n{error}\n```\n"
     ours, peers = timed[0], timed[1:]
@@ -65,6 +72,7 @@ def _section(row: Row, place: Place) -> str:
     lines += [f"\nNot on this machine: {', '.join(missing)}."] if missing else []
     for reason in left_out:
         print(f"left out: {reason}", file=sys.stderr)
+    lines += [f"\n{notes}"] if notes else []
     return "\n".join(lines) + "\n"
 
 
