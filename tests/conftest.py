@@ -93,6 +93,10 @@ _TOOLS = (
     "docker-registry",
     "htpasswd",
     "make",
+    "ssh",
+    "sshd",
+    "unsquashfs",
+    "patchelf",
 )
 
 

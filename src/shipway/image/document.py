@@ -68,6 +68,17 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A manifest that attaches something to an image."""
+
+    artifact_type: str
+    subject: Descriptor
+    layers: tuple[Descriptor, ...]
+    """The documents."""
+    annotations: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One line of a configuration's history."""
 
@@ -141,6 +152,26 @@ def parse_manifest_or_index(
         if layer.media_type not in ENCODINGS:
             raise _refuse(name, f"has a layer of the unknown media type `{shown(layer.media_type)}`")
     return manifest
+
+
+def parse_artifact(body: bytes, name: str) -> Artifact:
+    """What the manifest in `body` attaches, and to what (image-spec 1.1, `subject` and `artifactType`).
+
+    Raises:
+        HostileInput: it is no OCI manifest, or attaches to nothing.
+    """
+    document = _object(body, name, MANIFEST_LIMIT)
+    if document.get("schemaVersion") != 2 or document.get("mediaType", MANIFEST_TYPE) != MANIFEST_TYPE:  # noqa: PLR2004
+        raise _refuse(name, "has an attachment that is no OCI manifest")
+    if not isinstance(document.get("subject"), dict):
+        raise _refuse(name, "has an attachment without a `subject`")
+    config = _descriptor(document.get("config"), name)
+    return Artifact(
+        artifact_type=_text(document, "artifactType", name) or config.media_type,
+        subject=_descriptor(document["subject"], name),
+        layers=tuple(_descriptor(one, name) for one in _list(document, "layers", name)),
+        annotations=_pairs(document, "annotations", name),
+    )
 
 
 def choose_platform(descriptors: tuple[Descriptor, ...], platform: str, name: str) -> Descriptor:

@@ -80,15 +80,23 @@ class _Encoder(Protocol):
     def flush(self) -> bytes: ...
 
 
-def encode_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emit) -> tuple[Encoded, ...]:
-    """The layers of `image`, bottom first, for a receiver that wants `encoding`.
+def encode_image(
+    store: Store, image: StoredImage, encoding: Encoding, emit: Emit, *, as_came: bool = False
+) -> tuple[Encoded, ...]:
+    """The layers of `image`, bottom first, for a receiver that wants `encoding`. `as_came`: but what others packed stays so.
 
     Raises:
         NotFound: trees or blobs of the image are no longer in the store.
         NoSpace, StoreError: a compressed layer cannot be kept.
     """
-    _pack_missing(store, image, [encoding] * len(image.layers), emit)
-    return tuple(_encode(store, layer, image.epoch, encoding) for layer in image.layers)
+    encodings = [
+        Encoding.KEEP if as_came and layer.blob and ENCODINGS[layer.media_type] != Encoding.NONE else encoding
+        for layer in image.layers
+    ]
+    _pack_missing(store, image, encodings, emit)
+    return tuple(
+        _encode(store, layer, image.epoch, one) for layer, one in zip(image.layers, encodings, strict=True)
+    )
 
 
 def _encode(store: Store, layer: StoredLayer, epoch: int, encoding: Encoding) -> Encoded:

@@ -1,0 +1,49 @@
+"""Which engine runs a container when nobody said and our own cannot: the first that is here and answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError
+from shipway.core.events import Note
+from shipway.host.proc import find_tool
+from shipway.run.docker import DOCKER
+from shipway.run.engines import ENGINES
+from shipway.run.oci_program import Program
+from shipway.run.podman import podman_for
+
+if TYPE_CHECKING:
+    from shipway.core.events import Emit
+    from shipway.run.engines import MakeImage
+    from shipway.run.model import Account, Outcome, RunRequest
+    from shipway.run.native import HostRefuses
+    from shipway.run.oci_command import Dialect
+
+
+def find_answering(account: Account) -> Dialect | None:
+    """Docker, else Podman, if its program is here and its service answers the caller."""
+    for dialect in (DOCKER, podman_for(account)):
+        path = find_tool(dialect.name)
+        if path is not None and Program(dialect, path).ask(*dialect.about).code == 0:
+            return dialect
+    return None
+
+
+def run_instead(
+    refusal: HostRefuses, request: RunRequest, *, asked: bool, state: str, emit: Emit, image: MakeImage
+) -> Outcome:
+    """Run `request`, which our own engine cannot, with another one. `asked`: our own was asked for by name.
+
+    Raises:
+        EngineError: it was, or no other answers; or the other could not run it.
+    """
+    other = find_answering(request.account)
+    if other is None:
+        hint = "or install Podman (`podman`) or Docker (`docker.io`), which is used then"
+        raise EngineError(refusal.message, hints=(*refusal.hints, hint)) from refusal
+    if asked:
+        hint = f"{other.title} is here and answers: `--engine {other.name}`"
+        raise EngineError(refusal.message, hints=(*refusal.hints, hint)) from refusal
+    emit(Note(f"{refusal.message}; {other.title}, which is here, runs it instead", "warning"))
+    told = request._replace(notes=())
+    return ENGINES[other.name].run(told, state=state, runtime="", emit=emit, image=image)
