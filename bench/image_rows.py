@@ -118,7 +118,7 @@ def _one_file(place: Place) -> list[Contestant]:
     place.run(ours, env)
     _load_once(place, docker)
     change = ["sh", "-c", f"date +%N >> {place.project}/main.py"]
-    theirs = [*docker, "run", "--rm", "bench:1", "true"]
+    theirs = [*docker, "run", "--rm", "--network", "none", "bench:1", "true"]
     return [
         Contestant("shipway run --engine docker, one file changed", ours, [change], env),
         Contestant("docker run", theirs, [], place.env),

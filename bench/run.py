@@ -1,4 +1,4 @@
-"""Times whole commands against their peers and prints ratios: `python bench/run.py [ROW…] [--write PAGE]`."""
+"""Times whole commands against their peers and prints ratios: `python bench/run.py [ROW…] [--rounds N] [--write PAGE]`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ ALL = [*ROWS, *IMAGE_ROWS]
 def main() -> int:
     words = sys.argv[1:]
     page = words.pop(words.index("--write") + 1) if "--write" in words else ""
-    names = [word for word in words if word not in ("--write", "images")]
+    rounds = int(words.pop(words.index("--rounds") + 1)) if "--rounds" in words else 0
+    names = [word for word in words if word not in ("--write", "--rounds", "images")]
     names += [row.name for row in IMAGE_ROWS] if "images" in words else []
     unknown = set(names) - {row.name for row in ALL}
     if unknown:
@@ -31,7 +32,7 @@ def main() -> int:
     try:
         for row in ALL:
             if not names or row.name in names:
-                sections.append(_section(row, place))
+                sections.append(_section(row, place, rounds or row.rounds))
                 print(sections[-1], flush=True)
     finally:
         place.close()
@@ -41,9 +42,9 @@ def main() -> int:
     return 0
 
 
-def _section(row: Row, place: Place) -> str:
+def _section(row: Row, place: Place, rounds: int) -> str:
     try:
-        timed, left_out = time_in_turn(row.make(place), row.rounds)
+        timed, left_out = time_in_turn(row.make(place), rounds)
         notes = row.notes(place) if row.notes else ""
     except (CommandFailed, subprocess.CalledProcessError) as error:
         return f"## {row.about}\n\nNot measured:\n\n```text\n{error}\n```\n"
