@@ -36,6 +36,8 @@ class Place:
             "PATH": f"{self.bin}:{os.environ['PATH']}",
         }
         self.dockerd: subprocess.Popen[bytes] | None = None
+        self.at_the_end: list[list[str]] = []
+        """Commands that stop what rows have started."""
 
     def file(self, name: str) -> str:
         return os.path.join(self.root, name)
@@ -43,14 +45,16 @@ class Place:
     def ours(self, *words: str) -> list[str]:
         return [self.shipway, "-q", "-C", self.project, *words]
 
-    def run(self, argv: list[str]) -> None:
-        subprocess.run(
+    def run(self, argv: list[str], env: dict[str, str] | None = None) -> str:
+        """What `argv`, which must succeed, prints."""
+        done = subprocess.run(
             argv,
             check=True,
-            env={**os.environ, **self.env},
+            env={**os.environ, **(self.env if env is None else env)},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
         )
+        return done.stdout.decode("utf-8", "replace")
 
     def docker(self) -> list[str] | None:
         """The docker command line with an engine behind it, or None."""
@@ -80,6 +84,8 @@ class Place:
         return None
 
     def close(self) -> None:
+        for command in self.at_the_end:
+            subprocess.run(command, check=False)
         if self.dockerd is not None:
             self.dockerd.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):

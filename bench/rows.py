@@ -25,6 +25,8 @@ class Row:
     """Peer -> largest ratio; `seconds` -> largest time; `memory` -> most bytes."""
     rounds: int
     make: Callable[[Place], list[Contestant]]
+    notes: Callable[[Place], str] | None = None
+    """What is counted and not timed, after the rounds."""
 
 
 def _start(place: Place) -> list[Contestant]:
@@ -34,13 +36,13 @@ def _start(place: Place) -> list[Contestant]:
     ]
 
 
-def _ready(place: Place) -> None:
+def ready(place: Place) -> None:
     place.run(place.ours("build"))
     place.run(place.ours("run", "--", "true"))
 
 
 def _nothing(place: Place) -> list[Contestant]:
-    _ready(place)
+    ready(place)
     found = [Contestant("shipway run -- true", place.ours("run", "--", "true"), env=place.env)]
     found.append(Contestant("python3 -c pass", [sys.executable, "-c", "pass"], env=place.env))
     docker = place.docker()
@@ -54,7 +56,7 @@ def _fresh(place: Place) -> list[Contestant]:
     return [Contestant("shipway lock", place.ours("lock"), env=place.env)]
 
 
-_SETTLE = ["sh", "-c", "sync; sleep 45"]
+SETTLE = ["sh", "-c", "sync; sleep 45"]
 """ext4 without a journal looks for a free inode past all that were deleted in the last half minute: making files shortly after
 removing many costs up to seven times as much. No round should pay for what was removed before it."""
 
@@ -62,8 +64,8 @@ removing many costs up to seven times as much. No round should pay for what was 
 def _cold(place: Place) -> list[Contestant]:
     place.run(place.ours("lock"))
     requirements = _pinned(place)
-    away = [_put_away(place, name) for name in ("store", "venv", "uv-cache")]
-    found = [Contestant("shipway build", place.ours("build"), [*away, _SETTLE], place.env)]
+    away = [put_away(place, name) for name in ("store", "venv", "uv-cache")]
+    found = [Contestant("shipway build", place.ours("build"), [*away, SETTLE], place.env)]
     venv = place.file("venv")
     uv_venv = [place.uv, "venv", "-q", "--python", "3.11", venv]
     install = [place.uv, "pip", "install", "-q", "--python", f"{venv}/bin/python", "-r", requirements]
@@ -90,7 +92,7 @@ def _cold(place: Place) -> list[Contestant]:
     return found
 
 
-def _put_away(place: Place, name: str) -> list[str]:
+def put_away(place: Place, name: str) -> list[str]:
     """Rename what an earlier round left; it is deleted when all rows are done."""
     path, away = place.file(name), place.file("away")
     return ["sh", "-c", f"mkdir -p {away} && if [ -e {path} ]; then mv {path} {away}/{name}.$$; fi"]
@@ -98,10 +100,10 @@ def _put_away(place: Place, name: str) -> list[str]:
 
 def _changed(place: Place) -> list[Contestant]:
     """One package more, then runnable: the lock follows, one wheel is fetched, a command runs."""
-    _ready(place)
+    ready(place)
     spec = os.path.join(place.project, "requirements.txt")
     less = ["sed", "-i", "/^einops/d", spec]
-    more = _another(spec)
+    more = another(spec)
     settle = place.ours("run", "--", "true")
     found = [Contestant("shipway run, one package more", settle, [less, settle, more], place.env)]
     requirements = _pinned(place)
@@ -111,7 +113,7 @@ def _changed(place: Place) -> list[Contestant]:
     return found
 
 
-def _another(path: str) -> list[str]:
+def another(path: str) -> list[str]:
     """Ask for a version of a small package that no round before has asked for, so that nobody has it cached."""
     versions = "0.8.1 0.8.0 0.7.0 0.6.1 0.6.0 0.5.0 0.4.1 0.4.0 0.3.2"
     script = f"n=$(cat {path}.n 2>/dev/null || echo 1); echo $((n + 1)) > {path}.n; shift $((n - 1)); echo einops==$1 >> {path}"
@@ -167,10 +169,10 @@ def _docker_build(place: Place, docker: list[str], requirements: str, *, cold: b
     build = [*docker, "build", "-q", "-t", "bench", context]
     env = {**place.env, "DOCKER_BUILDKIT": "1"}
     if cold:
-        return Contestant("docker build with uv", build, [[*docker, "builder", "prune", "-af"], _SETTLE], env)
+        return Contestant("docker build with uv", build, [[*docker, "builder", "prune", "-af"], SETTLE], env)
     line = f"{' '.join(build)} && {' '.join(docker)} run --rm bench true"
     target = os.path.join(context, "requirements.txt")
-    before = [["sed", "-i", "/^einops/d", target], build, _another(target)]
+    before = [["sed", "-i", "/^einops/d", target], build, another(target)]
     return Contestant("docker build with uv, then run", ["sh", "-c", line], before, env)
 
 

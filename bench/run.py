@@ -1,4 +1,4 @@
-"""Times whole commands against their peers and prints ratios: `python bench/run.py [ROW…] [--write PAGE]`."""
+"""Times whole commands against their peers and prints ratios: `python bench/run.py [ROW…] [--rounds N] [--write PAGE]`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ import subprocess
 import sys
 import time
 
+from image_rows import IMAGE_ROWS
 from place import Place
 from rows import ROWS, Row
 from timing import CommandFailed, Timed, human, time_in_turn
+
+ALL = [*ROWS, *IMAGE_ROWS]
 
 
 def main() -> int:
     words = sys.argv[1:]
     page = words.pop(words.index("--write") + 1) if "--write" in words else ""
-    names = [word for word in words if word != "--write"]
-    unknown = set(names) - {row.name for row in ROWS}
+    rounds = int(words.pop(words.index("--rounds") + 1)) if "--rounds" in words else 0
+    names = [word for word in words if word not in ("--write", "--rounds", "images")]
+    names += [row.name for row in IMAGE_ROWS] if "images" in words else []
+    unknown = set(names) - {row.name for row in ALL}
     if unknown:
-        print(f"rows are: {', '.join(row.name for row in ROWS)}", file=sys.stderr)
+        print(
+            f"rows are: {', '.join(row.name for row in ALL)}; `images` is all rows of images", file=sys.stderr
+        )
         return 2
     place = Place()
     sections = []
     try:
-        for row in ROWS:
+        for row in ALL:
             if not names or row.name in names:
-                sections.append(_section(row, place))
+                sections.append(_section(row, place, rounds or row.rounds))
                 print(sections[-1], flush=True)
     finally:
         place.close()
@@ -35,9 +42,10 @@ def main() -> int:
     return 0
 
 
-def _section(row: Row, place: Place) -> str:
+def _section(row: Row, place: Place, rounds: int) -> str:
     try:
-        timed, left_out = time_in_turn(row.make(place), row.rounds)
+        timed, left_out = time_in_turn(row.make(place), rounds)
+        notes = row.notes(place) if row.notes else ""
     except (CommandFailed, subprocess.CalledProcessError) as error:
         return f"## {row.about}\n\nNot measured:\n\n```text\n{error}\n```\n"
     ours, peers = timed[0], timed[1:]
@@ -65,6 +73,7 @@ def _section(row: Row, place: Place) -> str:
     lines += [f"\nNot on this machine: {', '.join(missing)}."] if missing else []
     for reason in left_out:
         print(f"left out: {reason}", file=sys.stderr)
+    lines += [f"\n{notes}"] if notes else []
     return "\n".join(lines) + "\n"
 
 

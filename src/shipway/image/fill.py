@@ -13,8 +13,9 @@ from shipway.core.events import Began, Did, Ended, Note
 from shipway.core.foreign import layer_inputs
 from shipway.core.text import shown
 from shipway.host import files
+from shipway.image.below import Below
 from shipway.image.document import ENCODINGS
-from shipway.image.foreign import unpack_layer, visible
+from shipway.image.foreign import unpack_layer
 from shipway.image.oci import LAYER_TYPE
 from shipway.image.source import packed_suffix
 from shipway.image.stored import StoredImage, StoredLayer, canonical_manifest
@@ -134,7 +135,7 @@ def fill_layers(
     emit: Emit,
 ) -> tuple[StoredLayer, ...]:
     """As `fill_image` for the layers alone, whose digests unpacked are `diff_ids`; bottom first."""
-    trees: list[Tree] = []
+    trees = _Trees()
     stored: list[StoredLayer] = []
     emit(Began(PHASE, items=len(diff_ids)))
     for index, (arrived, diff_id) in enumerate(zip(layers, diff_ids, strict=True)):
@@ -169,7 +170,7 @@ def _unpack(
     transaction: Transaction,
     arrived: Arrived,
     place: tuple[DiffId, tuple[DiffId, ...]],
-    below: Sequence[Tree],
+    below: _Trees,
     label: str,
     emit: Emit,
 ) -> tuple[Tree, int]:
@@ -181,9 +182,7 @@ def _unpack(
     staged = transaction.stage(label)
     meter = _Meter()
     chunks = meter.watch(plain_chunks(path, arrived.media_type, label))
-    unpacked = unpack_layer(
-        staged.fd, Bytes(chunks), label, lambda: visible([tree.manifest() for tree in below])
-    )
+    unpacked = unpack_layer(staged.fd, Bytes(chunks), label, below.view)
     for _ in chunks:
         pass
     if meter.hex != diff_id.hex:
@@ -208,6 +207,24 @@ def plain_chunks(path: str, media_type: str, label: str) -> Iterator[bytes]:
         size = os.fstat(file.fileno()).st_size
         packed = iter(lambda: file.read(_CHUNK), b"")
         yield from decompress(f"layer{_SUFFIX[ENCODINGS[media_type]]}", packed, size, label, several=True)
+
+
+class _Trees:
+    """The trees of the layers so far, bottom first; most layers never ask what is in them."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Tree] = []
+        self._below = Below()
+
+    def append(self, tree: Tree) -> None:
+        self._waiting.append(tree)
+
+    def view(self) -> Below:
+        """What is there when they are stacked. Each manifest is read once."""
+        for tree in self._waiting:
+            self._below.add(tree.manifest())
+        self._waiting.clear()
+        return self._below
 
 
 class _Meter:

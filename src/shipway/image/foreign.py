@@ -14,13 +14,14 @@ from shipway.archive.extract import Extractor
 from shipway.archive.limits import LIMITS, Limits
 from shipway.archive.names import refuse
 from shipway.archive.tar import SPECIAL, TarMember, read_tar
-from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, WHITEOUT, Entry, Manifest, path_bytes
+from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, WHITEOUT, Entry, Manifest, path_bytes
 from shipway.core.overlay import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipway.archive.stream import Reader
+    from shipway.image.below import Below
 
 _MARK = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -38,10 +39,10 @@ def unpack_layer(
     root_fd: int,
     stream: Reader,
     artifact: str,
-    below: Callable[[], dict[str, Entry]],
+    below: Callable[[], Below],
     limits: Limits = LIMITS,
 ) -> Unpacked:
-    """Write the uncompressed layer `stream` below `root_fd`. `below`: the paths of the layers under it, see `visible`.
+    """Write the uncompressed layer `stream` below `root_fd`. `below`: the layers under it.
 
     Raises:
         HostileInput: the layer is no strict tar, or a whiteout or a path breaks the rules of layers.
@@ -146,7 +147,20 @@ def _place(extractor: Extractor, member: TarMember) -> None:
             extractor.hardlink(member.path, member.target)
 
 
-def _settle(extractor: Extractor, marks: _Marks, below: dict[str, Entry], artifact: str) -> None:
+def _is_hidden(path: str, gone: set[str], extractor: Extractor) -> bool:
+    """Whether `path`, or a folder above it, was hidden as a whole: by a whiteout, or by something of ours that is no folder."""
+    if path in gone:
+        return True
+    for index, char in enumerate(path):
+        if char == "/":
+            above = path[:index]
+            ours = extractor.entries.get(above)
+            if above in gone or (ours is not None and ours.kind != DIRECTORY):
+                return True
+    return False
+
+
+def _settle(extractor: Extractor, marks: _Marks, below: Below, artifact: str) -> None:
     """Make the whiteouts that are needed over `below`, then give directories that were left out their attributes."""
     for path, mtime in marks.opaque.items():
         known = extractor.entries.get(path)
@@ -155,20 +169,21 @@ def _settle(extractor: Extractor, marks: _Marks, below: dict[str, Entry], artifa
         extractor.ensure_directory(path, mtime)
     directories = set(extractor.implied())
     opaque, gone = set(marks.opaque), set[str]()
-    for path in sorted(below, key=path_bytes):
-        parent = path.rpartition("/")[0]
-        if parent in gone:
-            gone.add(path)
+    left = [path for path in marks.paths if below.get(path)]
+    left += [child for path in marks.opaque for child in below.children(path)]
+    # The longest wait, so that who is hidden already with a folder above is known.
+    left.sort(key=path_bytes, reverse=True)
+    while left:
+        path = left.pop()
+        if _is_hidden(path, gone, extractor):
             continue
         ours = extractor.entries.get(path)
-        hides = parent in opaque or path in marks.paths
         if ours is None and path not in directories:
-            if hides:
-                extractor.whiteout(path)
-                gone.add(path)
-        elif ours is not None and ours.kind in (FILE, SYMLINK, HARDLINK):
+            extractor.whiteout(path)
             gone.add(path)
-        elif hides:
+        elif ours is None or ours.kind == DIRECTORY:
+            if path not in opaque:
+                left += below.children(path)
             opaque.add(path)
     fresh = marks.paths | (opaque - marks.opaque.keys())
     for path in extractor.implied():

@@ -1,6 +1,7 @@
 """Layers of others, honest and hostile: every class of attack is refused or does nothing."""
 
 import os
+import random
 import stat
 import tarfile
 import time
@@ -11,9 +12,11 @@ from image_samples import layer, special, write_layout
 from shipway.core.errors import HostileInput
 from shipway.core.events import Note, silent
 from shipway.core.manifest import DIRECTORY, Entry, Manifest
+from shipway.image.below import Below
 from shipway.image.foreign import visible
 from shipway.image.load import load_images
 from shipway.store.store import Store
+from shipway.store.tree import Tree
 
 
 @pytest.fixture
@@ -234,6 +237,44 @@ def test_whiteouts_and_opaque_directories_in_numbers(store, tmp_path):
     lower = layer(*(f"{n}/" for n in range(count)), *((f"{n}/x", b"") for n in range(count)))
     marks = [(f"{n}/.wh..wh..opq", b"") if n % 2 else (f".wh.{n}", b"") for n in range(count)]
     assert len(seen(trees_of(store, tmp_path, lower, layer(*marks)))) == count // 2
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_one_path_at_a_time_is_the_same_as_all_at_once(seed):
+    """Random stacks of folders, files and whiteouts, seen in both ways."""
+    dice = random.Random(seed)
+    manifests = []
+    for _ in range(6):
+        entries = {}
+        for _ in range(12):
+            parts = [dice.choice("abc") for _ in range(dice.randint(1, 4))]
+            if all(
+                entries.get("/".join(parts[:n]), Entry("", "d", 0)).kind == "d" for n in range(1, len(parts))
+            ):
+                for n in range(1, len(parts)):
+                    entries.setdefault("/".join(parts[:n]), Entry("/".join(parts[:n]), "d", 0o755))
+                path = "/".join(parts)
+                entries.setdefault(path, Entry(path, dice.choice("dfw"), 0o700 + seed))
+        manifests.append(Manifest(entries.values()))
+        wanted, below = visible(manifests), Below(manifests)
+        found, left = {}, list(below.children(""))
+        while left:
+            path = left.pop()
+            found[path] = below.get(path)
+            left += below.children(path)
+        assert found == wanted
+
+
+def test_each_layer_below_is_read_once(store, tmp_path, monkeypatch):
+    """Hundreds of layers of thousands of paths each in a few megabytes must not cost their product."""
+    read = []
+    manifest = Tree.manifest
+    monkeypatch.setattr(Tree, "manifest", lambda tree: read.append(tree.key) or manifest(tree))
+    layers = [layer((f"{number}/x", b""), (f".wh.{number - 1}", b"")) for number in range(12)]
+    write_layout(tmp_path / "in", *layers)
+    [loaded] = load_images(store, str(tmp_path / "in"), platform="linux/amd64", emit=silent)
+    assert len(read) == len(set(read)) == len(layers) - 1
+    assert set(seen([store.find_tree(one.trees[0]) for one in loaded.image.layers])) == {"11", "11/x"}
 
 
 def test_many_whiteouts_take_linear_time():
