@@ -44,12 +44,15 @@ class _Finder:
         Raises:
             NotFound, FetchError, HostileInput, EngineError: the image cannot be had.
         """
+        from shipway.build.needs import missing_offline
         from shipway.image.base_facts import read_facts
         from shipway.image.base_files import files_of_trees
         from shipway.resolve.bases import FoundBase
 
         if kept is not None and _still_there(kept, self._project.folder):
             ensure_base(kept, self._project, self._task, self._store)
+            if not is_at_hand(kept, self._store):
+                raise missing_offline([name])
             trees = base_trees(kept, self._store)
             files = files_of_trees(trees)
             return FoundBase(kept, read_facts(files, dict(kept.env)), _status(files))
