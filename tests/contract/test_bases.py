@@ -288,6 +288,12 @@ def test_collected_layers_build_without_the_registry(yard):
         yard.below("push", f"{registry.host}/team/base:1")
         yard.at(f"{registry.host}/team/base:1")
         first = yard.done("build")
+        store = list((yard.folder / "store/blobs-v1").iterdir())
+        for blob in store:
+            blob.unlink()
+        would = json.loads(yard.done("vendor", "--dry-run", "--json", str(yard.folder / "vendor")))
+        assert "base" in {item["kind"] for item in would["artifacts"]}
+        assert list((yard.folder / "store/blobs-v1").iterdir()) == []
         yard.done("vendor", str(yard.folder / "vendor"))
     yard.forget()
     shutil.rmtree(yard.folder / "mirror")
