@@ -95,6 +95,8 @@ _TOOLS = (
     "make",
     "ssh",
     "sshd",
+    "unsquashfs",
+    "patchelf",
 )
 
 

@@ -67,8 +67,7 @@ def private_docker(*before: str):
     finally:
         daemon.terminate()
         daemon.wait(60)
-        _unmount(f"{base}/exec/netns/default")
-        remove_tree(base)
+        _remove(base)
 
 
 @contextlib.contextmanager
@@ -83,8 +82,7 @@ def private_podman():
         yield settings
     finally:
         _finished("podman", settings, "rm", "--all", "--force")
-        _unmount(f"{base}/graph/overlay")
-        remove_tree(base)
+        _remove(base)
 
 
 @contextlib.contextmanager
@@ -158,6 +156,9 @@ def _finished(
     return subprocess.run([program, *words], env=environ, capture_output=True, check=False, **options)
 
 
-def _unmount(path: str) -> None:
-    if os.path.ismount(path):
-        subprocess.run(["umount", path], capture_output=True, check=True)
+def _remove(base: str) -> None:
+    """Remove the folder with what was mounted in it: an engine that was killed, or its build, leaves mounts behind."""
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for place in sorted((place for place in places if place.startswith(f"{base}/")), reverse=True):
+        subprocess.run(["umount", place], capture_output=True, check=True)
+    remove_tree(base)

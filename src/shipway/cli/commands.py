@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from shipway.cli.call import Answer, Call
+from shipway.cli.parser import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,8 +98,26 @@ def _inspect(call: Call) -> Answer:
     from shipway.verbs.inspect import inspect_stored, run_inspect
 
     words = call.arguments.words
+    if call.arguments.flag("remote"):
+        return _inspect_remote(call)
     result = inspect_stored(call.task(), words[0]) if words else run_inspect(call.task())
     return Answer(render_json("inspect", inspect_document(result)) if call.json else render_inspect(result))
+
+
+def _inspect_remote(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_registry import remote_document, render_remote
+    from shipway.verbs.inspect_remote import inspect_remote
+
+    if not call.arguments.words:
+        raise UsageError(
+            "`--remote` needs the image's name",
+            hints=["write `shipway inspect --remote hub.example.org/team/name:tag`"],
+        )
+    result = inspect_remote(call.task(), call.arguments.words[0])
+    return Answer(
+        render_json("inspect-remote", remote_document(result)) if call.json else render_remote(result)
+    )
 
 
 def _explain(call: Call) -> Answer:

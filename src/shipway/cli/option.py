@@ -134,7 +134,7 @@ RUNNING = (
     Option("image", "Run this stored image as it is, with the folder at `/work`, instead of the project's", Takes.VALUE, "",
            "REF"),
     Option("engine", "What runs the container; the default is the spec's, else `native`", Takes.VALUE, "", "ENGINE",
-           ("native", "docker", "podman")),
+           ("native", "docker", "podman", "apptainer")),
     Option("env", "Set a variable, or pass the caller's own on", Takes.VALUES, "e", "NAME[=VALUE]"),
     Option("env-file", "Read variables from a file of `NAME=VALUE` lines", Takes.VALUES, "", "FILE", complete=Complete.FILE),
     Option("mount", "Show a host path inside; `:ro` makes it read-only", Takes.VALUES, "", "SOURCE:TARGET[:ro]"),

@@ -59,6 +59,8 @@ def render_apptainer(contents: Contents) -> str:
     ]
     for name, value in contents.settings.env:
         lines.append(f"    export {name}={quoted([require_one_line(value, f'the variable `{name}`')])}")
+    if contents.settings.labels:
+        lines += ["", "%labels", *(f"    {name} {value}" for name, value in contents.settings.labels)]
     lines += [
         "",
         "%runscript",

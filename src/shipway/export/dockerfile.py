@@ -265,6 +265,7 @@ def _final(contents: Contents) -> list[str]:
         lines.append(f"COPY --from=python {PREFIX} {PREFIX}")
     for name, value in settings.env:
         lines.append(f"ENV {name}={_env(require_one_line(value, f'the variable `{name}`'))}")
+    lines += [f"LABEL {name}={_env(value)}" for name, value in settings.labels]
     lines.append(f"WORKDIR {_path(workdir)}")
     for command in target.build:
         lines += [f"COPY {json.dumps([path, f'{workdir}/{path}'])}" for path in command.inputs]

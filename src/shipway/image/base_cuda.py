@@ -45,6 +45,8 @@ _LIBRARIES = (
     "/usr/local/cuda/lib64",
 )
 
+_MOST_FOLDERS = 64
+"""Folders of a search path that are looked into; no honest one has as many."""
 Debs = tuple[tuple[str, str, str], ...]
 Said = tuple[str, str]
 """A version and where it is said; both empty for nothing."""
@@ -113,13 +115,16 @@ def find_packaged_cudnn(debs: Debs) -> Said | None:
 def find_on_search_path(files: BaseFiles, env: Mapping[str, str]) -> tuple[str, ...]:
     """The CUDA libraries in the folders of LD_LIBRARY_PATH, which come before the folder that a wheel names."""
     found: set[str] = set()
+    seen: set[str] = set()
     for folder in env.get("LD_LIBRARY_PATH", "").split(":"):
-        if folder.startswith("/"):
-            found.update(
-                posixpath.join(folder, name)
-                for name in files.names(folder)
-                if _LIBRARY.match(name) and files.find_file(posixpath.join(folder, name))
-            )
+        place = files.find(folder) if folder.startswith("/") else None
+        if place is None or place in seen or len(seen) == _MOST_FOLDERS:
+            continue
+        seen.add(place)
+        for name in files.names(place):
+            path = posixpath.join(folder, name)
+            if _LIBRARY.match(name) and files.find_file(path):
+                found.add(path)
     return tuple(sorted(found))
 
 

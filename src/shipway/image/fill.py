@@ -20,7 +20,7 @@ from shipway.image.source import packed_suffix
 from shipway.image.stored import StoredImage, StoredLayer, canonical_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shipway.core.events import Emit
     from shipway.image.document import Config
@@ -97,19 +97,19 @@ def fill_image(
     transaction: Transaction,
     name: str,
     config: tuple[bytes, Config],
-    layers: Sequence[Arrived],
+    layers: Iterable[Arrived],
     *,
     emit: Emit,
     manifest: bytes = b"",
 ) -> StoredImage:
-    """The image over `layers`, bottom first, each unpacked to a tree unless it is there. The caller commits.
+    """The image over `layers`, bottom first, each unpacked to a tree unless it is there. The caller commits the last of them.
 
     Args:
         store: where the image goes.
         transaction: of that store; one of the two holds the blobs.
         name: for messages.
         config: the bytes of the configuration, and what they say.
-        layers: the bytes of the layers.
+        layers: the bytes of the layers, as many as the configuration says; each is asked for when those below are unpacked.
         emit: hears the progress.
         manifest: as it came; without, the canonical one is made.
 
@@ -129,14 +129,14 @@ def fill_layers(
     transaction: Transaction,
     name: str,
     diff_ids: Sequence[DiffId],
-    layers: Sequence[Arrived],
+    layers: Iterable[Arrived],
     *,
     emit: Emit,
 ) -> tuple[StoredLayer, ...]:
     """As `fill_image` for the layers alone, whose digests unpacked are `diff_ids`; bottom first."""
     trees: list[Tree] = []
     stored: list[StoredLayer] = []
-    emit(Began(PHASE, items=len(layers)))
+    emit(Began(PHASE, items=len(diff_ids)))
     for index, (arrived, diff_id) in enumerate(zip(layers, diff_ids, strict=True)):
         label = f"{name} layer {index + 1}"
         below = tuple(diff_ids[:index])

@@ -189,8 +189,8 @@ def _load_docker(job: _Job) -> list[Loaded]:
     for entry in parse_list(read_small(job.source, DOCKER_FILE, MANIFEST_LIMIT), label):
         paths = entry.get("Layers") or []
         tags = entry.get("RepoTags") or []
-        texts = [entry.get("Config"), *paths, *tags]
-        if not all(isinstance(one, str) for one in texts):
+        is_known = isinstance(paths, list) and isinstance(tags, list)
+        if not is_known or not all(isinstance(one, str) for one in (entry.get("Config"), *paths, *tags)):
             raise HostileInput(
                 f"`{shown(label)}` has a `{DOCKER_FILE}` that Docker does not write", hints=["save it again"]
             )

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from shipway.core.image_source import is_image_source
+from shipway.core.labels import find_label_fault
 from shipway.core.platform import PLATFORMS
 from shipway.core.waste import Waste
 from shipway.lock.model import BaseImage, Deb, Lock, Source, TargetLock, Wheel
@@ -156,6 +157,11 @@ def _target_faults(lock: Lock, target: TargetLock) -> Iterator[str]:
         yield f"`workdir` is no absolute path: `{target.workdir}`"
     yield from (
         f"`{name}` is no name of a variable" for name, _ in target.env if not _ENVIRONMENT_NAME.match(name)
+    )
+    yield from (
+        f"label `{name}` {fault[0]}"
+        for name, value in target.labels
+        if (fault := find_label_fault(name, value)) is not None
     )
     yield from (f"`slim` names no kind of files: `{name}`" for name in target.slim if name not in _SLIM)
     debs = {it.id for it in lock.debs}

@@ -224,6 +224,7 @@ class TargetLock:
     slim: tuple[str, ...] = ()
     """Kinds of files that packages leave out (`core.waste`), sorted."""
     env: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
     workdir: str = "/work"
     command: tuple[str, ...] = ()
     include: tuple[str, ...] = ()

@@ -331,6 +331,7 @@ TARGET = Shape(
         "slim": texts("slim"),
         "workdir": text("workdir", "/work"),
         "env": pairs("env"),
+        "labels": pairs("labels"),
         "command": texts("command"),
         "include": texts("include"),
         "ignore": texts("ignore"),

@@ -288,6 +288,7 @@ def _target(
         system_site_packages=target.system_site_packages,
         slim=target.slim,
         env=target.env,
+        labels=target.labels,
         workdir=target.workdir,
         command=target.command,
         include=target.files.include,

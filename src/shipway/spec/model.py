@@ -157,6 +157,8 @@ class Target:
     """Kinds of files that packages leave out (`core.waste`), sorted."""
     env: tuple[tuple[str, str], ...] = ()
     """Sorted by name."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Of the image, sorted by name."""
     workdir: str = "/work"
     """Where the project is inside; absolute."""
     command: tuple[str, ...] = ()
@@ -184,6 +186,8 @@ class Spec:
     """Where collected artifacts are, relative to the spec; decides nothing that the lock holds."""
     push_allow: tuple[str, ...] | None = None
     """Prefixes (`registry/path`) that images may be pushed to; None: any."""
+    push_attach: tuple[str, ...] = ()
+    """What a push attaches to the image: `sbom`, `provenance`."""
 
     def target(self, name: str = "") -> Target:
         """The target called `name`, or the default one.

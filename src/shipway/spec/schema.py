@@ -69,6 +69,11 @@ _SHAPES: dict[Kind, Callable[[Setting], dict[str, Any]]] = {
         "propertyNames": {"pattern": _VARIABLE},
         "additionalProperties": {"type": ["string", "number"]},
     },
+    Kind.LABELS: lambda _: {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._/-]*$"},
+        "additionalProperties": {"type": "string"},
+    },
     Kind.VARIABLE_NAMES: lambda _: {**_texts(pattern=_VARIABLE), "uniqueItems": True},
     Kind.URL: lambda _: _text(pattern="^https?://[^@]+$"),
     Kind.DROPS: lambda _: _texts(pattern="^[a-z-]+:.+$"),

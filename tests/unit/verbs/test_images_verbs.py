@@ -1,6 +1,7 @@
 """The verbs of stored images, from the command line."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -102,10 +103,25 @@ def test_save_and_load(image, said, tmp_path):
     assert docker.strip() == image.config_digest
 
 
+def test_save_as_a_file_system(image, said, tmp_path):
+    assert said("save", f"{tmp_path}/a", "--image", "mine:1", "--format", "sif", "--dry-run") == ""
+    assert os.listdir(tmp_path) == []
+    for form in ("sif", "squashfs"):
+        path = tmp_path / f"a.{form}"
+        words = ("save", str(path), "--image", "mine:1", "--format", form, "--compression", "zstd", "--json")
+        result = json.loads(said(*words))
+        assert (result["format"], result["size"]) == (form, path.stat().st_size)
+        assert result["digest"] == image.config_digest
+
+
 def test_options_that_contradict_each_other(image, said, tmp_path):
     said("save", f"{tmp_path}/x/", "--image", "mine:1", "--format", "docker", code=ExitCode.USAGE)
     docker = ("save", f"{tmp_path}/x", "--image", "mine:1", "--format", "docker")
     said(*docker, "--compression", "zstd", code=ExitCode.USAGE)
+    said("save", f"{tmp_path}/x/", "--image", "mine:1", "--format", "sif", code=ExitCode.USAGE)
+    flat = ("save", f"{tmp_path}/x", "--image", "mine:1", "--format", "squashfs")
+    said(*flat, "--compression", "none", code=ExitCode.USAGE)
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_archive_without_a_name_needs_one(said, tmp_path):
