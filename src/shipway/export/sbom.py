@@ -58,7 +58,18 @@ def list_parts(contents: Contents) -> list[Part]:
         if built.source.kind == "git"
     }
     base = contents.base
-    below = [Part(name=base.name, version=base.manifest, purl=_image_purl(base), sha256=None)] if base else []
+    below = (
+        [
+            Part(
+                name=base.name,
+                version=base.manifest,
+                purl=_image_purl(base),
+                sha256=BlobDigest(base.manifest),
+            )
+        ]
+        if base
+        else []
+    )
     parts = below + [
         Part(
             name=deb.name, version=deb.version, purl=debs[deb.name], sha256=deb.sha256,

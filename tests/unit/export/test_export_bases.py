@@ -11,6 +11,7 @@ from shipway.core.errors import SpecError
 from shipway.export.apptainer import render_apptainer
 from shipway.export.dockerfile import render_dockerfile
 from shipway.export.model import read_contents
+from shipway.export.provenance import render_provenance
 from shipway.export.sbom import render_sbom
 from shipway.lock.model import BaseImage, BaseLayer
 
@@ -63,3 +64,11 @@ def test_a_bill_of_materials_lists_it():
     components = json.loads(render_sbom(over(), "cyclonedx", version="1"))["components"]
     assert components[0]["purl"] == purl
     assert "pkg:generic/base-image@sha256%3A" in render_sbom(over("oci:base"), "spdx", version="1")
+
+
+def test_the_provenance_names_it_by_digest():
+    statement = json.loads(render_provenance(over(), Digest.of(b"image"), version="1"))
+    materials = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert [one["digest"] for one in materials if one["uri"].startswith("pkg:oci/base@")] == [
+        {"sha256": DIGEST.hex}
+    ]
