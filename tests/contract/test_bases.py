@@ -381,6 +381,17 @@ def test_an_image_without_layers_is_refused(yard):
     assert (refused.returncode, "no layers" in refused.stderr) == (HOSTILE, True), refused.stderr
 
 
+def test_a_base_inside_the_project_is_told(yard):
+    shutil.copytree(yard.folder / "base", yard.project / "base")
+    yard.at("oci:base")
+    told = yard.run("lock").stderr
+    assert "`base` is in the project and would go into its image" in told
+    (yard.project / "shipway.lock").unlink()
+    yard.at("oci:base", GREETING + '[files]\nignore = ["base"]\n')
+    finished = yard.run("lock")
+    assert (finished.returncode, "is in the project" in finished.stderr) == (OK, False), finished.stderr
+
+
 def test_a_layer_that_lies_is_refused(yard):
     blobs = yard.folder / "base" / "blobs" / "sha256"
     largest = max(blobs.iterdir(), key=lambda path: path.stat().st_size)
