@@ -108,8 +108,9 @@ def test_a_push_attaches_what_is_asked_for_and_sends_nothing_twice(registry, pro
 
 def test_the_tag_is_moved_when_everything_is_there(registry, project):
     registry.order("PUT", "/manifests/sha256", Trick.HONEST, Trick.HONEST, Trick.DENIED)
-    with pytest.raises(FetchError):
+    with pytest.raises(FetchError) as caught:
         run_push(project, f"{registry.host}/team/model:1", options=ALL)
+    assert "`--attach none`" in caught.value.hints[-1]
     assert "1" not in registry.repositories["team/model"].manifests
 
 

@@ -89,6 +89,28 @@ def test_a_neighbouring_repository_lends_its_layers(registry, image):
     assert (pushed.mounted, pushed.uploaded) == (2, 1)
 
 
+def test_what_a_stored_image_says_of_its_base_leads_to_no_question(registry, monkeypatch):
+    other = layer(("a", b"a"))
+    labels = {"org.opencontainers.image.base.name": f"{registry.host}/secret/repository:1"}
+    config = config_of(other, config={"Labels": labels})
+    add_remote(registry, "team/base", "1", other, config=config)
+    run_pull(TASK, f"{registry.host}/team/base:1")
+    pushed = run_push(TASK, f"{registry.host}/team/copy:1", image=f"{registry.host}/team/base:1")
+    assert pushed.digest
+    asked = [seen.query.get("from") for seen in registry.asked("POST", "/uploads/")]
+    assert asked
+    assert ("secret/repository",) not in asked
+    add_remote(
+        registry,
+        "team/base",
+        "2",
+        other,
+        config=config_of(other, config={"Labels": {"org.opencontainers.image.base.name": "::"}}),
+    )
+    run_pull(TASK, f"{registry.host}/team/base:2")
+    assert run_push(TASK, f"{registry.host}/team/copy:2", image=f"{registry.host}/team/base:2").digest
+
+
 def test_a_dry_run_moves_nothing(registry, image):
     name = f"{registry.host}/team/model:1"
     assert run_push(TASK, name, image="mine:1", dry_run=True).digest == ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shipway.core.digest import Digest
-from shipway.export.sbom import list_parts
+from shipway.export.sbom import image_purl, list_parts
 from shipway.lock.render import render_lock
 
 if TYPE_CHECKING:
@@ -59,7 +59,13 @@ def _lock_digest(contents: Contents) -> dict[str, str]:
 
 
 def _materials(contents: Contents) -> Iterator[dict[str, Any]]:
-    """Whatever the image is made from: signed package lists, packages, sources and what they are built with."""
+    """Whatever the image is made from: its base, signed package lists, packages, sources and what they are built with."""
+    if contents.base is not None:
+        yield {
+            "name": contents.base.name,
+            "uri": image_purl(contents.base),
+            "digest": {"sha256": contents.base.manifest.hex},
+        }
     used = {deb.archive for deb in contents.debs}
     for archive in contents.lock.archives:
         if archive.alias in used:

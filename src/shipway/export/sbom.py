@@ -58,18 +58,7 @@ def list_parts(contents: Contents) -> list[Part]:
         if built.source.kind == "git"
     }
     base = contents.base
-    below = (
-        [
-            Part(
-                name=base.name,
-                version=base.manifest,
-                purl=_image_purl(base),
-                sha256=BlobDigest(base.manifest),
-            )
-        ]
-        if base
-        else []
-    )
+    below = [Part(name=base.name, version=base.manifest, purl=image_purl(base), sha256=None)] if base else []
     parts = below + [
         Part(
             name=deb.name, version=deb.version, purl=debs[deb.name], sha256=deb.sha256,
@@ -100,7 +89,7 @@ def _deb_purl(contents: Contents, name: str, version: str, architecture: str) ->
     return f"pkg:deb/{place}?arch={architecture}&distro={quote(contents.suite, safe='')}"
 
 
-def _image_purl(base: BaseImage) -> str:
+def image_purl(base: BaseImage) -> str:
     """An image by the digest of its manifest; outside of registries it has no other name."""
     source = parse_image_source(base.name)
     digest = quote(base.manifest, safe="")

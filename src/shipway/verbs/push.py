@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.digest import BlobDigest, Digest
-from shipway.core.errors import ExitCode, ToolError
+from shipway.core.errors import ExitCode, FetchError, ToolError
 from shipway.core.reference import Reference, parse_reference
 from shipway.core.text import shown
 from shipway.verbs.documents import AttachedView, make_documents, view_attached
@@ -180,14 +180,18 @@ def _send(
     came = all(layer.blob for layer in chosen.image.layers)
     encoding = Encoding(compression) if compression else Encoding.KEEP if came else Encoding.GZIP
     packed = pack_image(store, chosen.image, encoding, task.emit, oci=False, as_came=not compression)
-    blobs = push_blobs(packed, chosen.image, _neighbours(store, place, chosen.image))
+    blobs = push_blobs(packed, chosen.image, _neighbours(store, place, chosen))
     digest, size = BlobDigest.of(packed.manifest), len(packed.manifest)
     pushed = push(registry, place, blobs, packed.manifest, packed.media_type)
     attached: tuple[Attached, ...] = ()
     if attach and chosen.planned:
         subject = Subject(media_type=packed.media_type, digest=digest, size=size)
         documents = make_documents(chosen.planned, digest, attach)
-        attached = attach_documents(registry, subject, documents, epoch=chosen.image.epoch)
+        try:
+            attached = attach_documents(registry, subject, documents, epoch=chosen.image.epoch)
+        except FetchError as error:
+            error.hints = (*error.hints, "push without what is to be attached: `--attach none`")
+            raise
     platform = chosen.image.facts().platform
     descriptor = Descriptor(media_type=packed.media_type, digest=digest, size=size, platform=platform)
     return _Sent(chosen, packed.manifest, descriptor, pushed, attached)
@@ -240,18 +244,21 @@ def push_blobs(
     return (config, *layers)
 
 
-def _neighbours(store: Store, whole: Reference, image: StoredImage) -> dict[str, tuple[str, ...]]:
-    """By diffID, the other repositories of the same registry that probably have that layer: the base of `image`, and those
-    that stored images are named after.
+def _neighbours(store: Store, whole: Reference, chosen: Chosen) -> dict[str, tuple[str, ...]]:
+    """By diffID, the other repositories of the same registry that probably have that layer.
+
+    They are the base of the project's image, and those that stored images are named after. What a stored image says of its
+    own base is a stranger's word, and nothing is asked for because of it.
     """
     from shipway.image.names import list_names
 
     found: dict[str, list[str]] = {}
-    base = dict(image.facts().labels).get("org.opencontainers.image.base.name", "")
+    labels = chosen.image.facts().labels if chosen.planned else ()
+    base = dict(labels).get("org.opencontainers.image.base.name", "")
     if base:
         other = parse_reference(base)
         if other.registry == whole.registry and other.repository != whole.repository:
-            for layer in image.layers:
+            for layer in chosen.image.layers:
                 if layer.blob:
                     found.setdefault(layer.diff_id, []).append(other.repository)
     for named in list_names(store):

@@ -307,7 +307,13 @@ def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
         from shipway.run.choice import run_instead
 
         outcome = run_instead(
-            refusal, request, asked=bool(asked), state=state, emit=task.emit, image=start.image
+            refusal,
+            request,
+            asked=bool(asked),
+            state=state,
+            emit=task.emit,
+            image=start.image,
+            merge=merge,
         )
     return RunResult(outcome.code)
 
