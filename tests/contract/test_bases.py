@@ -20,7 +20,7 @@ from shipway.testing.registry import FakeRegistry, Trick
 
 pytestmark = [pytest.mark.needs_userns, pytest.mark.needs_tool("apt-get")]
 
-STALE, NOT_FOUND, MISMATCH, HOSTILE, OFFLINE = 11, 14, 16, 19, 26
+STALE, NOT_FOUND, MISMATCH, HOSTILE, VERIFY, OFFLINE = 11, 14, 16, 19, 24, 26
 EMPTY_TAR = bytes(1024)
 OS_RELEASE = b"ID=ubuntu\nVERSION_ID=24.04\nVERSION_CODENAME=noble\n"
 SPEC = 'name = "over"\nbase = "{base}"\ncommand = ["cat", "/usr/share/greeting", "/usr/share/steady"]\n{more}'
@@ -288,6 +288,12 @@ def test_collected_layers_build_without_the_registry(yard):
         yard.below("push", f"{registry.host}/team/base:1")
         yard.at(f"{registry.host}/team/base:1")
         first = yard.done("build")
+        store = list((yard.folder / "store/blobs-v1").iterdir())
+        for blob in store:
+            blob.unlink()
+        would = json.loads(yard.done("vendor", "--dry-run", "--json", str(yard.folder / "vendor")))
+        assert "base" in {item["kind"] for item in would["artifacts"]}
+        assert list((yard.folder / "store/blobs-v1").iterdir()) == []
         yard.done("vendor", str(yard.folder / "vendor"))
     yard.forget()
     shutil.rmtree(yard.folder / "mirror")
@@ -373,6 +379,36 @@ def test_an_image_without_layers_is_refused(yard):
     yard.at("oci:../bad", "")
     refused = yard.run("lock")
     assert (refused.returncode, "no layers" in refused.stderr) == (HOSTILE, True), refused.stderr
+
+
+def test_damaged_bytes_of_a_base_are_found_and_had_again(yard):
+    """Layers that are packed: the stream breaks before the digest can be compared."""
+    with FakeRegistry() as registry:
+        yard.below("push", f"{registry.host}/team/base:1")
+        yard.forget()
+        yard.at(f"{registry.host}/team/base:1")
+        first = yard.done("build")
+        blob = yard.folder / "store/blobs-v1" / yard.lock["bases"][0]["layers"][0]["sha256"].partition(":")[2]
+        data = bytearray(blob.read_bytes())
+        data[len(data) // 2] ^= 1
+        blob.chmod(0o644)
+        blob.write_bytes(data)
+        found = yard.run("verify")
+        assert (found.returncode, blob.name[:12] in found.stdout) == (VERIFY, True), found.stderr
+        assert yard.done("verify", "--repair")
+        assert yard.done("build", "--locked") == first
+    assert yard.run("verify").returncode == OK
+
+
+def test_a_base_inside_the_project_is_told(yard):
+    shutil.copytree(yard.folder / "base", yard.project / "base")
+    yard.at("oci:base")
+    told = yard.run("lock").stderr
+    assert "`base` is in the project and would go into its image" in told
+    (yard.project / "shipway.lock").unlink()
+    yard.at("oci:base", GREETING + '[files]\nignore = ["base"]\n')
+    finished = yard.run("lock")
+    assert (finished.returncode, "is in the project" in finished.stderr) == (OK, False), finished.stderr
 
 
 def test_a_layer_that_lies_is_refused(yard):

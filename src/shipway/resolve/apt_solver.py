@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = "/solve"
 """Where the private root is inside the sandbox."""
 _INST = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) .*?\[([a-z0-9-]+)\]\)", re.MULTILINE)
+_FIELD = re.compile(r"^(Package|Status|Architecture): *(\S.*?) *$", re.MULTILINE)
 _REQUEST = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9+.-]+)(?::(?P<arch>[a-z0-9-]+))?(?:=(?P<version>[A-Za-z0-9.+:~-]+)|/(?P<suite>[A-Za-z0-9.~-]+))?\Z"
 )
@@ -167,6 +168,16 @@ def render_status(records: Iterable[tuple[PackageRecord, bytes]]) -> bytes:
     return b"".join(
         stanza.rstrip(b"\n") + b"\nStatus: install ok installed\n\n" for _record, stanza in records
     )
+
+
+def find_installed(status: bytes) -> set[tuple[str, str]]:
+    """Name and architecture of every package that a dpkg status has as installed."""
+    found = set()
+    for stanza in status.decode("utf-8", "replace").split("\n\n"):
+        fields = dict(_FIELD.findall(stanza))
+        if fields.get("Status", "").endswith(" installed"):
+            found.add((fields.get("Package", ""), fields.get("Architecture", "")))
+    return found
 
 
 def parse_simulation(text: str) -> Answer:

@@ -15,9 +15,10 @@ from shipway.core.digest import BlobDigest, key_of
 from shipway.core.errors import ConflictError, NotFound
 from shipway.core.events import silent
 from shipway.core.platform import debian_architecture, platform_of_machine
+from shipway.core.text import shown
 from shipway.host import clock
 from shipway.lock.model import Deb
-from shipway.resolve.apt_solver import AptWish, Choice, check_wishes, parse_wish
+from shipway.resolve.apt_solver import AptWish, Choice, check_wishes, find_installed, parse_wish
 from shipway.resolve.archives import fetch_archives
 from shipway.resolve.bootstrap import make_solver_tree, plan_bootstrap
 from shipway.resolve.packages import parse_dependencies
@@ -192,6 +193,8 @@ class _Group:
         wishes: list[tuple[Wish, AptWish]],
     ) -> tuple[Choice, ...]:
         indexes = self._read(architecture)
+        if request.installed:
+            wishes = _missing(wishes, request.installed, architecture)
         check_wishes(wishes, [*indexes, *(i for one in foreign for i in self._read(one))], str(self._base))
         if request.installed:
             return self._add(request, architecture, foreign, wishes)
@@ -255,7 +258,7 @@ class _Group:
         if answer.removed:
             raise ConflictError(
                 f"target `{request.target}`: {', '.join(f'`{wish.text}` ({wish.origin})' for wish, _ in wishes)} cannot be "
-                f"installed without removing {', '.join(f'`{name}`' for name in answer.removed)} from the base image",
+                f"installed without removing {', '.join(f'`{shown(name)}`' for name in answer.removed)} from the base image",
                 hints=("leave out the package that does not fit, or take another base",),
             )
         return answer.installed
@@ -356,6 +359,20 @@ def _deb_to_json(deb: Deb) -> dict[str, Any]:
 
 def _deb_from_json(value: dict[str, Any]) -> Deb:
     return Deb(**(value | {"sha256": BlobDigest(value["sha256"]), "depends": tuple(value["depends"])}))
+
+
+def _missing(
+    wishes: list[tuple[Wish, AptWish]], status: bytes, architecture: str
+) -> list[tuple[Wish, AptWish]]:
+    """The wishes that the dpkg status does not answer already; one for a version or suite is left to apt."""
+    there = find_installed(status)
+    return [
+        (wish, asked)
+        for wish, asked in wishes
+        if asked.version
+        or asked.suite
+        or not there & {(asked.name, asked.architecture or architecture), (asked.name, "all")}
+    ]
 
 
 def _parsed(request: DebRequest) -> list[tuple[Wish, AptWish]]:

@@ -66,7 +66,7 @@ class Solver:
     ) -> Answer:
         """What apt would do to have `packages` on top of `installed`, or of a system whose dpkg status is `status`.
 
-        What such a system has is not made newer for its own sake.
+        What such a system has changes only where somebody asks for it, or where what was asked for needs it.
 
         Raises:
             ConflictError, NotFound: apt refuses; in the words of `wishes`.
@@ -78,7 +78,7 @@ class Solver:
             "etc/apt/preferences": apt_solver.render_preferences(pins),
             "status": status or apt_solver.render_status(installed),
         }
-        options = ("--simulate", "--yes", *(("--no-upgrade",) if status else ()))
+        options = ("--simulate", "--yes", *(("--allow-downgrades",) if status else ()))
         argv = ("apt-get", "install", *options, *(one.argument for one in packages))
         with self._store.transaction() as tx:
             staged = tx.stage("the solver's root")

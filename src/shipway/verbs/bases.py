@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import LockStale, NotFound
-from shipway.core.image_source import Transport, parse_image_source
+from shipway.core.image_source import ON_DISK, Transport, parse_image_source
 from shipway.core.text import shown
 from shipway.lock.model import BaseImage, BaseLayer
 from shipway.verbs.base_sources import bring_image, fetch_layers
+from shipway.verbs.own_output import warn_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,17 +45,25 @@ class _Finder:
         Raises:
             NotFound, FetchError, HostileInput, EngineError: the image cannot be had.
         """
+        from shipway.build.needs import missing_offline
         from shipway.image.base_facts import read_facts
         from shipway.image.base_files import files_of_trees
         from shipway.resolve.bases import FoundBase
 
         if kept is not None and _still_there(kept, self._project.folder):
             ensure_base(kept, self._project, self._task, self._store)
+            if not is_at_hand(kept, self._store):
+                raise missing_offline([name])
             trees = base_trees(kept, self._store)
             files = files_of_trees(trees)
             return FoundBase(kept, read_facts(files, dict(kept.env)), _status(files))
+        source = parse_image_source(name)
+        if source.transport in ON_DISK:
+            choices = [(one.files.include, one.files.ignore) for one in self._project.spec.targets]
+            path = os.path.join(self._project.folder, source.place)
+            warn_of_image(path, self._project.folder, choices, self._task.emit)
         task = self._task._replace(platform=platform)
-        image = bring_image(parse_image_source(name), task, self._store, folder=self._project.folder)
+        image = bring_image(source, task, self._store, folder=self._project.folder)
         trees = _require_trees(self._store, [layer.trees[0] for layer in image.layers], name)
         files = files_of_trees(trees)
         facts = read_facts(files, dict(image.facts().env))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipway.core.errors import HostileInput
 from shipway.core.events import Began, Did, Ended
 from shipway.verbs.build import layer_contents
 
@@ -55,8 +56,11 @@ def _blob_faults(name: str, came: CameLayer, store: Store) -> list[str]:
     if path is None:
         return [f"layer `{name}` of the base has no bytes in the store"]
     sink = HashingSink()
-    for chunk in plain_chunks(path, came.media_type, name):
-        sink.write(chunk)
+    try:
+        for chunk in plain_chunks(path, came.media_type, name):
+            sink.write(chunk)
+    except HostileInput as error:
+        return [f"layer `{name}` of the base: {error.message}"]
     return (
         [] if sink.diff_id == came.diff_id else [f"layer `{name}` is `{sink.diff_id}`, not `{came.diff_id}`"]
     )

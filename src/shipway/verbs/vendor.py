@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
+from shipway.verbs.bases import ensure_bases
 from shipway.verbs.locking import ensure_lock
 from shipway.verbs.own_output import warn_of_image
 from shipway.verbs.project import read_project, require_locked
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from shipway.build.collect import Collected, Supply
     from shipway.build.context import Artifact
-    from shipway.lock.model import Lock
+    from shipway.lock.model import Lock, TargetLock
     from shipway.verbs.context import Task
     from shipway.verbs.project import Project
 
@@ -63,7 +64,7 @@ class _Wanted:
     lock: Lock
     supply: Supply
     artifacts: tuple[Artifact, ...]
-    targets: tuple[str, ...]
+    locked: tuple[TargetLock, ...]
     unpinned: tuple[str, ...]
 
 
@@ -89,6 +90,7 @@ def run_vendor(folder: str, task: Task, *, dry_run: bool = False) -> VendorResul
     wanted = _read_wanted(project, task, folder, borrow=False)
     if dry_run:
         return _would(wanted, folder)
+    ensure_bases(wanted.lock, wanted.locked, project, task, wanted.supply.store)
     collected = collect_artifacts(wanted.artifacts, folder, wanted.supply)
     with translating_disk_errors(f"write `{shown(folder)}`", error=ToolError):
         write_atomic(os.path.join(folder, VENDOR_INDEX), render_index(wanted.lock.name, collected))
@@ -114,6 +116,7 @@ def run_bundle(path: str, task: Task, *, dry_run: bool = False) -> VendorResult:
     wanted = _read_wanted(project, task, path, borrow=True)
     if dry_run:
         return _would(wanted, path)
+    ensure_bases(wanted.lock, wanted.locked, project, task, wanted.supply.store)
     parts = f"{path}.parts"
     collected = collect_artifacts(wanted.artifacts, parts, wanted.supply)
     write_bundle(path, render_index(wanted.lock.name, collected), collected)
@@ -130,7 +133,6 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
     from shipway.build.vendor import member_of
     from shipway.plan.target import plan_target
     from shipway.store.store import Store
-    from shipway.verbs.bases import ensure_bases
     from shipway.verbs.locate import open_locate
     from shipway.verbs.workshop import open_fetcher
 
@@ -143,7 +145,6 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
     ]
     if not targets:
         targets = [require_locked(lock, task.target or project.spec.default_target, task.platform)]
-    ensure_bases(lock, targets, project, task, store)
     artifacts: dict[str, Artifact] = {}
     for target in targets:
         plan = plan_target(lock, target.name, target.platform)
@@ -156,7 +157,7 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
             store, fetcher, open_locate(project, lock, store, fetcher, task, but_not=path), task.emit, borrow
         ),
         artifacts=tuple(artifacts.values()),
-        targets=tuple(f"{target.name} {target.platform}" for target in targets),
+        locked=tuple(targets),
         unpinned=tuple(
             dict.fromkeys(" ".join(one.argv) for target in targets for one in target.build if one.network)
         ),
@@ -199,7 +200,7 @@ def _made(wanted: _Wanted, path: str, items: Sequence[VendorItem], *, dry_run: b
     return VendorResult(
         path=path,
         name=wanted.lock.name,
-        targets=wanted.targets,
+        targets=tuple(f"{target.name} {target.platform}" for target in wanted.locked),
         items=tuple(items),
         dry_run=dry_run,
         unpinned=wanted.unpinned,

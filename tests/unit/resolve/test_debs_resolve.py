@@ -1,6 +1,7 @@
 """The whole way of a request, offline: an archive that the test makes and signs, and in it this machine's own apt."""
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -250,3 +251,50 @@ def test_hosts_that_refuse_mounts_choose_the_same(world, mode, monkeypatch):
     init = Solver.__init__
     monkeypatch.setattr(Solver, "__init__", lambda *args, **options: init(*args, **{**options, "mode": mode}))
     assert resolve(world, request("tool")) == expected
+
+
+def status_of(*packages):
+    """A dpkg status with `name version` or `name version state` each, and what every image of the suite has."""
+    stanzas = []
+    for text in ("base-files 1", "dpkg 1", "gawk 1", *packages):
+        name, version, *state = text.split()
+        fields = [
+            f"Package: {name}",
+            f"Status: {' '.join(state) or 'install ok installed'}",
+            f"Version: {version}",
+        ]
+        stanzas.append("\n".join([*fields, "Architecture: amd64", "Maintainer: a", "Description: d", ""]))
+    return "\n".join(stanzas).encode()
+
+
+def over(world, status, *names):
+    return resolve(world, replace(request(*names), installed=status))
+
+
+def test_over_an_image_only_what_it_lacks_is_chosen(world):
+    assert names_of(over(world, status_of(), "tool")) == ["libtool1", "tool"]
+    assert names_of(over(world, status_of("libtool1 1.0"), "tool")) == ["tool"]
+    assert names_of(over(world, status_of("tool 0.9"), "tool")) == []
+    assert names_of(over(world, status_of("tool 1.0 deinstall ok config-files"), "tool")) == [
+        "libtool1",
+        "tool",
+    ]
+
+
+def test_what_an_image_has_from_elsewhere_need_not_be_in_the_archive(world):
+    assert names_of(over(world, status_of("cuda-toolkit 12.4"), "cuda-toolkit", "manual")) == ["manual"]
+    with pytest.raises(NotFound, match="cuda-toolkit"):
+        over(world, status_of(), "cuda-toolkit")
+
+
+@pytest.mark.parametrize(("has", "wanted"), [("1.0", "1.1"), ("1.1", "1.0")])
+def test_a_version_that_is_named_is_taken_whatever_the_image_has(world, has, wanted):
+    found = over(world, status_of(f"libtool1 {has}"), f"libtool1={wanted}")
+    assert version_of(found, "libtool1") == wanted
+
+
+def test_what_the_image_has_is_never_removed(world):
+    with pytest.raises(
+        ConflictError, match=r"`mail-a` \(shipway.toml:3 \(apt\)\).*without removing `mail-b`"
+    ):
+        over(world, status_of("mail-b 1"), "mail-a")
