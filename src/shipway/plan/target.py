@@ -52,7 +52,7 @@ def _settings(lock: Lock, target: TargetLock) -> ImageSettings:
         epoch=lock.epoch,
         user=base.user if base else "",
         entrypoint=base.entrypoint if base else (),
-        labels=tuple(sorted({**dict(_labels(base) if base else ()), **dict(target.labels)}.items())),
+        labels=tuple({**dict(_labels(base) if base else ()), **dict(target.labels)}.items()),
     )
 
 

@@ -1,5 +1,6 @@
 """The registry on loopback, and the archive that takes its place."""
 
+import contextlib
 import hashlib
 import http.client
 import io
@@ -7,6 +8,7 @@ import json
 import os
 import signal
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,21 +74,20 @@ def test_what_a_pull_asks_for(registry):
     assert [layer.size for layer in registry.seen] == [len(data) for data in CONTENTS]
 
 
-def test_no_signal_ends_in_a_thread_of_ours(registry):
+def test_no_signal_ends_in_a_thread_of_ours():
     """A container starts while the engine's connections may still be open; its signals belong to the main thread."""
-    others = {int(task) for task in os.listdir("/proc/self/task")}
-    host, _, _ = registry.reference.partition("/")
-    connection = http.client.HTTPConnection(host, timeout=10)
-    connection.request("GET", "/v2/")
-    connection.getresponse().read()
-    mine = os.getpid()
-    threads = {int(task) for task in os.listdir("/proc/self/task")} - {mine}
-    assert threads - others  # the one of the open connection
-    for task in threads:
-        status = Path(f"/proc/self/task/{task}/status").read_text()
-        blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
-        assert blocked >> (signal.SIGTERM - 1) & 1
-    connection.close()
+    others = set(threading.enumerate())
+    with serving(make_image(), lambda layer: None) as registry:
+        host, _, _ = registry.reference.partition("/")
+        with contextlib.closing(http.client.HTTPConnection(host, timeout=10)) as connection:
+            connection.request("GET", "/v2/")
+            connection.getresponse().read()
+            ours = set(threading.enumerate()) - others
+            assert len(ours) == 2  # the one that waits for connections and that of the open one
+            for thread in ours:
+                status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+                blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+                assert blocked >> (signal.SIGTERM - 1) & 1
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
