@@ -9,7 +9,7 @@ from shipway.run.oci_command import Dialect
 if TYPE_CHECKING:
     from shipway.run.model import Account
 
-_PODMAN = Dialect(
+PODMAN = Dialect(
     name="podman",
     title="Podman",
     always=("--security-opt=label=disable",),  # labels would keep the container from the caller's folders
@@ -27,5 +27,5 @@ _PODMAN = Dialect(
 def podman_for(account: Account) -> Dialect:
     """Without root the caller's own id is mapped to itself, so that files have the same owner inside and outside."""
     if account.uid == 0:
-        return _PODMAN
-    return _PODMAN._replace(always=(*_PODMAN.always, "--userns=keep-id"))
+        return PODMAN
+    return PODMAN._replace(always=(*PODMAN.always, "--userns=keep-id"))
