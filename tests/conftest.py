@@ -108,6 +108,8 @@ _TOOLS = (
     "make",
     "ssh",
     "sshd",
+    "unsquashfs",
+    "patchelf",
 )
 
 

@@ -12,6 +12,7 @@ import sys
 
 import shipway.host.attached
 import shipway.image.loopback
+import shipway.run.apptainer_engine
 import shipway.run.docker
 import shipway.run.limits
 import shipway.run.oci_engine

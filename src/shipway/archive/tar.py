@@ -31,6 +31,7 @@ _KINDS = {
     b"6": SPECIAL,
 }
 _USTAR, _GNU, _OLD = b"ustar\x0000", b"ustar  \x00", bytes(8)
+_WHITEOUT = ".wh."
 _HEADER_SIZE_MAX = 1 << 33
 
 
@@ -190,7 +191,10 @@ def _member(header: bytes, extended: Extended, stream: Reader, artifact: str, li
     elif kind == HARDLINK:
         target = checked_path(target, artifact, limits)
     elif target:
-        raise refuse(artifact, raw, "has a link target, but is no link")
+        # Docker marks deleted paths by files that share one inode, and leaves the name of the first in the header of the others.
+        if kind != FILE or size or not path.rpartition("/")[2].startswith(_WHITEOUT):
+            raise refuse(artifact, raw, "has a link target, but is no link")
+        target = ""
     return TarMember(
         path,
         kind,

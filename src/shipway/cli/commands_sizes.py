@@ -15,7 +15,7 @@ def _size(call: Call) -> Answer:
     from shipway.cli.show_sizes import render_sizes, sizes_document
     from shipway.verbs.size import run_size
 
-    result = run_size(call.task())
+    result = run_size(call.task(), next(iter(call.arguments.words), ""))
     return Answer(render_json("size", sizes_document(result)) if call.json else render_sizes(result))
 
 

@@ -23,11 +23,21 @@ def render_sizes(result: SizeResult) -> str:
     """Tables of layers, packages and causes, then what the image could do without."""
     sizes = result.sizes
     layers = [
-        (layer.name, render_size(layer.size), str(layer.files), str(layer.packages or "-"), layer.reason)
+        (
+            shown(layer.name),
+            render_size(layer.size),
+            str(layer.files),
+            str(layer.packages or "-"),
+            shown(layer.reason),
+        )
         for layer in sizes.layers
     ]
+    # Nobody knows who asked for what in a finished image.
+    columns = ("PACKAGE", "KIND", "SIZE", "LAYER", "ASKED FOR BY")[: 5 if result.target else 4]
     packages = [
-        (shown(one.name), one.kind, render_size(one.size), one.layer, _few(one.wishes, 1))
+        (shown(one.name), one.kind, render_size(one.size), shown(one.layer), _few(one.wishes, 1))[
+            : len(columns)
+        ]
         for one in sizes.packages[:_ROWS]
     ]
     causes = [
@@ -41,18 +51,21 @@ def render_sizes(result: SizeResult) -> str:
         for one in sizes.causes[:_ROWS]
     ]
     head = (
-        f"image    {shown(result.name)}, target {shown(result.target)} on {result.platform}\n"
+        f"image    {shown(result.name)}{f', target {shown(result.target)}' if result.target else ''} on "
+        f"{shown(result.platform)}\n"
         f"size     {render_size(sizes.size)} in {sizes.files} files, not compressed\n"
     )
     parts = [
         head,
         render_table(("LAYER", "SIZE", "FILES", "PACKAGES", "WHY"), layers, right=(1, 2, 3)),
-        render_table(("PACKAGE", "KIND", "SIZE", "LAYER", "ASKED FOR BY"), packages, right=(2,))
-        + _more(len(sizes.packages), "packages"),
-        render_table(("CAUSE", "ALONE", "IN ALL", "PACKAGES", "WHERE"), causes, right=(1, 2, 3))
-        + _more(len(sizes.causes), "causes"),
-        _findings(result),
+        render_table(columns, packages, right=(2,)) + _more(len(sizes.packages), "packages"),
     ]
+    if causes:
+        parts.append(
+            render_table(("CAUSE", "ALONE", "IN ALL", "PACKAGES", "WHERE"), causes, right=(1, 2, 3))
+            + _more(len(sizes.causes), "causes")
+        )
+    parts.append(_findings(result))
     return "\n".join(parts)
 
 
@@ -83,7 +96,7 @@ def sizes_document(result: SizeResult) -> dict[str, Any]:
     sizes = result.sizes
     return {
         "name": result.name,
-        "target": result.target,
+        "target": result.target or None,
         "platform": result.platform,
         "size": sizes.size,
         "files": sizes.files,

@@ -8,19 +8,26 @@ from shipway.core.waste import CAREFUL, Waste
 SIZES = (
     Verb(
         "size", "Show where the image's bytes are, and which it could do without",
-        "Measures the built image per layer, package and cause, and finds duplicates, files that a higher layer hides, caches, "
-        "documentation, compilers and CUDA libraries that are there twice. Reads manifests only.",
-        (("shipway size", "tables, and what could go"), ("shipway size --json", "every package, for programs")),
-        (*CHOICE, JSON), home="commands_sizes",
+        "Measures the built image per layer, package and cause, and finds duplicates, files that a higher layer deletes, "
+        "replaces or copies, caches, documentation, compilers, big data files, and CUDA libraries that are there twice. With an "
+        "argument, a stored image, one in a file or folder, or in an engine's own store (`docker-daemon:NAME`, "
+        "`containers-storage:NAME` for Podman's), which is read and not kept; its packages are those of the databases in it "
+        "(dpkg, apk, pip, conda).",
+        (("shipway size", "tables, and what could go"), ("shipway size team/base:1", "an image that was pulled or loaded"),
+         ("shipway size image.tar", "what `docker save` wrote"), ("shipway size --json", "every package, for programs")),
+        (*CHOICE, JSON), "[IMAGE]", home="commands_sizes",
     ),
     Verb(
-        "diff", "Show what differs between two targets, locks, commits of the lock, or an image and a container",
-        "A side is a target, the path of a lock file, `git:REVISION` for the lock as it was committed there, or `kept:NAME` for "
-        "what a container kept by `--keep NAME` made of its image. Compares packages, configuration, and files by their "
-        "manifests where both sides are built. With one side, a container is compared with its image, anything else with the "
-        "target now.",
+        "diff", "Show what differs between two targets, locks, images, or an image and a container",
+        "A side is a target, the path of a lock file, `git:REVISION` for the lock as it was committed there, a stored image "
+        "or one in a file or folder (`image:NAME`), an image of an engine (`docker-daemon:NAME`, `containers-storage:NAME` for "
+        "Podman's), `kept:NAME` for what a container kept by `--keep NAME` made of its image, or a container of an engine "
+        "(`docker:NAME`, `podman:NAME`), running or not. Compares packages, configuration, and files by their manifests where "
+        "both sides are built. With one side, a container is compared with its image, anything else with the target now.",
         (("shipway diff cpu gpu", "two targets of this lock"), ("shipway diff git:HEAD", "what changed since the last commit"),
-         ("shipway diff kept:scratch --files", "every file that a container changed")),
+         ("shipway diff team/base:1 team/base:2", "two stored images"),
+         ("shipway diff kept:scratch --files", "every file that a container changed"),
+         ("shipway diff docker:web", "what a container of Docker has changed")),
         (Option("files", "List every file that differs, however many"), *CHOICE, JSON), "A [B]", home="commands_sizes",
     ),
     Verb(

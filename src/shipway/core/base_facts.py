@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +13,15 @@ class FoundPython:
     """`3.11.4`, or `3.11` where no file tells the rest."""
     executable: str
     """Absolute path inside: `/usr/local/bin/python3.11`."""
+    home: str = ""
+    """For a virtual environment: the interpreter it was made from, on which another one can stand; empty for an interpreter."""
     packages: tuple[tuple[str, str], ...] = ()
     """Normalised name (PEP 503) and version of each distribution that it imports from, sorted."""
+
+    @property
+    def minor(self) -> str:
+        """`3.11`."""
+        return ".".join(self.version.split(".")[:2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +37,7 @@ class BaseFacts:
     libc: str = ""
     """`glibc` or `musl`; empty for neither."""
     libc_version: str = ""
-    """`2.36`."""
+    """`2.36`; empty where no file tells it."""
     debs: tuple[tuple[str, str, str], ...] = ()
     """Name, version and architecture of each installed Debian package, sorted."""
     pythons: tuple[FoundPython, ...] = ()
@@ -39,3 +46,11 @@ class BaseFacts:
     """Version of the CUDA toolkit or runtime outside of Python packages: `12.4.1`."""
     cudnn: str = ""
     """Version of cuDNN outside of Python packages: `8.9.2`."""
+    on_search_path: tuple[str, ...] = ()
+    """Absolute paths of the CUDA libraries that the image's LD_LIBRARY_PATH shows to every program, sorted."""
+    origins: tuple[tuple[str, str], ...] = field(compare=False, default=())
+    """Where `libc`, `cuda` and `cudnn` were read: field and a path or package; for messages."""
+
+    def origin(self, name: str) -> str:
+        """Where the field `name` was read; empty where it was not."""
+        return dict(self.origins).get(name, "")

@@ -29,10 +29,8 @@ def stack(manifests: Sequence[Manifest], *, keep_whiteouts: bool = False) -> lis
     """
     seen: dict[str, Placed] = {}
     for number, manifest in enumerate(manifests):
+        seen = _without_replaced(seen, manifest)
         for entry in manifest.entries:
-            below = seen.get(entry.path)
-            if below is not None and below.entry.kind == DIRECTORY and entry.kind != DIRECTORY:
-                _drop_below(seen, entry.path)
             if entry.kind == WHITEOUT and not keep_whiteouts:
                 seen.pop(entry.path, None)
             else:
@@ -40,7 +38,22 @@ def stack(manifests: Sequence[Manifest], *, keep_whiteouts: bool = False) -> lis
     return sorted(seen.values(), key=lambda placed: path_bytes(placed.entry.path))
 
 
-def _drop_below(seen: dict[str, Placed], path: str) -> None:
-    prefix = path + "/"
-    for name in [name for name in seen if name.startswith(prefix)]:
-        del seen[name]
+def _without_replaced(seen: dict[str, Placed], above: Manifest) -> dict[str, Placed]:
+    """`seen` without what lies below directories that `above` replaces. One pass, however many these are."""
+    replaced = {
+        entry.path
+        for entry in above.entries
+        if entry.kind != DIRECTORY
+        and (below := seen.get(entry.path)) is not None
+        and below.entry.kind == DIRECTORY
+    }
+    if not replaced:
+        return seen
+    return {path: placed for path, placed in seen.items() if not _lies_below(path, replaced)}
+
+
+def _lies_below(path: str, folders: set[str]) -> bool:
+    while path := path.rpartition("/")[0]:
+        if path in folders:
+            return True
+    return False

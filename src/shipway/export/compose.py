@@ -1,4 +1,4 @@
-"""`compose.yaml` with one service per target, by the Compose Specification."""
+"""`compose.yaml` with one service per target: the part of the Compose Specification that docker-compose 1.29 reads, too."""
 
 from __future__ import annotations
 
@@ -23,25 +23,23 @@ def render_compose(targets: Sequence[Contents], runs: Mapping[str, RunOptions]) 
     head = [
         f"# {targets[0].lock.name}. Written by `shipway export compose`; change the spec and export again.",
         f"# Needs: {dockerfiles}",
-        "# Start as yourself: UID=$(id -u) GID=$(id -g) docker compose run --rm SERVICE",
+        "# Start as yourself: USER_ID=$(id -u) GROUP_ID=$(id -g) docker compose run --rm SERVICE",
+        "# docker-compose 1 builds it with COMPOSE_DOCKER_CLI_BUILD=1 DOCKER_BUILDKIT=1 in front.",
     ]
-    document = {"name": image_name(targets[0]), "services": services}
+    document = {"services": services}
     return "\n".join([*head, *_yaml(document, "")]) + "\n"
 
 
 def _service(contents: Contents, run: RunOptions) -> dict[str, Any]:
     name = contents.target.name
     service: dict[str, Any] = {
-        "build": {
-            "context": ".",
-            "dockerfile": f"build/Dockerfile.{name}",
-            "platforms": [contents.target.platform],
-        },
+        "build": {"context": ".", "dockerfile": f"build/Dockerfile.{name}"},
+        "platform": contents.target.platform,
         "image": f"{image_name(contents)}-{name.lower()}:latest",
         "init": True,
         "stdin_open": True,
         "tty": True,
-        "user": "${UID:-1000}:${GID:-1000}",
+        "user": "${USER_ID:-1000}:${GROUP_ID:-1000}",
         "working_dir": _plain(contents.settings.workdir),
         "network_mode": str(run.network),
         "environment": ["HOME=/tmp", *(_plain(f"{key}={value}") for key, value in run.env), *run.pass_env],

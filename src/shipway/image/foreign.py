@@ -8,23 +8,22 @@ Devices, FIFOs and sockets are left out, and said. Attributes of overlayfs never
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.archive.extract import Extractor
 from shipway.archive.limits import LIMITS, Limits
 from shipway.archive.names import refuse
 from shipway.archive.tar import SPECIAL, TarMember, read_tar
 from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, WHITEOUT, Entry, Manifest, path_bytes
+from shipway.core.overlay import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipway.archive.stream import Reader
-    from shipway.core.digest import DiffId
 
 _MARK = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_VERSION = 1
 
 
 class Unpacked(NamedTuple):
@@ -33,11 +32,6 @@ class Unpacked(NamedTuple):
     manifest: Manifest
     special: int
     """Devices, FIFOs and sockets that were left out."""
-
-
-def layer_inputs(diff_id: DiffId, below: Sequence[DiffId]) -> dict[str, Any]:
-    """What the tree of the layer `diff_id` over `below` (bottom first) is made from."""
-    return {"recipe": "oci-layer", "version": _VERSION, "diff_id": diff_id, "below": list(below)}
 
 
 def unpack_layer(
@@ -73,20 +67,25 @@ def unpack_layer(
 
 def visible(manifests: Sequence[Manifest]) -> dict[str, Entry]:
     """All paths that are there when `manifests` (bottom first) are stacked. Linear in their number."""
-    seen: dict[str, Entry] = {}
+    return {path: place.entry for path, place in visible_places(manifests).items()}
+
+
+def visible_places(manifests: Sequence[Manifest]) -> dict[str, Placed]:
+    """The same with the tree that each comes from."""
+    seen: dict[str, Placed] = {}
     hidden: set[str] = set()
-    for manifest in reversed(manifests):
-        for entry in manifest.entries:
+    for number in range(len(manifests) - 1, -1, -1):
+        for entry in manifests[number].entries:
             path = entry.path
             parent = path.rpartition("/")[0]
             above = seen.get(parent)
-            if parent in hidden or path in hidden or (above is not None and above.kind != DIRECTORY):
+            if parent in hidden or path in hidden or (above is not None and above.entry.kind != DIRECTORY):
                 hidden.add(path)
             elif path not in seen:
-                seen[path] = entry
+                seen[path] = Placed(entry, number)
             elif entry.kind != DIRECTORY:
                 hidden.add(path)
-    return {path: entry for path, entry in seen.items() if entry.kind != WHITEOUT}
+    return {path: place for path, place in seen.items() if place.entry.kind != WHITEOUT}
 
 
 class _Marks:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.core.manifest import DIRECTORY, FILE
+from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, Manifest
 from shipway.core.overlay import stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shipway.core.manifest import Entry, Manifest
+    from shipway.core.base_facts import BaseFacts
+    from shipway.core.manifest import Entry
     from shipway.lock.model import Lock, TargetLock
 
 
@@ -29,7 +30,7 @@ class Package(NamedTuple):
 
     version: str
     digest: str
-    """Of its artifact."""
+    """Of its artifact; empty where nothing remembers it, as in a finished image."""
 
 
 class Named(NamedTuple):
@@ -48,8 +49,15 @@ class Side:
     packages: Mapping[tuple[str, str], Package]
     """By kind (`deb`, `wheel`) and name."""
     config: Mapping[str, str]
+    """All that its kind says besides packages."""
     trees: tuple[Named, ...] | None
     """Bottom first; None when they are not here, so files cannot be compared."""
+    finished: bool = False
+    """It is an image, which no lock speaks of."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The part of `config` that lock and image both have, in the words of an image's configuration."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What was read from its files: system, C library, Python, CUDA. Empty where nothing was read."""
 
 
 class PackageChange(NamedTuple):
@@ -104,12 +112,17 @@ class Comparison:
 
 def compare(before: Side, after: Side) -> Comparison:
     """What differs from `before` to `after`."""
+    config: tuple[Mapping[str, str], Mapping[str, str]] = (before.config, after.config)
+    if before.finished != after.finished:
+        config = (before.settings, after.settings)
+    if before.facts and after.facts:
+        config = ({**before.facts, **config[0]}, {**after.facts, **config[1]})
     has_files = before.trees is not None and after.trees is not None
     return Comparison(
         before=before.label,
         after=after.label,
         packages=tuple(_package_changes(before.packages, after.packages)),
-        config=tuple(_config_changes(before.config, after.config)),
+        config=tuple(_config_changes(*config)),
         files=tuple(_file_changes(before.trees or (), after.trees or ())) if has_files else None,
     )
 
@@ -128,7 +141,7 @@ def read_config(lock: Lock, target: TargetLock) -> dict[str, str]:
     config = {
         "name": lock.name,
         "platform": target.platform,
-        "base": target.base,
+        "base": f"{target.base} {target.image}".strip(),
         "python": target.python.version if target.python else "",
         "bytecode": "true" if target.bytecode else "",
         "system-site-packages": "true" if target.system_site_packages else "",
@@ -139,9 +152,35 @@ def read_config(lock: Lock, target: TargetLock) -> dict[str, str]:
         "files.ignore": ", ".join(target.ignore),
     }
     config |= {f"env.{name}": value for name, value in target.env}
+    config |= {f"labels.{name}": value for name, value in target.labels}
     config |= {f"build.{number}": " ".join(one.argv) for number, one in enumerate(target.build, 1)}
     config |= {f"archive.{one.alias}.{one.suite}": one.date for one in lock.archives}
     return {key: value for key, value in config.items() if value}
+
+
+def read_settings(
+    platform: str, env: Sequence[tuple[str, str]], workdir: str, words: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """What an image's configuration says, each value as text; what says nothing is left out.
+
+    `words`: lists of words by key, as `command`.
+    """
+    settings = {"platform": platform, "workdir": "" if workdir == "/" else workdir}
+    settings |= {key: " ".join(value) for key, value in words.items()}
+    settings |= {f"env.{name}": value for name, value in env}
+    return {key: value for key, value in settings.items() if value}
+
+
+def describe_facts(facts: BaseFacts) -> dict[str, str]:
+    """What was read from an image's files, each value as text; what was not found is left out."""
+    told = {
+        "system": f"{facts.distribution} {facts.release}".strip(),
+        "libc": f"{facts.libc} {facts.libc_version}".strip(),
+        "python": facts.pythons[0].version if facts.pythons else "",
+        "cuda": facts.cuda,
+        "cudnn": facts.cudnn,
+    }
+    return {key: value for key, value in told.items() if value}
 
 
 def _package_changes(
@@ -154,12 +193,16 @@ def _package_changes(
             changes.append(PackageChange(*key, What.ADDED, "", new.version))
         elif new is None and old is not None:
             changes.append(PackageChange(*key, What.REMOVED, old.version, ""))
-        elif old is not None and new is not None and old != new:
+        elif old is not None and new is not None and _differ(old, new):
             was, now = old.version, new.version
             if was == now:
                 was, now = f"{was} ({_short(old)})", f"{now} ({_short(new)})"
             changes.append(PackageChange(*key, What.CHANGED, was, now))
     return changes
+
+
+def _differ(old: Package, new: Package) -> bool:
+    return old.version != new.version or bool(old.digest and new.digest and old.digest != new.digest)
 
 
 def _short(package: Package) -> str:
@@ -187,8 +230,21 @@ def _file_changes(before: Sequence[Named], after: Sequence[Named]) -> list[FileC
 
 
 def _visible(trees: Sequence[Named]) -> dict[str, tuple[Entry, str]]:
-    placed = stack([tree.manifest for tree in trees])
+    placed = stack([_without_links(tree.manifest) for tree in trees])
     return {one.entry.path: (one.entry, trees[one.tree].owner) for one in placed}
+
+
+def _without_links(manifest: Manifest) -> Manifest:
+    """The same with a file for each hard link: which of its names comes first says nothing about an environment."""
+    first = {entry.path: entry for entry in manifest.entries if entry.kind == FILE}
+    if all(entry.kind != HARDLINK for entry in manifest.entries):
+        return manifest
+    return Manifest(
+        first[entry.target]._replace(path=entry.path)
+        if entry.kind == HARDLINK and entry.target in first
+        else entry
+        for entry in manifest.entries
+    )
 
 
 def _aspects(old: Entry, new: Entry) -> tuple[str, ...]:

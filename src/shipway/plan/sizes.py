@@ -13,12 +13,19 @@ from shipway.core.manifest import FILE
 from shipway.core.overlay import stack
 from shipway.plan.findings import find_waste_in
 
+UNOWNED = "other"
+"""Kind of a tree with those files of a finished image that no package owns."""
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.core.manifest import Entry, Manifest
     from shipway.plan.causes import Cause
     from shipway.plan.findings import Finding
+
+
+_BASE = "base"
+"""A layer of a base image, which is no package though it has a name."""
 
 
 class SizedTree(NamedTuple):
@@ -103,21 +110,21 @@ class Sizes:
     """The biggest first. One file may be in several of them."""
 
 
-def measure(layers: Sequence[SizedLayer], causes: Sequence[Cause]) -> Sizes:
-    """The sizes of an image of `layers`, bottom first."""
+def measure(layers: Sequence[SizedLayer], causes: Sequence[Cause], *, finished: bool = False) -> Sizes:
+    """The sizes of an image of `layers`, bottom first. `finished`: no spec is behind it that could be changed."""
     shipped = list_shipped(layers)
-    sizes: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
+    sizes: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for file in shipped:
-        sizes[file.tree.id] += file.entry.size
-        counts[file.tree.id] += 1
+        sizes[file.layer, file.tree.id] += file.entry.size
+        counts[file.layer, file.tree.id] += 1
     packages = [
         PackageSize(
             kind=tree.kind,
             name=tree.name,
             layer=layer.name,
-            size=sizes[tree.id],
-            files=counts[tree.id],
+            size=sizes[layer.name, tree.id],
+            files=counts[layer.name, tree.id],
             wishes=tuple(cause.wish for cause in causes if tree.id in cause.packages),
         )
         for layer in layers
@@ -129,7 +136,7 @@ def measure(layers: Sequence[SizedLayer], causes: Sequence[Cause]) -> Sizes:
         layers=tuple(_layer_size(layer, sizes, counts) for layer in layers),
         packages=tuple(sorted(packages, key=lambda one: (-one.size, one.name))),
         causes=_cause_sizes(causes, sizes),
-        findings=find_waste_in(shipped, [tree for layer in layers for tree in layer.trees], sizes),
+        findings=find_waste_in(shipped, finished=finished),
     )
 
 
@@ -149,17 +156,23 @@ def list_shipped(layers: Sequence[SizedLayer]) -> list[Shipped]:
     return shipped
 
 
-def _layer_size(layer: SizedLayer, sizes: Counter[str], counts: Counter[str]) -> LayerSize:
+def _layer_size(
+    layer: SizedLayer, sizes: Counter[tuple[str, str]], counts: Counter[tuple[str, str]]
+) -> LayerSize:
+    ids = {tree.id for tree in layer.trees}
     return LayerSize(
         name=layer.name,
-        size=sum(sizes[tree.id] for tree in layer.trees),
-        files=sum(counts[tree.id] for tree in layer.trees),
-        packages=sum(tree.id != tree.kind for tree in layer.trees),
+        size=sum(sizes[layer.name, one] for one in ids),
+        files=sum(counts[layer.name, one] for one in ids),
+        packages=len({tree.id for tree in layer.trees if tree.kind not in (_BASE, tree.id)}),
         reason=layer.reason,
     )
 
 
-def _cause_sizes(causes: Sequence[Cause], sizes: Counter[str]) -> tuple[CauseSize, ...]:
+def _cause_sizes(causes: Sequence[Cause], by_layer: Counter[tuple[str, str]]) -> tuple[CauseSize, ...]:
+    sizes: Counter[str] = Counter()
+    for (_, package), size in by_layer.items():
+        sizes[package] += size
     owners: dict[str, set[int]] = defaultdict(set)
     for number, cause in enumerate(causes):
         for package in cause.packages:

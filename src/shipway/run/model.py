@@ -216,6 +216,8 @@ class RunRequest(NamedTuple):
     """What the caller should be told, once."""
     image: ImageIds | None = None
     """See `Environment.image`."""
+    shm_asked: bool = False
+    """Somebody asked for `shm_size`; else it is what is usual."""
     merged_root: str = ""
     """A private tree of all lowers, for hosts where they cannot be mounted."""
 

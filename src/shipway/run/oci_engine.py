@@ -17,6 +17,7 @@ from shipway.run.mounting import make_mount_sources
 from shipway.run.oci_command import plan_inputs, render_run
 from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_program import require_limits, require_program
+from shipway.run.run_files import write_run_file, write_run_files
 from shipway.run.tops import opened_run
 
 if TYPE_CHECKING:
@@ -85,20 +86,10 @@ def run_oci(
 
 
 def _write_folder(folder: str, request: RunRequest, env: bytes) -> None:
-    # Nobody but the caller can enter the folder itself, so the modes below are those that the container sees.
-    _write(f"{folder}/env", env, 0o600)
+    write_run_file(f"{folder}/env", env, 0o600)
     os.mkdir(f"{folder}/scratch")
     os.chmod(f"{folder}/scratch", 0o1777)  # noqa: S103 - what /tmp is inside
-    for file in request.files:
-        path = f"{folder}/files/{file.path}"
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        _write(path, file.data, file.mode)
-
-
-def _write(path: str, data: bytes, mode: int) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
-        os.fchmod(file.fileno(), mode)
+    write_run_files(folder, request)
 
 
 def _require_started(program: Program, request: RunRequest, code: int) -> None:

@@ -68,6 +68,7 @@ def plan_run(
         hostname=hostname,
         network=network,
         shm_size=asked.shm_size or environment.options.shm_size or _default_shm(host.memory, limits.memory),
+        shm_asked=bool(asked.shm_size or environment.options.shm_size),
         limits=limits,
         top=_top(asked),
         keep=require_keep_name(asked.keep) if asked.keep else "",

@@ -1,11 +1,12 @@
-"""`diff A B`: what differs between two targets, locks, revisions of the lock, or an image and what a container made of it."""
+"""`diff A B`: what differs between two targets, locks, images, or an image and what a container made of it."""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.events import Note
-from shipway.verbs.diff_sides import Place, parse_operand, read_side
+from shipway.verbs.diff_sides import BASES, FINISHED, Around, Place, parse_operand, read_side
 
 if TYPE_CHECKING:
     from shipway.plan.diff import Comparison
@@ -19,24 +20,26 @@ class DiffResult(NamedTuple):
 
 
 def run_diff(operands: tuple[str, ...], task: Task) -> DiffResult:
-    """Compare. With one operand the other side is the project's own lock now: the second one, unless a container is named.
+    """Compare. With one operand, a container is compared with what it began with, anything else with the target now.
 
     Raises:
-        NotFound: a target, lock, revision or kept container does not exist.
+        NotFound: a target, lock, revision, image or container does not exist.
         LockFormatError: a lock cannot be read.
+        EngineError: the engine that has a side does not answer.
     """
     from shipway.plan.diff import compare
     from shipway.verbs.project import read_project
 
-    project = read_project(task.directory, task.emit)
-    places = [parse_operand(text, project) for text in operands]
+    around = Around(task, functools.cache(lambda: read_project(task.directory, task.emit)))
+    places = [parse_operand(text, around) for text in operands]
     if len(places) == 1:
-        now = Place("target", task.target)
-        if places[0].kind == "kept":
-            places.insert(0, places[0]._replace(kind="base"))
+        base = BASES.get(places[0].kind)
+        if base:
+            places.insert(0, places[0]._replace(kind=base))
         else:
-            places.append(now)
-    before, after = (read_side(place, project, task) for place in places)
+            places.append(Place("target", task.target))
+    around = around._replace(mixed=len({place.kind in FINISHED for place in places}) > 1)
+    before, after = (read_side(place, around) for place in places)
     for side in (before, after):
         if side.trees is None:
             task.emit(Note(f"files are not compared: not all trees of `{side.label}` are in the store"))

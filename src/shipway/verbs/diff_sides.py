@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.core.errors import ExitCode, NotFound, ToolError
+from shipway.core.errors import ExitCode, NotFound, SpecError, ToolError
 from shipway.core.text import shown
 from shipway.verbs.context import host_platform
 from shipway.verbs.find import LOCK_FILE
@@ -15,11 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipway.lock.model import Lock
-    from shipway.plan.diff import Named, Side
+    from shipway.plan.diff import Side
+    from shipway.store.tree import Tree
     from shipway.verbs.context import Task
     from shipway.verbs.project import Project
 
 _GIT_SECONDS = 60.0
+
+
+class Around(NamedTuple):
+    """What reading a side needs to know."""
+
+    task: Task
+    project: Callable[[], Project]
+    """Reads the project once somebody asks: two finished images need none."""
+    mixed: bool = False
+    """A lock's side is compared with a finished image, so its own files count, too."""
 
 
 class Place(NamedTuple):
@@ -30,63 +42,69 @@ class Place(NamedTuple):
     name: str
 
 
-def parse_operand(text: str, project: Project) -> Place:
-    """`KIND:NAME`, or a bare word: a target of the spec, or the path of a lock file.
+def parse_operand(text: str, around: Around) -> Place:
+    """`KIND:NAME`, or a bare word: a target of the spec, the path of a lock file or image, or the name of a stored image.
 
     Raises:
         ToolError: it is none of these (exit code `USAGE`).
     """
+    from shipway.verbs.image_view import is_image_path, is_stored
+
     kind, colon, name = text.partition(":")
     if colon and kind in SIDES and name:
         return Place(kind, name)
-    if any(target.name == text for target in project.spec.targets):
+    targets: list[str] = []
+    hints = []
+    try:
+        targets = [target.name for target in around.project().spec.targets]
+        hints.append(f"the spec's targets are: {', '.join(targets)}")
+    except SpecError as error:
+        hints.append(f"there is no project: {error.message}")
+    if text in targets:
         return Place("target", text)
+    if is_image_path(text) or is_stored(text, around.task):
+        return Place("image", text)
     if os.path.isfile(text):
         return Place("lock", text)
     kinds = ", ".join(f"`{kind}:NAME`" for kind in SIDES)
     raise ToolError(
-        f"`{shown(text)}` is no target and no lock file",
-        hints=[
-            f"the spec's targets are: {', '.join(target.name for target in project.spec.targets)}",
-            f"or write {kinds}",
-        ],
+        f"`{shown(text)}` is no target, no lock file and no image here",
+        hints=[*hints, f"or write {kinds}"],
         code=ExitCode.USAGE,
     )
 
 
-def read_side(place: Place, project: Project, task: Task) -> Side:
+def read_side(place: Place, around: Around) -> Side:
     """The side that `place` names.
 
     Raises:
         NotFound: it does not exist.
         LockFormatError: its lock cannot be read.
+        EngineError: the engine that has it does not answer.
     """
-    return SIDES[place.kind](place.name, project, task)
+    return SIDES[place.kind](place.name, around)
 
 
-def _target(name: str, project: Project, task: Task) -> Side:
-    return _side(name or _wanted(project, task), _own_lock(project), project, task, target=name)
+def _target(name: str, around: Around) -> Side:
+    project = around.project()
+    return _side(name or _wanted(around), _own_lock(project), around, target=name)
 
 
-def _lock_file(path: str, project: Project, task: Task) -> Side:
+def _lock_file(path: str, around: Around) -> Side:
     from shipway.lock.parse import parse_lock
 
     folder, name = os.path.split(os.path.abspath(path))
     text = read_text(folder, name)
     if text is None:
         raise NotFound(f"there is no lock file `{shown(path)}`", hints=["correct its path"])
-    return _side(f"lock:{path}", parse_lock(text, file=path), project, task)
+    return _side(f"lock:{path}", parse_lock(text, file=path), around)
 
 
-def _revision(revision: str, project: Project, task: Task) -> Side:
+def _revision(revision: str, around: Around) -> Side:
     from shipway.lock.parse import parse_lock
 
-    return _side(
-        f"git:{revision}",
-        parse_lock(_read_committed(project, revision), file=f"{revision}:{LOCK_FILE}"),
-        project,
-        task,
-    )
+    text = _read_committed(around.project(), revision)
+    return _side(f"git:{revision}", parse_lock(text, file=f"{revision}:{LOCK_FILE}"), around)
 
 
 def _read_committed(project: Project, revision: str) -> str:
@@ -110,21 +128,19 @@ def _read_committed(project: Project, revision: str) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def _kept_base(name: str, project: Project, task: Task) -> Side:
-    return _target(_kept_target(name, project)[1], project, task)
+def _kept_base(name: str, around: Around) -> Side:
+    return _target(_kept_target(name, around.project())[1], around)
 
 
-def _kept(name: str, project: Project, task: Task) -> Side:
-    from dataclasses import replace
-
+def _kept(name: str, around: Around) -> Side:
     from shipway.core.manifest import DIRECTORY, Manifest
     from shipway.core.overlay import stack
     from shipway.host.files import translating_disk_errors
     from shipway.plan.diff import Named
     from shipway.run.kept_changes import WRITTEN_AT_START, read_changes
 
-    path, target = _kept_target(name, project)
-    base = _target(target, project, task)
+    path, target = _kept_target(name, around.project())
+    base = _target(target, around)
     label = f"kept:{name}"
     if base.trees is None:
         return replace(base, label=label)
@@ -166,14 +182,47 @@ def _kept_target(name: str, project: Project) -> tuple[str, str]:
     return there[name].path, there[name].target
 
 
-SIDES: dict[str, Callable[[str, Project, Task], Side]] = {
+def _image(name: str, around: Around) -> Side:
+    from shipway.verbs.diff_images import read_image
+
+    return read_image(name, around.task)
+
+
+def _engine_image(engine: str) -> Callable[[str, Around], Side]:
+    def read(name: str, around: Around) -> Side:
+        from shipway.verbs.diff_images import read_engine_image
+
+        return read_engine_image(engine, name, around.task)
+
+    return read
+
+
+def _container(engine: str) -> Callable[[str, Around], Side]:
+    def read(name: str, around: Around) -> Side:
+        from shipway.verbs.diff_images import read_container
+
+        return read_container(engine, name, around.task)
+
+    return read
+
+
+SIDES: dict[str, Callable[[str, Around], Side]] = {
     "target": _target,
     "lock": _lock_file,
     "git": _revision,
     "kept": _kept,
     "base": _kept_base,
+    "image": _image,
+    "docker-daemon": _engine_image("docker"),
+    "containers-storage": _engine_image("podman"),
+    "docker": _container("docker"),
+    "podman": _container("podman"),
 }
 """How each kind of side is read; `base:NAME` is what the container kept as `NAME` began with."""
+FINISHED = frozenset({"image", "docker-daemon", "containers-storage", "docker", "podman"})
+"""Kinds that no lock is behind."""
+BASES = {"kept": "base", "docker": "docker-daemon", "podman": "containers-storage"}
+"""The kind that reads what a container began with."""
 
 
 def _own_lock(project: Project) -> Lock:
@@ -183,32 +232,45 @@ def _own_lock(project: Project) -> Lock:
     return lock
 
 
-def _wanted(project: Project, task: Task) -> str:
-    return require_target(project.spec, task.target).name
+def _wanted(around: Around) -> str:
+    return require_target(around.project().spec, around.task.target).name
 
 
-def _side(label: str, lock: Lock, project: Project, task: Task, *, target: str = "") -> Side:
-    from shipway.plan.diff import Side, read_config, read_packages
+def _side(label: str, lock: Lock, around: Around, *, target: str = "") -> Side:
+    from shipway.plan.diff import Named, Side, read_config, read_packages, read_settings
+    from shipway.plan.target import plan_target
 
-    locked = require_locked(lock, target or _wanted(project, task), task.platform or host_platform())
-    return Side(
+    locked = require_locked(lock, target or _wanted(around), around.task.platform or host_platform())
+    settings = plan_target(lock, locked.name, locked.platform).settings
+    side = Side(
         label=label,
         packages=read_packages(lock, locked),
         config=read_config(lock, locked),
-        trees=_trees(lock, locked.name, locked.platform, project, task),
+        settings=read_settings(
+            locked.platform, settings.env, settings.workdir, {"command": settings.command}
+        ),
+        trees=None,
     )
+    trees = _trees(lock, locked.name, locked.platform, around)
+    if trees is None:
+        return side
+    if around.mixed:
+        from shipway.verbs.diff_images import read_as_finished
+
+        side = read_as_finished(side, [tree for _, tree in trees], around.task.emit)
+    return replace(side, trees=tuple(Named(name, tree.manifest()) for name, tree in trees))
 
 
-def _trees(lock: Lock, target: str, platform: str, project: Project, task: Task) -> tuple[Named, ...] | None:
-    """The trees of a locked target but for the project's own files; None when the store lacks any."""
+def _trees(lock: Lock, target: str, platform: str, around: Around) -> list[tuple[str, Tree]] | None:
+    """The trees of a locked target, the project's own files only where these count; None when the store lacks any."""
     from shipway.build.builder import find_trees
     from shipway.build.recipes import complete_requests
-    from shipway.plan.diff import Named
     from shipway.plan.target import plan_target
     from shipway.store.store import Store
 
-    requests = complete_requests(plan_target(lock, target, platform), project.folder, task.emit, files=False)
-    trees = find_trees(Store.open(emit=task.emit), requests)
+    emit, plan = around.task.emit, plan_target(lock, target, platform)
+    requests = complete_requests(plan, around.project().folder, emit, files=around.mixed)
+    trees = find_trees(Store.open(emit=emit), requests)
     if trees is None:
         return None
-    return tuple(Named(request.name, tree.manifest()) for request, tree in zip(requests, trees, strict=True))
+    return [(request.name, tree) for request, tree in zip(requests, trees, strict=True)]

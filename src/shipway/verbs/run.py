@@ -237,6 +237,7 @@ def _environment(prepared: Prepared) -> Environment:
     planned = prepared.planned
     lowers = tuple(tree.root for tree in reversed(prepared.trees))
     settings = planned.plan.settings
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
     return Environment(
         project=planned.project.folder,
         name=planned.lock.name,
@@ -245,9 +246,9 @@ def _environment(prepared: Prepared) -> Environment:
         keys=tuple(request.key for request in reversed(planned.requests)),
         env=settings.env,
         workdir=settings.workdir,
-        command=settings.command,
+        command=target.command or (*settings.entrypoint, *settings.command),
         options=read_run_options(planned.project, planned.plan.target),
-        bytecode=planned.lock.target(planned.plan.target, planned.plan.platform).bytecode,
+        bytecode=target.bytecode,
         facts=read_image_facts(lowers),
     )
 
@@ -261,7 +262,12 @@ def _remember(environment: Environment, prepared: Prepared, file: str, task: Tas
     target = planned.lock.target(planned.plan.target, planned.plan.platform)
     if task.mode is LockMode.FROZEN or planned.project.inferred or any(one.inputs for one in target.build):
         return None
-    ready = Ready(environment, read_inputs(planned.project.inputs()), _context(planned.store, task))
+    inputs = list(planned.project.inputs())
+    if planned.lock.bases:
+        from shipway.verbs.bases import base_inputs
+
+        inputs += base_inputs(planned.lock, planned.project.folder, planned.store)
+    ready = Ready(environment, read_inputs(inputs), _context(planned.store, task))
     remember(file, ready, task)
     return ready
 
@@ -301,7 +307,13 @@ def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
         from shipway.run.choice import run_instead
 
         outcome = run_instead(
-            refusal, request, asked=bool(asked), state=state, emit=task.emit, image=start.image
+            refusal,
+            request,
+            asked=bool(asked),
+            state=state,
+            emit=task.emit,
+            image=start.image,
+            merge=merge,
         )
     return RunResult(outcome.code)
 

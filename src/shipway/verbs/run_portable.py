@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shipway.core.events import Note
-from shipway.image.hand_over import make_portable
+from shipway.image.hand_over import make_portable, make_stored_portable
+from shipway.image.stored import store_image
 from shipway.plan.model import TreeKind
 from shipway.run.model import ImageIds
 from shipway.run.ready import holds, write_ready
@@ -35,7 +36,10 @@ def make_run_image(prepared: Prepared | None, task: Task) -> PortableImage:
     planned = replace(prepared.planned, plan=_without_files(prepared.planned.plan))
     image = make_image(planned, prepared.trees, task.emit)
     contents = layer_contents(planned.plan, prepared.trees)
-    return make_portable(image, contents, platform=planned.plan.platform, epoch=planned.plan.settings.epoch)
+    epoch = planned.plan.settings.epoch
+    if any(content.came for content in contents):
+        return make_stored_portable(planned.store, store_image(image, contents, epoch), task.emit)
+    return make_portable(image, contents, platform=planned.plan.platform, epoch=epoch)
 
 
 def make_remembered_image(prepared: Prepared | None, ready: Ready, file: str, task: Task) -> PortableImage:

@@ -25,23 +25,45 @@ class SizeResult:
 
     name: str
     target: str
+    """Empty for a finished image, which no lock of this project speaks of."""
     platform: str
     sizes: Sizes
 
 
-def run_size(task: Task) -> SizeResult:
-    """Measure the locked image from the manifests of its trees.
+def run_size(task: Task, image: str = "") -> SizeResult:
+    """Measure the locked image, or the stored one, file, or image of an engine `image`, from the manifests of its trees.
 
     Raises:
         LockStale: there is no lock.
-        NotFound: the image is not built.
+        NotFound: the image is not built, or there is no such image.
+        HostileInput, HashMismatch: what a file holds contradicts itself.
+        EngineError: the engine that has it does not answer.
     """
+    if image:
+        return _size_finished(image, task)
     planned = plan_project(task._replace(mode=LockMode.FROZEN), files=True)
     return SizeResult(
         name=planned.lock.name,
         target=planned.plan.target,
         platform=planned.plan.platform,
         sizes=measure_trees(planned, require_trees(planned, task)),
+    )
+
+
+def _size_finished(image: str, task: Task) -> SizeResult:
+    from shipway.plan.sizes import measure
+    from shipway.verbs.engine_view import STORES, view_engine_image
+    from shipway.verbs.image_view import view_image
+
+    store, _, name = image.partition(":")
+    view = (
+        view_engine_image(STORES[store], name, task) if store in STORES and name else view_image(image, task)
+    )
+    return SizeResult(
+        name=view.name,
+        target="",
+        platform=view.facts.platform,
+        sizes=measure(view.layers, (), finished=not view.ours),
     )
 
 
@@ -82,6 +104,8 @@ def sized_layers(planned: Planned, trees: Sequence[Tree]) -> list[SizedLayer]:
 
     def sized(request: TreeRequest, tree: Tree) -> SizedTree:
         name = request.members[0] if request.members else str(request.kind)
+        if request.kind is TreeKind.BASE:
+            name = request.name
         return SizedTree(name, str(request.kind), request.name, tree.manifest())
 
     return [

@@ -208,13 +208,10 @@ def read_yaml(text):
 
 def test_a_compose_file_has_a_service_for_each_target():
     document = read_yaml(render_compose((contents("cpu"), contents("gpu")), RUNS))
-    assert document["name"] == "docker-practice"
+    assert set(document) == {"services"}
     cpu, gpu = document["services"]["cpu"], document["services"]["gpu"]
-    assert cpu["build"] == {
-        "context": ".",
-        "dockerfile": "build/Dockerfile.cpu",
-        "platforms": ["linux/amd64"],
-    }
+    assert cpu["build"] == {"context": ".", "dockerfile": "build/Dockerfile.cpu"}
+    assert cpu["platform"] == "linux/amd64"
     assert cpu["network_mode"] == "none"
     assert (cpu["shm_size"], cpu["mem_limit"], cpu["cpus"], cpu["pids_limit"]) == (
         "1073741824",

@@ -63,6 +63,27 @@ def test_an_opaque_directory_hides_lower_siblings_wherever_its_mark_stands(store
     assert {path for path, kind in kinds.items() if kind == "w"} == {"d/old", "d/sub/old", "d/gone"}
 
 
+def test_whiteouts_that_share_an_inode_have_a_link_target_in_archives_of_docker(store, tmp_path):
+    # Docker 20.10 to 28 on kernels since 5.8: overlayfs makes one whiteout and links it, and the writer changes the type alone.
+    linked = special("d/.wh.b", tarfile.REGTYPE, linkname="d/.wh.a")
+    trees = trees_of(
+        store,
+        tmp_path,
+        layer(("d/a", b"a"), ("d/b", b"b"), ("d/c", b"c")),
+        layer("d/", ("d/.wh.a", b""), (linked, b"")),
+    )
+    assert set(seen(trees)) == {"d", "d/c"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("d/.wh.b", b"x"), ("d/file", b""), ("d/file.wh.", b""), ("d/.wh.d/x", b"")]
+)
+def test_a_link_target_of_anything_else_that_is_no_link(store, tmp_path, name, content):
+    linked = special(name, tarfile.REGTYPE, linkname="d/a")
+    with pytest.raises(HostileInput, match="has a link target"):
+        trees_of(store, tmp_path, layer("d/", ("d/a", b""), (linked, content)))
+
+
 def test_a_directory_that_is_removed_and_made_again_is_empty(store, tmp_path):
     trees = trees_of(
         store, tmp_path, layer("d/", ("d/old", b"o")), layer((".wh.d", b""), "d/", ("d/new", b"n"))

@@ -31,7 +31,7 @@ LAYERS = [
     SizedLayer(
         "os", "os", (tree("base", file("usr/bin/a", 10), file("etc/x", 3)), tree("extra", file("etc/x", 4)))
     ),
-    SizedLayer("top", "top", (tree("tool", file("usr/bin/a", 20), kind="wheel"),)),
+    SizedLayer("top", "top", (tree("tool", file("usr/bin/a", 20, "other"), kind="wheel"),)),
 ]
 
 
@@ -62,13 +62,25 @@ def test_layers_and_packages_add_up():
 @pytest.mark.parametrize(
     "above", [Entry("opt", WHITEOUT, 0), Entry("opt", FILE, 0o644, size=0, digest="0" * 64)]
 )
-def test_what_lies_below_a_removed_folder_is_hidden(above):
+def test_what_lies_below_a_removed_folder_is_deleted(above):
     below = tree("base", Entry("opt", DIRECTORY, 0o755), file("opt/big", 100))
     layers = [
         SizedLayer("one", "", (below,)),
         SizedLayer("two", "", (tree("commands", above, kind="commands"),)),
     ]
-    assert finding(layers, "hidden").size == 100
+    assert finding(layers, "deleted").size == 100
+    assert finding(layers, "hidden") is None
+
+
+def test_a_copy_with_another_mode_in_a_higher_layer_counts_as_that():
+    above = file("opt/big", 100)._replace(mode=0o777)
+    layers = [
+        SizedLayer("one", "", (tree("base", file("opt/big", 100)),)),
+        SizedLayer("two", "", (tree("chmod", above),)),
+    ]
+    found = finding(layers, "copied-again")
+    assert (found.size, found.packages) == (100, ("base 1.0",))
+    assert finding(layers, "hidden") is None
 
 
 def test_equal_contents_count_once():

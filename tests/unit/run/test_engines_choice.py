@@ -10,6 +10,7 @@ from shipway.core.errors import EngineError, ExitCode
 from shipway.core.events import Note
 from shipway.run import choice
 from shipway.run.choice import run_instead
+from shipway.run.model import Mount
 from shipway.run.native import HostRefuses, run_native
 from shipway.run.oci_program import require_program
 from shipway.run.podman import podman_for
@@ -30,7 +31,8 @@ def engines(tmp_path, monkeypatch):
     def install(**up):
         identity = portable().image.config_digest
         for name, answers in up.items():
-            script = f'case "$1" in run) echo {name} >> {tmp_path}/ran;; image) echo {identity};; esac'
+            cases = f"--version) echo 1.4.5;; run|--silent) echo {name} >> {tmp_path}/ran;; image) echo {identity};;"
+            script = f'case "$1" in {cases} esac'
             (folder / name).write_text(f"#!/bin/sh\n{script if answers else 'exit 1'}\n")
             (folder / name).chmod(0o755)
 
@@ -39,9 +41,17 @@ def engines(tmp_path, monkeypatch):
 
 def instead(tmp_path, *, asked=False):
     events = []
-    wanted = request(mounts=(), notes=("said before",))
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    wanted = request(mounts=(Mount(str(home), "/home/ada"),), notes=("said before",))
     outcome = run_instead(
-        REFUSAL, wanted, asked=asked, state=str(tmp_path / "state"), emit=events.append, image=portable
+        REFUSAL,
+        wanted,
+        asked=asked,
+        state=str(tmp_path / "state"),
+        emit=events.append,
+        image=portable,
+        merge=lambda lowers, target: None,
     )
     return outcome, [event.text for event in events if isinstance(event, Note)]
 
@@ -52,6 +62,8 @@ def instead(tmp_path, *, asked=False):
         ({"docker": True, "podman": True}, "docker"),
         ({"docker": False, "podman": True}, "podman"),
         ({"podman": True}, "podman"),
+        ({"apptainer": True, "podman": True}, "podman"),
+        ({"apptainer": True, "podman": False}, "apptainer"),
     ],
 )
 def test_the_first_that_answers_runs_it_and_that_is_said(engines, tmp_path, up, name):
@@ -102,4 +114,4 @@ def test_only_a_hosts_refusal_is_one(tmp_path, monkeypatch, step, kind):
 
 
 def test_every_engine_of_choice_is_one():
-    assert choice.ENGINES.keys() >= {"docker", "podman"}
+    assert choice.ENGINES.keys() >= {"docker", "podman", "apptainer"}
