@@ -11,6 +11,7 @@ import pickle
 import sys
 
 import shipway.host.attached
+import shipway.image.loopback
 import shipway.run.apptainer_engine
 import shipway.run.docker
 import shipway.run.limits
@@ -88,7 +89,7 @@ def main() -> int:
             merge=merge,
         )
     except ToolError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        print(f"error: {error.message}\n{error.detail}", file=sys.stderr)
         return int(error.code)
     finally:
         with open(order["events"], "w") as file:

@@ -96,3 +96,23 @@ def test_a_second_run_asks_the_engine_twice(project, tmp_path, monkeypatch):
     (project / "shipway.toml").write_text(SPEC.replace("[run]", "env = { NEW = '1' }\n[run]"))
     assert run("--", "sh", "-c", "echo $NEW") == "1\n"
     assert "pull" in calls(), "another environment is another image"
+
+
+def test_a_given_image_runs_by_dockers_own_command_after_each_edit(project):
+    """With the project's files in it; after an edit only they move."""
+
+    def given():
+        done = shipway(project, "--progress", "json", "give", "docker", "--name", "greeter:dev")
+        assert done.returncode == 0, done.stderr
+        moved = [line for line in done.stderr.splitlines() if '"hand over"' in line and '"did"' in line]
+        command = ["docker", "run", "--rm", "--network=none", "greeter:dev", "cat", "note.txt"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert found.returncode == 0, found.stderr
+        return found.stdout, len(moved)
+
+    note = project / "note.txt"
+    note.write_text("one")
+    assert given()[0] == "one"
+    note.write_text("two")
+    assert given() == ("two", 1)
+    assert given() == ("two", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, ENGINE, JSON, LOCKING, RUNNING, Option, Takes, Verb
+from shipway.cli.verbs_engines import ENGINE_VERBS
 from shipway.cli.verbs_export import EXPORT
 from shipway.cli.verbs_images import IMAGES
 from shipway.cli.verbs_import import IMPORTING
@@ -112,5 +113,14 @@ CORE = (
     ),
 )  # fmt: skip
 
-VERBS: tuple[Verb, ...] = (*CORE, *VENDORING, *IMPORTING, *SIZES, *IMAGES, *REGISTRY_VERBS, *EXPORT)
+VERBS: tuple[Verb, ...] = (
+    *CORE,
+    *VENDORING,
+    *IMPORTING,
+    *SIZES,
+    *IMAGES,
+    *REGISTRY_VERBS,
+    *ENGINE_VERBS,
+    *EXPORT,
+)
 BY_NAME = {verb.name: verb for verb in VERBS}

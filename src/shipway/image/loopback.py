@@ -13,6 +13,7 @@ import re
 import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any, cast
 
 from shipway.image.oci import CONFIG_TYPE, MANIFEST_TYPE
@@ -105,6 +106,10 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, registry: Loopback) -> None:
         self.registry = registry
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking name servers what this host is called, as the base class does."""
+        TCPServer.server_bind(self)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether the other end is one that may read the image."""

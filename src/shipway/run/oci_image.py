@@ -67,6 +67,18 @@ def ensure_image(program: Program, image: PortableImage, tag: str, emit: Emit) -
 def find_image(program: Program, ids: ImageIds, tag: str) -> str:
     """The engine's own id, which has the name `tag` from now on; empty when the image is not there.
 
+    Raises:
+        EngineError: the engine does not answer.
+    """
+    identity, tags = look_up(program, ids)
+    if identity and tag not in tags:
+        program.require("tag", identity, tag)
+    return identity
+
+
+def look_up(program: Program, ids: ImageIds) -> tuple[str, tuple[str, ...]]:
+    """The engine's own id and the names of an image; empty when it is not there.
+
     The id is the configuration's digest, or the manifest's where containerd keeps images.
 
     Raises:
@@ -77,13 +89,11 @@ def find_image(program: Program, ids: ImageIds, tag: str) -> str:
     for line in finished.text.splitlines():
         identity, _, tags = line.partition(" ")
         if f"sha256:{identity.removeprefix('sha256:')}" in ids:
-            if tag not in tags.split():
-                program.require("tag", identity, tag)
-            return identity
+            return identity, tuple(tags.split())
     complaint = finished.stderr.decode("utf-8", "replace").lower()
     if not any(sentence in complaint for sentence in _ABSENT):
         raise program.trouble(finished, *words)
-    return ""
+    return "", ()
 
 
 def _pull(program: Program, image: PortableImage, tag: str, emit: Emit) -> bool:

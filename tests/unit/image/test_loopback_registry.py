@@ -91,6 +91,12 @@ def test_no_signal_ends_in_a_thread_of_ours():
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+def test_no_name_server_is_asked(monkeypatch):
+    monkeypatch.setattr("socket.getfqdn", None)
+    with serving(make_image(), [].append) as registry:
+        assert ask(registry, "/v2/")[0] == 200
+
+
 def test_heads_have_no_body_and_take_nothing(registry):
     status, headers, body = ask(registry, f"/v2/shipway/image/blobs/{DiffId.of(CONTENTS[0])}", "HEAD")
     assert (status, headers["Content-Length"], body) == (200, str(len(CONTENTS[0])), b"")
