@@ -82,6 +82,7 @@ _TOOLS = (
     "umoci",
     "docker",
     "dockerd",
+    "docker-compose",
     "podman",
     "runc",
     "proot",
