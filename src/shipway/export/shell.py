@@ -102,6 +102,12 @@ def unpack_script(first: Sequence[Deb], root: str, architecture: str) -> list[st
 
 
 def slim_script(contents: Contents, root: str) -> list[str]:
-    """Statements that remove below `root` what the target leaves out; folders stay, and so does `/` of other file systems."""
+    """Statements that remove below `root` what the target leaves out; folders stay.
+
+    Of the whole system (`/`), alternatives that then lead nowhere go, too: of manual pages that were never there, none is made.
+    """
     expression = find_expression(contents.target.slim)
-    return [f"find {root} -xdev {quoted(expression)} ! -type d -delete"] if expression else []
+    if not expression:
+        return []
+    statements = [f"find {root} -xdev {quoted(expression)} ! -type d -delete"]
+    return [*statements, *(["find /etc/alternatives -xtype l -delete"] if root == "/" else [])]
