@@ -94,6 +94,10 @@ _TOOLS = (
     "docker-registry",
     "htpasswd",
     "make",
+    "ssh",
+    "sshd",
+    "unsquashfs",
+    "patchelf",
 )
 
 

@@ -1,10 +1,12 @@
-"""Engines of a test's own: a Docker daemon and Podman's storage, in a folder that nobody else uses and that is gone at the end.
+"""Engines of a test's own: a Docker daemon, Podman's storage, a registry, each in a folder that nobody else uses.
 
-Both are yielded as the variables by which an engine's program finds them.
+The first two are gone at the end, and are yielded as the variables by which an engine's program finds them.
 """
 
 import contextlib
+import json
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -34,12 +36,13 @@ network_config_dir = "{base}/net"
 
 
 @contextlib.contextmanager
-def private_docker():
-    """A Docker daemon without networks of its own, which any user may use."""
+def private_docker(*before: str):
+    """A Docker daemon without networks of its own, which any user may use. `before`: words of a program that starts it."""
     base = _make_folder("docker")
     socket = f"{base}/s"
     assert len(socket) < _BYTES_OF_SOCKET_PATH
     words = [
+        *before,
         "dockerd",
         "--data-root",
         f"{base}/data",
@@ -64,8 +67,7 @@ def private_docker():
     finally:
         daemon.terminate()
         daemon.wait(60)
-        _unmount(f"{base}/exec/netns/default")
-        remove_tree(base)
+        _remove(base)
 
 
 @contextlib.contextmanager
@@ -80,8 +82,39 @@ def private_podman():
         yield settings
     finally:
         _finished("podman", settings, "rm", "--all", "--force")
-        _unmount(f"{base}/graph/overlay")
-        remove_tree(base)
+        _remove(base)
+
+
+@contextlib.contextmanager
+def distribution(folder, auth=None, port=0):
+    """A registry with its data below `folder`; `host:port` and its process."""
+    folder.mkdir(exist_ok=True)
+    port = port or _free_port()
+    config = {
+        "version": "0.1",
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "http": {"addr": f"127.0.0.1:{port}", "secret": "of-this-test"},
+        **({"auth": auth} if auth else {}),
+    }
+    (folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            ["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, (folder / "log").read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    try:
+        wait_until(answers)
+        yield f"127.0.0.1:{port}", process
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 PRIVATE = {"docker": private_docker, "podman": private_podman}
@@ -104,6 +137,11 @@ def wait_until(holds, seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
 def _make_folder(engine: str) -> str:
     # On a disk that overlayfs can use, and open, for other users' containers.
     base = tempfile.mkdtemp(prefix=f"shipway-{engine}-", dir="/var/tmp")
@@ -118,6 +156,9 @@ def _finished(
     return subprocess.run([program, *words], env=environ, capture_output=True, check=False, **options)
 
 
-def _unmount(path: str) -> None:
-    if os.path.ismount(path):
-        subprocess.run(["umount", path], capture_output=True, check=True)
+def _remove(base: str) -> None:
+    """Remove the folder with what was mounted in it: an engine that was killed, or its build, leaves mounts behind."""
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for place in sorted((place for place in places if place.startswith(f"{base}/")), reverse=True):
+        subprocess.run(["umount", place], capture_output=True, check=True)
+    remove_tree(base)

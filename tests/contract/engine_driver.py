@@ -11,6 +11,7 @@ import pickle
 import sys
 
 import shipway.host.attached
+import shipway.run.apptainer_engine
 import shipway.run.docker
 import shipway.run.limits
 import shipway.run.oci_engine

@@ -1,13 +1,14 @@
-"""Builds by real engines: the Dockerfile from standard input, arguments, secrets of both kinds, a stage, an id that runs, a failure."""
+"""Builds by real engines: the Dockerfile and what stays out, arguments, secrets of both kinds, a stage, an id that runs, a failure."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
-from private_engines import private_docker, private_podman
+from private_engines import call_engine, distribution, private_docker, private_podman
 from shipway.core.errors import BuildError, EngineError
 from shipway.run.engine_build import (
     BuildSecret,
@@ -72,6 +73,8 @@ def engine(request):
 
 def built(tmp_path, **more):
     copy_shell(tmp_path / "root")
+    (tmp_path / "root" / "left-out").write_text("no\n")
+    (tmp_path / ".dockerignore").write_text("note.txt\n")
     (tmp_path / "note.txt").write_text("from the project\n")
     (tmp_path / "secret").write_text("hidden-line\n")
     secrets = (
@@ -80,6 +83,7 @@ def built(tmp_path, **more):
     )
     return EngineBuild(
         dockerfile=DOCKERFILE,
+        ignore="note.*\n!note.txt\nroot/left-out\n",
         context=str(tmp_path),
         progress="plain",
         network="none",
@@ -98,7 +102,7 @@ def test_a_build_gets_its_arguments_and_secrets_and_its_image_runs(engine, tmp_p
         [name, "history", "--no-trunc", image], check=True, capture_output=True, env=environ
     )
     assert b"hidden" not in history.stdout
-    script = "read -r a </result; read -r b </note; echo $a $b; [ -e /run/secrets/token ] || echo clean"
+    script = "read -r a </result; read -r b </note; echo $a $b; [ -e /run/secrets/token ] || [ -e /left-out ] || echo clean"
     ran = subprocess.run(
         [name, "run", "--rm", "--network", "none", image, "/bin/sh", "-c", script],
         check=True,
@@ -116,6 +120,45 @@ def test_a_step_that_fails_is_a_build_error(engine, tmp_path, capfd):
             built(tmp_path, stage="later"), require_build_tool(name, environ), {**environ, "A_TOKEN": TOKEN}
         )
     assert "exit 3" in capfd.readouterr().err
+
+
+@pytest.mark.needs_tool("docker-registry")
+def test_finished_steps_come_from_a_registry(engine, tmp_path):
+    """Docker's own builder leaves them in the image itself, Podman in a repository."""
+    name, environ = engine
+    tool = require_build_tool(name, environ)
+    with distribution(tmp_path / "registry") as (host, _):
+        cache = f"{host}/team/cache"
+        (tmp_path / "registries.conf").write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
+        environ = {**environ, "CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf")}
+        copy_shell(tmp_path / "root")
+        build = EngineBuild(
+            dockerfile="FROM scratch\nCOPY root/ /\nRUN read -r id </proc/sys/kernel/random/uuid; echo $id >/id\n",
+            ignore="#\n",
+            context=str(tmp_path),
+            network="none",
+            **{
+                "docker": {"tag": f"{cache}:1", "arguments": (("BUILDKIT_INLINE_CACHE", "1"),)},
+                "podman": {"cache_to": (cache,)},
+            }[name],
+        )
+
+        def step(build):
+            image = run_engine_build(build, tool, environ)
+            line = ["run", "--rm", "--network", "none", image, "/bin/sh", "-c", "read -r id </id; echo $id"]
+            return call_engine(name, environ, *line)
+
+        first = step(build)
+        if name == "docker":
+            call_engine(name, environ, "push", f"{cache}:1")
+            call_engine(name, environ, "image", "rm", f"{cache}:1")
+            call_engine(name, environ, "builder", "prune", "--all", "--force")
+        else:
+            call_engine(name, environ, "image", "rm", "--all", "--force")
+        again = replace(build, tag="", arguments=(), cache_to=())
+        source = f"{cache}:1" if name == "docker" else cache
+        assert step(replace(again, cache_from=(source,))) == first
+        assert step(replace(again, no_cache=True)) != first
 
 
 @pytest.mark.needs_docker

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from apptainer_world import private_apptainer
 from engine_world import USER, World, make_archive, make_root
 
 from private_engines import private_docker, private_podman, wait_until
@@ -25,6 +26,7 @@ LOST = {
     # A daemon's container outlives a SIGKILL of whoever asked for it; nothing but our own engine keeps tops.
     "docker": {"hard kill", "keep"},
     "podman": {"hard kill", "keep"},
+    "apptainer": {"keep", "shm"},
 }
 """Mode -> what it cannot promise."""
 
@@ -35,7 +37,18 @@ def _worlds():
     found = [("native", "namespaces", me)]
     found += [("native", "namespaces", USER), ("native", "chroot", 0)] if root else []
     found += [("native", "proot", USER if root else me)]
-    return [*found, ("docker", "docker", 0), ("docker", "docker", USER), ("podman", "podman", 0)]
+    return [
+        *found,
+        ("docker", "docker", 0),
+        ("docker", "docker", USER),
+        ("podman", "podman", 0),
+        *_apptainers(),
+    ]
+
+
+def _apptainers():
+    # It knows only users whom the host knows.
+    return [("apptainer", "apptainer", 0), ("apptainer", "apptainer", pwd.getpwnam("nobody").pw_uid)]
 
 
 def worlds(*abilities):
@@ -46,6 +59,11 @@ def worlds(*abilities):
         "chroot": [pytest.mark.needs_root],
         "docker": [pytest.mark.needs_root, pytest.mark.needs_tool("docker", "dockerd")],
         "podman": [pytest.mark.needs_root, pytest.mark.needs_tool("podman", "runc")],
+        "apptainer": [
+            pytest.mark.needs_root,
+            pytest.mark.needs_network,
+            pytest.mark.needs_tool("apt-get", "patchelf"),
+        ],
     }
     return pytest.mark.parametrize(
         "world",
@@ -79,6 +97,13 @@ def docker():
 @pytest.fixture(scope="module")
 def podman():
     with private_podman() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def apptainer(tmp_path_factory):
+    base = tmp_path_factory.getbasetemp()
+    with private_apptainer(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) as settings:
         yield settings
 
 

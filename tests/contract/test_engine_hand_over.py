@@ -1,19 +1,19 @@
 """An image on its way to Docker: what moves, by which way, and what is left."""
 
-import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import tarfile
-import threading
 from io import BytesIO
 
 import pytest
+from service_ways import forwarded
 
 from private_engines import PRIVATE, private_docker
 from shipway.core.digest import DiffId
+from shipway.core.errors import EngineError
 from shipway.core.events import Did, Note
 from shipway.image.hand_over import join_portable
 from shipway.image.oci import ImageConfig, ImageLayer, render_image
@@ -37,7 +37,7 @@ def layer_of(name, text):
     return out.getvalue()
 
 
-def image_of(*contents):
+def image_of(*contents, platform=PLATFORM):
     """An image of one file per layer, and a list of the layers that were generated."""
     written = []
 
@@ -53,12 +53,12 @@ def image_of(*contents):
         ImageLayer(name=str(index), diff_id=DiffId.of(data), size=len(data), packages=(), reason="")
         for index, data in enumerate(datas)
     )
-    config = ImageConfig(platform=PLATFORM, env=(), workdir="/", command=("/x",), epoch=0)
+    config = ImageConfig(platform=platform, env=(), workdir="/", command=("/x",), epoch=0)
     portable = [
         PortableLayer(layer.diff_id, layer.size, writer(index, data))
         for index, (layer, data) in enumerate(zip(layers, datas, strict=True))
     ]
-    return join_portable(render_image(config, layers), portable, platform=PLATFORM), written
+    return join_portable(render_image(config, layers), portable, platform=platform), written
 
 
 @pytest.fixture(scope="module", params=["docker", "podman"])
@@ -114,46 +114,33 @@ def test_the_name_moves_with_the_build(program):
         assert found.removeprefix("sha256:") == image.image.config_digest.hex
 
 
+def test_the_name_comes_back_with_an_earlier_build(program):
+    tag = tag_of(program, "back")
+    first, written = image_of(b"back", b"1")
+    identity = ensure_image(program, first, tag, [].append)
+    ensure_image(program, image_of(b"back", b"2")[0], tag, [].append)
+    assert ensure_image(program, first, tag, [].append) == identity
+    assert program.require("image", "inspect", "--format", "{{.Id}}", tag) == identity
+    assert sorted(written) == [0, 1]
+
+
+def test_an_image_of_another_platform_is_not_moved(program):
+    other = {"linux/amd64": "linux/arm64", "linux/arm64": "linux/amd64"}[PLATFORM]
+    image, written = image_of(b"other", platform=other)
+    with pytest.raises(EngineError, match=f"The image is for {other}, and .* runs on {PLATFORM}") as caught:
+        ensure_image(program, image, tag_of(program, "other"), [].append)
+    assert f"--platform {PLATFORM}" in caught.value.hints[0]
+    assert written == []
+    assert tag_of(program, "other") not in names(program)
+
+
 @pytest.fixture
 def far(monkeypatch):
     """Docker behind a TCP port, as a service on another machine is."""
-    with private_docker() as settings, socket.create_server(("127.0.0.1", 0)) as listener:
+    with private_docker() as settings, forwarded(settings["DOCKER_HOST"].removeprefix("unix://")) as address:
         monkeypatch.setenv("DOCKER_CONFIG", settings["DOCKER_CONFIG"])
-        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{listener.getsockname()[1]}")
-        path = settings["DOCKER_HOST"].removeprefix("unix://")
-        accepting = threading.Thread(target=_forward, args=(listener, path))
-        accepting.start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://{address}")
         yield Program(DOCKER, shutil.which("docker"))
-        listener.shutdown(socket.SHUT_RDWR)
-        accepting.join()
-
-
-def _forward(listener, path):
-    running = []
-    with contextlib.suppress(OSError):
-        while True:
-            near, _ = listener.accept()
-            running.append(threading.Thread(target=_connect, args=(near, path)))
-            running[-1].start()
-    for thread in running:
-        thread.join()
-
-
-def _connect(near, path):
-    with near, socket.socket(socket.AF_UNIX) as other:
-        other.connect(path)
-        back = threading.Thread(target=_copy, args=(other, near))
-        back.start()
-        _copy(near, other)
-        back.join()
-
-
-def _copy(source, target):
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
 
 
 def test_a_service_elsewhere_loads_what_it_lacks(far):

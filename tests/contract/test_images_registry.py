@@ -1,11 +1,8 @@
 """Images between stores by way of a registry: push, pull, and what either refuses."""
 
-import contextlib
 import json
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +19,7 @@ from shipway.verbs.push import run_push
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "image"))
 from image_samples import config_of, descriptor, layer, own_image
 
+from private_engines import distribution
 from shipway.image.oci import CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -89,6 +87,28 @@ def test_a_neighbouring_repository_lends_its_layers(registry, image):
     run_push(TASK, f"{registry.host}/team/base:1", image="mine:1")
     pushed = run_push(TASK, f"{registry.host}/team/model:1", image="mine:1")
     assert (pushed.mounted, pushed.uploaded) == (2, 1)
+
+
+def test_what_a_stored_image_says_of_its_base_leads_to_no_question(registry, monkeypatch):
+    other = layer(("a", b"a"))
+    labels = {"org.opencontainers.image.base.name": f"{registry.host}/secret/repository:1"}
+    config = config_of(other, config={"Labels": labels})
+    add_remote(registry, "team/base", "1", other, config=config)
+    run_pull(TASK, f"{registry.host}/team/base:1")
+    pushed = run_push(TASK, f"{registry.host}/team/copy:1", image=f"{registry.host}/team/base:1")
+    assert pushed.digest
+    asked = [seen.query.get("from") for seen in registry.asked("POST", "/uploads/")]
+    assert asked
+    assert ("secret/repository",) not in asked
+    add_remote(
+        registry,
+        "team/base",
+        "2",
+        other,
+        config=config_of(other, config={"Labels": {"org.opencontainers.image.base.name": "::"}}),
+    )
+    run_pull(TASK, f"{registry.host}/team/base:2")
+    assert run_push(TASK, f"{registry.host}/team/copy:2", image=f"{registry.host}/team/base:2").digest
 
 
 def test_a_dry_run_moves_nothing(registry, image):
@@ -162,37 +182,9 @@ def test_what_the_registry_lacks_is_told(registry):
         run_pull(TASK, f"{registry.host}/team/none:1")
 
 
-@contextlib.contextmanager
-def distribution(folder):
-    """Debian's registry with its data below `folder`."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-    config = {
-        "version": "0.1",
-        "log": {"level": "error"},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
-    }
-    (folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
-    process = subprocess.Popen(
-        ["docker-registry", "serve", str(folder / "config.yml")],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 @pytest.mark.needs_tool("docker-registry", "skopeo")
 def test_skopeo_and_we_see_the_same_image_in_a_real_registry(image, monkeypatch, tmp_path):
-    with distribution(tmp_path) as host:
+    with distribution(tmp_path / "registry") as (host, _):
         name = f"{host}/team/model:1"
         pushed = run_push(TASK, name, image="mine:1")
         copy = ["skopeo", "--insecure-policy", "copy", "--preserve-digests", "--src-tls-verify=false"]

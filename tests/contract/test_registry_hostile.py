@@ -3,9 +3,10 @@
 import base64
 import json
 import subprocess
+from dataclasses import replace
 
 import pytest
-from registry_world import CONFIG, LAYER, MANIFEST, MANIFEST_TYPE, blob_of, open_at
+from registry_world import CONFIG, LAYER, MANIFEST, MANIFEST_TYPE, QUICK, blob_of, open_at
 
 from shipway.core.digest import Digest
 from shipway.core.errors import (
@@ -200,6 +201,40 @@ def test_the_first_failure_stops_the_rest(registry, tmp_path):
     with pytest.raises(AccessRefused):
         send(registry, tmp_path, *blobs)
     assert len(registry.asked("POST", "/uploads/")) < 40
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/uploads/"), ("PATCH", "/uploads/"), ("PUT", "/uploads/"), ("PUT", "/manifests/")],
+)
+@pytest.mark.parametrize("trick", [Trick.SILENT, Trick.ERROR, Trick.BUSY])
+def test_whatever_stalls_or_fails_in_a_push_it_ends_and_leaves_no_name(
+    registry, tmp_path, method, path, trick
+):
+    registry.order(method, path, trick)
+    with pytest.raises(FetchError) as caught:
+        send(registry, tmp_path, blob_of(LAYER), limits=replace(QUICK, silence=0.4, rounds=2))
+    assert registry.host in caught.value.message
+    assert len(registry.asked(method, path)) <= 2
+    assert not registry.repository("team/new").manifests
+
+
+@pytest.mark.parametrize("trick", [Trick.SILENT, Trick.ERROR, Trick.BUSY])
+def test_a_push_passes_a_passing_failure(registry, tmp_path, trick):
+    for method, path in (("HEAD", "/blobs/"), ("POST", "/uploads/"), ("PATCH", "/uploads/"), ("PUT", "/")):
+        registry.order(method, path, trick, Trick.HONEST)
+    assert send(registry, tmp_path, blob_of(LAYER)).digest == Digest.of(MANIFEST)
+    assert registry.repository("team/new").blobs[DIGEST] == LAYER
+
+
+def test_bytes_that_drip_are_not_waited_for(registry, tmp_path):
+    registry.order("GET", "/(manifests|blobs)/", Trick.DRIP)
+    with pytest.raises(FetchError, match="slower than"):
+        manifest(registry, tmp_path)
+    with pytest.raises(FetchError) as caught:
+        fetch(registry, tmp_path)
+    assert not (tmp_path / "blob").exists()
+    assert registry.host in str(vars(caught.value))
 
 
 def test_an_upload_that_never_moves_is_given_up_and_leaves_no_manifest(registry, tmp_path):
@@ -466,6 +501,17 @@ def test_a_token_that_would_be_a_header_is_refused(tmp_path):
         with FakeRegistry() as server, FakeRegistry(token=USER) as running:
             fill(running)
             server.add_manifest("t", "t", json.dumps({"token": token}).encode(), "application/json")
+            running.realm = f"http://{server.host}/v2/t/manifests/t"
+            with pytest.raises(FetchError) as caught:
+                manifest(running, tmp_path)
+            assert "usable token" in caught.value.message
+
+
+def test_a_token_server_that_answers_without_sense_is_told(tmp_path):
+    for body in (b"[" * 100_000, b"[]", b"", b"<html>", b'{"token": {}}'):
+        with FakeRegistry() as server, FakeRegistry(token=USER) as running:
+            fill(running)
+            server.repository("t").manifests["t"] = ("application/json", body)
             running.realm = f"http://{server.host}/v2/t/manifests/t"
             with pytest.raises(FetchError) as caught:
                 manifest(running, tmp_path)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from shipway.store.store import Store
 from shipway.verbs.context import host_platform
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "image"))
-from image_samples import config_of, layer, write_layout
+from image_samples import config_of, layer, special, write_layout
 
 pytestmark = pytest.mark.needs_userns
 
@@ -93,3 +94,71 @@ def test_an_image_of_another_platform(tmp_path):
     done = run(tmp_path, "--image", "base:1", "--", "true")
     assert done.returncode == 125
     assert "is for linux/s390x" in done.stderr
+
+
+def load_and_name(tmp_path, *layers, **inner):
+    """`base:1` of `layers` for this machine with `inner` as its configuration."""
+    os_name, architecture = host_platform().split("/")
+    config = config_of(*layers, os=os_name, architecture=architecture, config=inner)
+    write_layout(tmp_path / "layout", *layers, config=config)
+    store = Store.open()
+    [loaded] = load_images(store, str(tmp_path / "layout"), platform=host_platform(), emit=silent)
+    put_name(store, "base:1", loaded.image)
+    return "base:1"
+
+
+def test_the_same_empty_layer_several_times(tmp_path):
+    """As builders leave it where a step changed nothing; the kernel takes no folder twice in one overlay."""
+    empty = layer()
+    image = load_and_name(tmp_path, empty, shell_layer(), empty, empty, Env=["PATH=/usr/bin:/bin"])
+    done = run(tmp_path, "--image", image, "--", "sh", "-c", "echo here")
+    assert (done.returncode, done.stdout) == (0, "here\n"), done.stderr
+
+
+def test_a_configuration_steers_nothing_outside(tmp_path):
+    """CVE-2026-53488, CVE-2022-23648, CVE-2025-23266: labels, volumes, hooks and variables of an image are data inside it."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("of the host")
+    image = load_and_name(
+        tmp_path,
+        shell_layer(),
+        Env=[
+            "PATH=/usr/bin:/bin",
+            f"PYTHONPATH={folder}",
+            f"SHIPWAY_STORE={secret}",
+            f"HOME={secret}",
+            "BASH_ENV=/x",
+        ],
+        WorkingDir=f"../../../../../..{secret}",
+        Volumes={str(secret): {}, f"../../..{secret}": {}},
+        Labels={"containerd.io/restart.path": str(folder / "run"), "io.podman.annotations.init": "true"},
+        User="0",
+        Healthcheck={"Test": ["CMD", "touch", "/work/ran"]},
+        OnBuild=["RUN touch /work/ran"],
+    )
+    (folder / "sitecustomize.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+    script = f"cd / && ! [ -e {secret}/key ] && echo $SHIPWAY_STORE"
+    done = run(folder, "--image", image, "--workdir", "/", "--", "sh", "-c", script)
+    assert (done.returncode, done.stdout) == (0, f"{secret}\n"), done.stderr
+    assert not (folder / "ran").exists()
+    assert sorted(os.listdir(secret)) == ["key"]
+    lost = run(folder, "--image", image, "--", "sh", "-c", "pwd")
+    assert lost.returncode == 125
+    assert "working directory" in lost.stderr
+
+
+def test_a_layer_whose_folder_was_a_link_copies_nothing_of_the_host(tmp_path):
+    """CVE-2022-23648's kind: `etc` links out of the image, a layer above has a folder there; accounts and skeleton come from inside."""
+    outside = tmp_path / "outside"
+    (outside / "skel").mkdir(parents=True)
+    (outside / "skel" / "secret").write_text("of the host")
+    link = layer(special("etc", tarfile.SYMTYPE, linkname=str(outside)))
+    image = load_and_name(tmp_path, link, shell_layer(), Env=["PATH=/usr/bin:/bin"])
+    folder = tmp_path / "here"
+    folder.mkdir()
+    done = run(folder, "--image", image, "--", "sh", "-c", "echo ~/*")
+    assert done.returncode == 0, done.stderr
+    assert "secret" not in done.stdout

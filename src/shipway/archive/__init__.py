@@ -1,4 +1,4 @@
-"""Bytes <-> members: strict readers of tar, ar, zip and .deb, the extractor below a directory, the deterministic tar writer.
+"""Bytes <-> members: strict readers of tar, ar, zip and .deb, the extractor below a directory, deterministic writers.
 
 Owns the formats and their checks. Everything read here is untrusted: an input that two honest parsers could read in two ways
 is refused (`HostileInput`), naming the member and the artifact. Must not know the store, keys, package managers or networks.

@@ -9,7 +9,7 @@ from shipway.core.digest import BlobDigest
 from shipway.core.errors import FetchError, Vanished
 from shipway.core.events import Began, Ended
 from shipway.host.http import NotOffered
-from shipway.lock.model import Deb, PythonLock
+from shipway.lock.model import BaseLayer, Deb, PythonLock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -36,6 +36,8 @@ def name_of_artifact(artifact: Artifact) -> str:
         return artifact.filename
     if isinstance(artifact, Deb):
         return f"{artifact.name} {artifact.version}"
+    if isinstance(artifact, BaseLayer):
+        return f"base layer {artifact.diff_id.hex[:12]}"
     return artifact.filename or artifact.id
 
 

@@ -32,7 +32,7 @@ from shipway.host import files
 from shipway.host.http import NotOffered
 from shipway.host.location import Location
 from shipway.host.lock import FileLock, lock_timeout
-from shipway.lock.model import Deb, PythonLock, Source
+from shipway.lock.model import BaseLayer, Deb, PythonLock, Source
 from shipway.sources.trees import pack_files, read_packed, tree_digest
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Collected(NamedTuple):
     member: str
     """Its path below the folder, and its name in a bundle."""
     kind: str
-    """`deb`, `wheel`, `sdist`, `git`, `python`."""
+    """`base`, `deb`, `wheel`, `sdist`, `git`, `python`."""
     name: str
     path: str
     """Where its bytes are."""
@@ -84,6 +84,8 @@ def kind_of(artifact: Artifact) -> str:
     """What `artifact` is, in one word."""
     if isinstance(artifact, Deb):
         return "deb"
+    if isinstance(artifact, BaseLayer):
+        return "base"
     if isinstance(artifact, PythonLock):
         return "python"
     return artifact.kind if isinstance(artifact, Source) else "wheel"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shipway.build.capture import FIXED_TIME, Recorded, capture_upper, hash_file, walk_files
 from shipway.build.merged_root import MergedRoot
 from shipway.build.normalise import normalise
+from shipway.build.real_paths import find_link
 from shipway.build.sandboxed import Job, needs_merged_root, recorded_by, run_over
 from shipway.core.digest import Digest, canonical_json
 from shipway.core.errors import BuildError
@@ -186,6 +187,12 @@ class CommandRunner:
         full = os.path.join(place, target)
         if target in self._inputs:
             return
+        link = find_link(place, os.path.dirname(target))
+        if link:
+            raise BuildError(
+                f"the build input `{shown(target)}` would be written through the link `/{shown(link)}`",
+                hints=("choose another `workdir`, or let no earlier command replace a folder by a link",),
+            )
         self._make_parents(place, target)
         if os.path.lexists(full):
             os.unlink(full)
@@ -203,7 +210,7 @@ class CommandRunner:
         folders = set()
         for path, was in self._inputs.items():
             full = os.path.join(place, path)
-            if not os.path.lexists(full):
+            if not os.path.lexists(full) or find_link(place, os.path.dirname(path)):
                 continue
             now = os.readlink(full) if os.path.islink(full) else hash_file(full)[0]
             if now == was:

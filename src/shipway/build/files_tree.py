@@ -106,6 +106,16 @@ def read_rules(project: str, ignore: Iterable[str]) -> IgnoreRules:
     return _rules(ignore_patterns(project, ignore), "ignore")
 
 
+def is_chosen(project: str, path: str, include: Iterable[str], ignore: Iterable[str]) -> bool:
+    """Whether a file or folder at `path`, relative to the project, would be part of the image.
+
+    Raises:
+        SpecError: as `read_rules`.
+    """
+    wanted = _rules(tuple(include) or ("**",), "include")
+    return not read_rules(project, ignore).ignored(path) and wanted.ignored(path)
+
+
 def ignore_patterns(project: str, ignore: Iterable[str]) -> tuple[str, ...]:
     """What stays out: our patterns, the ignore files', the spec's; a later one wins.
 

@@ -30,14 +30,15 @@ def list_artifacts(
     *,
     is_here: Callable[[BlobDigest], object] | None = None,
 ) -> tuple[Artifact, ...]:
-    """Everything that the trees `requests` of `target` are made from, each once: OS packages, wheels, what wheels are built
-    from and with, interpreters. What lies in the project's folder is not among it.
+    """Everything that the trees `requests` of `target` are made from, each once: layers of the base image, OS packages, wheels,
+    what wheels are built from and with, interpreters. What lies in the project's folder is not among it.
 
     `is_here`: whether a wheel that was built once needs not be built again; None: it does.
     """
     debs = {deb.id: deb for deb in lock.debs}
     sources = {source.id: source for source in lock.sources}
     wheels = {wheel.id: wheel for wheel in lock.wheels}
+    base = lock.base_of(target)
     found: dict[str, Artifact] = {}
 
     def add(artifact: Artifact) -> None:
@@ -61,6 +62,8 @@ def list_artifacts(
             add_wheel(wheels[request.members[0]])
         elif request.kind == TreeKind.PYTHON and target.python is not None:
             add(target.python)
+        elif request.kind == TreeKind.BASE and base is not None:
+            add(next(one for one in base.layers if one.diff_id == request.inputs["diff_id"]))
     return tuple(found.values())
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shipway.build import java_keystore
 from shipway.build.capture import FIXED_TIME
+from shipway.build.real_paths import find_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,8 +81,11 @@ def normalise(root: str, lower: Mapping[str, Entry]) -> None:
 
     A directory that a removal leaves empty stays, unless a rule names it. Stores of certificates get one time for all entries.
     """
-    _fix_keystore(os.path.join(root, java_keystore.PATH))
-    _sort_listing(os.path.join(root, _TEX_LISTING))
+    # What ran here may have left a link in their place, which leads to a file of this host.
+    if not find_link(root, java_keystore.PATH):
+        _fix_keystore(os.path.join(root, java_keystore.PATH))
+    if not find_link(root, _TEX_LISTING):
+        _sort_listing(os.path.join(root, _TEX_LISTING))
     for folder, names, files in os.walk(root, topdown=False):
         links = [name for name in names if os.path.islink(os.path.join(folder, name))]
         for name in (*files, *links):

@@ -12,6 +12,7 @@ from shipway.build.files_tree import make_files, scan_files
 from shipway.build.slimming import leave_out
 from shipway.build.venv_tree import make_venv
 from shipway.build.wheel_recipe import make_wheel
+from shipway.core.errors import BuildError
 from shipway.core.events import Began, Did, Ended
 from shipway.plan.model import Plan, TreeKind, TreeRequest
 
@@ -76,7 +77,15 @@ def _files(request: TreeRequest, context: BuildContext, staged: Staged) -> Manif
     return make_files(request.inputs, context.project, staged.root, emit=context.emit)
 
 
+def _base(request: TreeRequest, context: BuildContext, staged: Staged) -> Manifest:
+    del context, staged
+    raise BuildError(
+        f"`{request.name}` is not in the store, where a build expects it", hints=["run the command again"]
+    )
+
+
 RECIPES: dict[TreeKind, Callable[[TreeRequest, BuildContext, Staged], Manifest]] = {
+    TreeKind.BASE: _base,
     TreeKind.VENV: _venv,
     TreeKind.WHEEL: make_wheel,
     TreeKind.COMMANDS: make_commands,

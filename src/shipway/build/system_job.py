@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shipway.build.system_over import make_system_over
 from shipway.build.system_tree import SystemSettings, make_system, read_part
 from shipway.core.errors import BuildError
 from shipway.core.events import Note
@@ -29,6 +30,8 @@ class SystemJob:
     settings: SystemSettings
     root: str
     work: str
+    base: tuple[Tree, ...] = ()
+    """Of the base image, bottom first; empty where the packages are the whole system."""
 
 
 def plan_system(request: TreeRequest, context: BuildContext, staged: Staged) -> SystemJob:
@@ -52,14 +55,17 @@ def plan_system(request: TreeRequest, context: BuildContext, staged: Staged) -> 
     settings = SystemSettings(
         architecture=debian_architecture(context.plan.platform), epoch=request.inputs["epoch"]
     )
-    return SystemJob(debs=tuple(debs), settings=settings, root=staged.root, work=staged.path + "/work")
+    base = tuple(context.trees[tree.key] for tree in context.plan.trees if tree.kind == TreeKind.BASE)
+    return SystemJob(
+        debs=tuple(debs), settings=settings, root=staged.root, work=staged.path + "/work", base=base
+    )
 
 
 def make_system_here(job: SystemJob) -> tuple[Manifest, tuple[Note, ...]]:
     """Do `job`; also what is to be said about it.
 
     Raises:
-        BuildError, SandboxError, NoSpace: as `make_system`.
+        BuildError, SandboxError, NoSpace: as `make_system` and `make_system_over`.
     """
     said: list[Note] = []
 
@@ -68,4 +74,8 @@ def make_system_here(job: SystemJob) -> tuple[Manifest, tuple[Note, ...]]:
             said.append(event)
 
     parts = [read_part(path, tree) for path, tree in job.debs]
+    if job.base:
+        base = [(tree.root, tree.manifest()) for tree in job.base]
+        named = [(path, part) for (path, _), part in zip(job.debs, parts, strict=True)]
+        return make_system_over(base, named, job.settings, job.root, job.work, emit=keep), tuple(said)
     return make_system(parts, job.settings, job.root, job.work, emit=keep), tuple(said)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 EPOCH = 315532800
 """1980-01-01, the first time that a zip file can state."""
-_BASE = (TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
+_BASE = (TreeKind.BASE, TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ class _Compiler:
     """Runs the interpreter inside over a tree's sources; only its own bytecode is the same on every host."""
 
     def __init__(self, context: BuildContext, scratch: str) -> None:
-        kinds = (TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
+        kinds = (TreeKind.BASE, TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
         self._trees: list[Tree] = [
             context.trees[tree.key] for tree in context.plan.trees if tree.kind in kinds
         ]

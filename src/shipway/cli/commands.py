@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from shipway.cli.call import Answer, Call
+from shipway.cli.parser import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,17 +47,6 @@ def _lock(call: Call) -> Answer:
     if call.json:
         return Answer(render_json("lock", lock_document(result)), code=result.code)
     return Answer(render_lock_result(result), describe_lock(result), result.code)
-
-
-def _build(call: Call) -> Answer:
-    from shipway.cli.show_image import build_document, describe_build, render_build
-    from shipway.cli.show_json import render_json
-    from shipway.verbs.build import run_build
-
-    result = run_build(call.task(), dry_run=call.arguments.flag("dry-run"))
-    if call.json:
-        return Answer(render_json("build", build_document(result)))
-    return Answer(render_build(result), describe_build(result))
 
 
 def _run(call: Call) -> Answer:
@@ -108,16 +98,36 @@ def _inspect(call: Call) -> Answer:
     from shipway.verbs.inspect import inspect_stored, run_inspect
 
     words = call.arguments.words
+    if call.arguments.flag("remote"):
+        return _inspect_remote(call)
     result = inspect_stored(call.task(), words[0]) if words else run_inspect(call.task())
     return Answer(render_json("inspect", inspect_document(result)) if call.json else render_inspect(result))
+
+
+def _inspect_remote(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_registry import remote_document, render_remote
+    from shipway.verbs.inspect_remote import inspect_remote
+
+    if not call.arguments.words:
+        raise UsageError(
+            "`--remote` needs the image's name",
+            hints=["write `shipway inspect --remote hub.example.org/team/name:tag`"],
+        )
+    result = inspect_remote(call.task(), call.arguments.words[0])
+    return Answer(
+        render_json("inspect-remote", remote_document(result)) if call.json else render_remote(result)
+    )
 
 
 def _explain(call: Call) -> Answer:
     from shipway.cli.show_image import explain_document, render_explain
     from shipway.cli.show_json import render_json
     from shipway.verbs.explain import run_explain
+    from shipway.verbs.run import RunWords
 
-    result = run_explain(call.task())
+    words = RunWords(argv=call.arguments.words, engine=call.settings.engine, tty=_is_terminal())
+    result = run_explain(call.task(), words=words)
     return Answer(render_json("explain", explain_document(result)) if call.json else render_explain(result))
 
 
@@ -189,7 +199,6 @@ def _completion(call: Call) -> Answer:
 COMMANDS: dict[str, Callable[[Call], Answer]] = {
     "init": _init,
     "lock": _lock,
-    "build": _build,
     "run": _run,
     "shell": _shell,
     "inspect": _inspect,

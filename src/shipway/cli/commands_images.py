@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipway.cli.call import Answer, Call
+from shipway.cli.parser import UsageError
 from shipway.cli.show_json import render_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from shipway.verbs.context import Task
 
 
 def _tag(call: Call) -> Answer:
@@ -56,15 +59,18 @@ def _save(call: Call) -> Answer:
     from shipway.verbs.archives import SaveRequest, run_save
 
     arguments = call.arguments
+    image, also = _stored(call)
     request = SaveRequest(
         path=arguments.words[0],
-        image=arguments.text("image"),
+        image=image,
+        also=also,
+        every_platform=_every_platform(call),
         name=arguments.text("name"),
         form=arguments.text("format") or "oci",
         compression=arguments.text("compression"),
         dry_run=arguments.flag("dry-run"),
     )
-    result = run_save(request, call.task())
+    result = run_save(request, _task(call))
     if call.json:
         return Answer(render_json("save", save_document(result)))
     return Answer(f"{result.digest}\n" if result.digest else "", describe_save(result))
@@ -84,15 +90,28 @@ def _load(call: Call) -> Answer:
 
 def _push(call: Call) -> Answer:
     from shipway.cli.show_images import describe_push, push_document
-    from shipway.verbs.push import run_push
+    from shipway.verbs.push import PushOptions, run_push
 
     arguments = call.arguments
+    image, also = _stored(call)
+    given = tuple(arguments.values["attach"])
+    if "none" in given and set(given) != {"none"}:
+        raise UsageError(
+            "`--attach none` and other `--attach` contradict each other", hints=["leave out `--attach none`"]
+        )
+    options = PushOptions(
+        also=also,
+        every_platform=_every_platform(call),
+        index=arguments.flag("index"),
+        attach=tuple(kind for kind in given if kind != "none") if given else None,
+    )
     result = run_push(
-        call.task(),
+        _task(call),
         arguments.words[0],
-        image=arguments.text("image"),
+        image=image,
         compression=arguments.text("compression"),
         dry_run=arguments.flag("dry-run"),
+        options=options,
     )
     if call.json:
         return Answer(render_json("push", push_document(result)))
@@ -103,11 +122,33 @@ def _pull(call: Call) -> Answer:
     from shipway.cli.show_images import describe_pull, pull_document
     from shipway.verbs.pull import run_pull
 
-    dry_run = call.arguments.flag("dry-run")
-    result = run_pull(call.task(), call.arguments.words[0], dry_run=dry_run)
+    arguments = call.arguments
+    dry_run = arguments.flag("dry-run")
+    result = run_pull(call.task(), arguments.words[0], attached=arguments.text("attached"), dry_run=dry_run)
     if call.json:
         return Answer(render_json("pull", pull_document(result, dry_run=dry_run)))
     return Answer(f"{result.offered}\n", describe_pull(result, dry_run=dry_run))
+
+
+def _stored(call: Call) -> tuple[str, tuple[str, ...]]:
+    """The stored image that `--image` names, and those of other platforms."""
+    images = tuple(call.arguments.values["image"])
+    if images and _every_platform(call):
+        raise UsageError(
+            "`--platform all` means the project's images, and `--image` stored ones",
+            hints=["leave out one of the two"],
+        )
+    return (images[0], images[1:]) if images else ("", ())
+
+
+def _every_platform(call: Call) -> bool:
+    return call.arguments.text("platform") == "all"
+
+
+def _task(call: Call) -> Task:
+    """The task; all platforms are no single one."""
+    task = call.task()
+    return task._replace(platform="") if _every_platform(call) else task
 
 
 COMMANDS: dict[str, Callable[[Call], Answer]] = {

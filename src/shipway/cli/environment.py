@@ -98,7 +98,7 @@ class Settings(NamedTuple):
 
 
 _MODES = ("auto", "plain", "tty", "quiet", "json")
-_ENGINES = ("native", "docker", "podman")
+_ENGINES = ("native", "docker", "podman", "apptainer")
 
 
 def read_settings(

@@ -115,11 +115,26 @@ VENDOR = Option(
 CHOICE = (TARGET, PLATFORM)
 LOCKING = (LOCKED, FROZEN, REPAIR, VENDOR)
 
+BUILDING = (
+    Option("engine", "Let this engine build the exported Dockerfile; for a build only this option counts", Takes.VALUE, "",
+           "ENGINE", ("native", "docker", "podman")),
+    Option("tag", "What the engine calls the image", Takes.VALUE, "", "REF"),
+    Option("build-arg", "Give an ARG of the Dockerfile a value, or the caller's own", Takes.VALUES, "", "NAME[=VALUE]"),
+    Option("secret", "A file or variable that steps may read: `id=pip`, `id=certs`", Takes.VALUES, "",
+           "id=ID,src=FILE|env=VARIABLE"),
+    Option("cache-from", "Where the engine looks for finished steps", Takes.VALUES, "", "CACHE"),
+    Option("cache-to", "Where the engine leaves finished steps", Takes.VALUES, "", "CACHE"),
+    Option("network", "What the engine's steps see of the network; the default is the engine's", Takes.VALUE, "", "NETWORK",
+           ("host",)),
+    Option("no-cache", "Let the engine use no finished steps"),
+)  # fmt: skip
+"""What an engine is told that builds."""
+
 RUNNING = (
     Option("image", "Run this stored image as it is, with the folder at `/work`, instead of the project's", Takes.VALUE, "",
            "REF"),
     Option("engine", "What runs the container; the default is the spec's, else `native`", Takes.VALUE, "", "ENGINE",
-           ("native", "docker", "podman")),
+           ("native", "docker", "podman", "apptainer")),
     Option("env", "Set a variable, or pass the caller's own on", Takes.VALUES, "e", "NAME[=VALUE]"),
     Option("env-file", "Read variables from a file of `NAME=VALUE` lines", Takes.VALUES, "", "FILE", complete=Complete.FILE),
     Option("mount", "Show a host path inside; `:ro` makes it read-only", Takes.VALUES, "", "SOURCE:TARGET[:ro]"),
@@ -136,3 +151,4 @@ RUNNING = (
     Option("no-tty", "Give the command no terminal of its own"),
     DRY_RUN,
 )  # fmt: skip
+(ENGINE,) = (option for option in RUNNING if option.name == "engine")

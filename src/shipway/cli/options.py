@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, Option, Takes, Verb
+from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, ENGINE, JSON, LOCKING, RUNNING, Option, Takes, Verb
 from shipway.cli.verbs_export import EXPORT
 from shipway.cli.verbs_images import IMAGES
 from shipway.cli.verbs_import import IMPORTING
@@ -33,10 +33,13 @@ CORE = (
     ),
     Verb(
         "build", "Build what is missing",
-        "Locks when there is no lock or a stale one, fetches and unpacks what the store lacks, and prints the image's digest.",
+        "Locks when there is no lock or a stale one, fetches and unpacks what the store lacks, and prints the image's digest. "
+        "With `--engine`, Docker or Podman builds what `shipway export dockerfile` writes, with this host's mirrors and indexes, "
+        "and the image's id there is printed; the store then gets nothing.",
         (("shipway build", "build the default target"), ("shipway build -t gpu", "build the target `gpu`; no GPU is needed"),
-         ("shipway --offline build --vendor digits.tar", "build without network from what `shipway bundle` wrote")),
-        (*CHOICE, *LOCKING, DRY_RUN, JSON),
+         ("shipway --offline build --vendor digits.tar", "build without network from what `shipway bundle` wrote"),
+         ("shipway build --engine docker --tag team/digits:1", "let Docker build it")),
+        (*CHOICE, *LOCKING, *BUILDING, DRY_RUN, JSON), home="commands_build",
     ),
     Verb(
         "run", "Run a command in the container",
@@ -56,16 +59,19 @@ CORE = (
     Verb(
         "inspect", "Show the image: digest, layers, sizes, packages",
         "Describes the image that the lock means; digests are shown when it is built. With `REF`, describes a stored image: one "
-        "that was named, loaded or pulled.",
+        "that was named, loaded or pulled. With `--remote`, what a registry holds under `REF`, and what is attached.",
         (("shipway inspect", "a table of layers"), ("shipway inspect --json", "the same for programs"),
-         ("shipway inspect team/base:1", "a stored image")),
-        (*CHOICE, JSON), "[REF]",
+         ("shipway inspect team/base:1", "a stored image"),
+         ("shipway inspect --remote registry.example.org/team/base:1", "what a registry holds")),
+        (Option("remote", "Ask the registry instead of the store"), *CHOICE, JSON), "[REF]",
     ),
     Verb(
         "explain", "Say what would be done, layer by layer, and why",
-        "Reads spec, lock and store and changes nothing.",
-        (("shipway explain", "what `build` would do now"),),
-        (*CHOICE, JSON),
+        "Reads spec, lock and store and changes nothing. With `COMMAND`, or an engine other than our own, it also says how `run` "
+        "would start what is built: the exact line of Docker or Podman.",
+        (("shipway explain", "what `build` would do now"),
+         ("shipway explain --engine docker -- python train.py", "the line of Docker for this command")),
+        (*CHOICE, ENGINE, JSON), "[COMMAND...]", rest=True,
     ),
     Verb(
         "why", "Say who asked for a package, how large it is, and in which layer",

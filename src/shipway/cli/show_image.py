@@ -87,7 +87,20 @@ def render_explain(result: ExplainResult) -> str:
         return "\n".join([*lines, "layers   follow from the lock"]) + "\n"
     lines.append(f"to fetch {render_size(result.fetch)}")
     rows = [(layer.name, _work(layer), _packages(layer.packages), layer.reason) for layer in result.layers]
-    return "\n".join(lines) + "\n\n" + render_table(("LAYER", "WORK", "PACKAGES", "WHY"), rows)
+    table = render_table(("LAYER", "WORK", "PACKAGES", "WHY"), rows)
+    return "\n".join(lines) + f"\n\n{table}" + (f"\n{_start(result)}" if result.engine else "")
+
+
+def _start(result: ExplainResult) -> str:
+    if result.run:
+        return "".join(f"{line}\n" for line in (f"engine     {result.engine}", *result.run))
+    waits = result.lock != "fresh" or any(layer.missing and not layer.files for layer in result.layers)
+    why = (
+        "follows when all of it is built"
+        if waits
+        else "needs a command; `shipway explain -- COMMAND` says it"
+    )
+    return f"run with {result.engine}: {why}\n"
 
 
 _LOCK = {
@@ -122,6 +135,8 @@ def explain_document(result: ExplainResult) -> dict[str, Any]:
         "drift": list(result.drift),
         "wishes": list(result.wishes),
         "fetch": result.fetch,
+        "engine": result.engine or None,
+        "run": list(result.run) or None,
         "layers": [
             {
                 "name": layer.name,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.verbs.archives import LoadedImage, SaveResult
+    from shipway.verbs.documents import AttachedView
     from shipway.verbs.images import HistoryResult, ImageRow, RemoveResult, TagResult
     from shipway.verbs.pull import PullResult
     from shipway.verbs.push import PushResult
@@ -24,7 +25,13 @@ _BY = 70
 def render_images(rows: Sequence[ImageRow]) -> str:
     """A table of names."""
     cells = [
-        (shown(row.name), _short(row.digest), shown(row.platform), row.created[:10], render_size(row.size))
+        (
+            shown(row.name),
+            _short(row.digest),
+            shown(row.platform),
+            shown(row.created[:10]),
+            render_size(row.size),
+        )
         for row in rows
     ]
     return render_table(("NAME", "DIGEST", "PLATFORM", "CREATED", "SIZE"), cells, right=(4,))
@@ -53,7 +60,7 @@ def render_history(result: HistoryResult) -> str:
     """A table of lines, the newest first."""
     cells = [
         (
-            row.created[:10] or "-",
+            shown(row.created[:10]) or "-",
             render_size(row.size) if row.size is not None else "-",
             _short(row.diff_id) or "-",
             shown(row.by or row.comment, _BY) or "-",
@@ -114,10 +121,12 @@ def rmi_document(result: RemoveResult, *, dry_run: bool) -> dict[str, Any]:
 
 def describe_save(result: SaveResult) -> str:
     """One sentence."""
+    several = f" for {', '.join(map(shown, result.platforms))}" if len(result.platforms) > 1 else ""
     if result.size is None:
-        return f"{shown(result.name)} would be written to `{shown(result.path)}` as {result.form}"
+        return f"{shown(result.name)}{several} would be written to `{shown(result.path)}` as {result.form}"
     size = render_size(result.size)
-    return f"{shown(result.name)} written to `{shown(result.path)}` as {result.form}, {size} of layers"
+    layers = "" if result.form in ("sif", "squashfs") else " of layers"
+    return f"{shown(result.name)}{several} written to `{shown(result.path)}` as {result.form}, {size}{layers}"
 
 
 def save_document(result: SaveResult) -> dict[str, Any]:
@@ -128,7 +137,8 @@ def save_document(result: SaveResult) -> dict[str, Any]:
         "format": result.form,
         "name": result.name,
         "digest": result.digest or None,
-        "config_digest": result.config_digest,
+        "config_digest": result.config_digest or None,
+        "platforms": list(result.platforms),
         "size": result.size,
     }
 
@@ -158,13 +168,23 @@ def load_document(rows: Sequence[LoadedImage], *, dry_run: bool) -> dict[str, An
 
 
 def describe_push(result: PushResult) -> str:
-    """One sentence."""
+    """One sentence, a line for each platform of an index, and one for what was attached."""
+    several = len(result.images) > 1
     if not result.digest:
-        return f"{shown(result.name)} would be pushed"
-    return (
-        f"{shown(result.name)} pushed: {result.uploaded} blobs of {render_size(result.sent)} sent, "
-        f"{result.present} there, {result.mounted} taken from other repositories"
-    )
+        platforms = f" for {', '.join(one.platform for one in result.images)}" if several else ""
+        wanted = f", with {' and '.join(result.attach)} attached" if result.attach else ""
+        return f"{shown(result.name)} would be pushed{platforms}{wanted}"
+    moved = f"{result.uploaded} blobs of {render_size(result.sent)} sent"
+    taken = f"{result.present} there, {result.mounted} taken from other repositories"
+    lines = [f"{shown(result.name)} pushed: {moved}, {taken}"]
+    for one in result.images:
+        attached = ", ".join(it.kind for it in one.attached)
+        if several or attached:
+            lines.append(
+                f"{shown(one.platform)} {_short(one.digest)}"
+                + (f", attached: {attached}" if attached else "")
+            )
+    return "\n".join(lines)
 
 
 def push_document(result: PushResult) -> dict[str, Any]:
@@ -173,7 +193,17 @@ def push_document(result: PushResult) -> dict[str, Any]:
         "dry_run": not result.digest,
         "name": result.name,
         "digest": result.digest or None,
-        "config_digest": result.config_digest,
+        "config_digest": result.config_digest or None,
+        "images": [
+            {
+                "platform": one.platform,
+                "digest": one.digest or None,
+                "config_digest": one.config_digest,
+                "attached": attached_document(one.attached),
+            }
+            for one in result.images
+        ],
+        "attach": list(result.attach),
         "sent": result.sent,
         "uploaded": result.uploaded,
         "mounted": result.mounted,
@@ -181,11 +211,20 @@ def push_document(result: PushResult) -> dict[str, Any]:
     }
 
 
+def attached_document(attached: Sequence[AttachedView]) -> list[dict[str, Any]]:
+    """Every attachment of one image."""
+    return [{"kind": one.kind, "digest": one.digest, "artifact_type": one.artifact_type} for one in attached]
+
+
 def describe_pull(result: PullResult, *, dry_run: bool) -> str:
     """One sentence."""
     verb, moved = ("would be pulled", "to fetch") if dry_run else ("pulled", "fetched")
     size = render_size(result.fetched)
-    return f"{shown(result.name)} for {shown(result.platform)} {verb}: {result.layers} layers, {size} {moved}"
+    lines = [
+        f"{shown(result.name)} for {shown(result.platform)} {verb}: {result.layers} layers, {size} {moved}"
+    ]
+    lines += [f"attached: {shown(one.attached.kind)} in `{shown(one.path)}`" for one in result.attached]
+    return "\n".join(lines)
 
 
 def pull_document(result: PullResult, *, dry_run: bool) -> dict[str, Any]:
@@ -199,6 +238,10 @@ def pull_document(result: PullResult, *, dry_run: bool) -> dict[str, Any]:
         "platform": result.platform,
         "fetched": result.fetched,
         "layers": result.layers,
+        "attached": [
+            {"kind": one.attached.kind, "digest": one.attached.digest, "path": one.path}
+            for one in result.attached
+        ],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, PLATFORM, Option, Takes, Verb
+from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, PLATFORM, TARGET, Complete, Option, Takes, Verb
 
 _HOME = "commands_images"
 _IMAGE = Option("image", "Use this stored image instead of the project's", Takes.VALUE, "", "REF")
@@ -10,27 +10,48 @@ _NAME = Option(
     "name", "What the image is called there; the default is what it is called here", Takes.VALUE, "", "REF"
 )
 _PROJECTS = (_IMAGE, *CHOICE, *LOCKING)
+_IMAGES = Option(
+    "image", "Use this stored image instead of the project's; given for several platforms, they become an index",
+    Takes.VALUES, "", "REF",
+)  # fmt: skip
+_PLATFORMS = PLATFORM._replace(
+    help="The platform to use; `all` takes every one that the lock holds. The default is this machine's",
+    choices=(*PLATFORM.choices, "all"),
+)
+_SEVERAL = (_IMAGES, TARGET, _PLATFORMS, *LOCKING)
+"""Of verbs that take the images of several platforms."""
 
+_FORMS = ("oci", "docker", "sif", "squashfs")
 _COMPRESSIONS = ("keep", "none", "gzip", "zstd")
 
 IMAGES = (
     Verb(
         "push", "Send an image to a registry",
         "Sends the project's image, built if need be, or with `--image` a stored one, and prints its digest. Layers that the "
-        "registry has are not sent. `[push] allow` of the spec and SHIPWAY_PUSH_ALLOW say where images may go.",
+        "registry has are not sent. `[push] allow` of the spec and SHIPWAY_PUSH_ALLOW say where images may go. Images of several "
+        "platforms become an index. `--attach`, or `[push] attach` of the spec, attaches bills of materials and provenance to "
+        "the project's image.",
         (("shipway push registry.example.org/team/model:1", "the project's image"),
+         ("shipway push registry.example.org/team/model:1 --attach sbom --attach provenance", "with what it is made of, and how"),
+         ("shipway push registry.example.org/team/model:1 --platform all", "an index of all platforms in the lock"),
+         ("shipway push registry.example.org/team/model:1 --index", "beside what the tag holds for other platforms"),
          ("shipway push registry.example.org/team/base:1 --image team/base:1", "a stored one")),
-        (Option("compression", "How layers are packed; the default is `gzip`, and `keep` for images of others",
+        (Option("attach", "Attach this to the project's image; the default is `[push] attach` of the spec", Takes.VALUES, "",
+                "WHAT", ("sbom", "provenance", "none")),
+         Option("index", "Let the tag hold an index, and keep in it what it held for other platforms"),
+         Option("compression", "How layers are packed; the default is `gzip`, and `keep` for images of others",
                 Takes.VALUE, "", "HOW", _COMPRESSIONS),
-         *_PROJECTS, DRY_RUN, JSON), "REF", home=_HOME,
+         *_SEVERAL, DRY_RUN, JSON), "REF", home=_HOME,
     ),
     Verb(
         "pull", "Get an image from a registry",
         "Fetches what is not here, checks it against its digests, unpacks every layer beside the others, and keeps the image "
         "under its name. Of an image for several platforms the one for this machine, or for `--platform`.",
         (("shipway pull registry.example.org/team/base:1", "get an image"),
-         ("shipway pull registry.example.org/team/base:1 --dry-run", "say its digest and how much would be fetched")),
-        (PLATFORM, DRY_RUN, JSON), "REF", home=_HOME,
+         ("shipway pull registry.example.org/team/base:1 --dry-run", "say its digest and how much would be fetched"),
+         ("shipway pull registry.example.org/team/base:1 --attached about/", "and write its bills of materials into a folder")),
+        (Option("attached", "Write what is attached to the image, as its bill of materials, into this folder", Takes.VALUE, "",
+                "DIR", complete=Complete.FOLDER), PLATFORM, DRY_RUN, JSON), "REF", home=_HOME,
     ),
     Verb(
         "tag", "Give an image a name",
@@ -63,14 +84,17 @@ IMAGES = (
         "save", "Write an image to a file or folder",
         "Writes the project's image, built if need be, or with `--image` a stored one. A folder, or a name that ends with `/`, "
         "becomes an OCI layout, to which further images can be added; anything else is an archive. `--format docker` writes "
-        "what `docker load` of any version reads. The same image is the same bytes every time.",
+        "what `docker load` of any version reads; `sif` and `squashfs` are one file system for Apptainer and its kin. "
+         "Images of several platforms become an index. The same image is the same bytes every time.",
         (("shipway save image.tar", "an OCI archive"),
          ("shipway save --format docker image.tar", "for `docker load -i image.tar`"),
-         ("shipway save layout/ --compression zstd", "an OCI layout with zstd layers")),
-        (_NAME, Option("format", "Kind of archive; the default is `oci`", Takes.VALUE, "", "FORMAT", ("oci", "docker")),
-         Option("compression", "How layers are packed; the default is `keep`: those of others as they came, ours not at all",
+         ("shipway save layout/ --compression zstd", "an OCI layout with zstd layers"),
+         ("shipway save --format sif model.sif", "for `apptainer run model.sif`")),
+        (_NAME, Option("format", "Kind of file; the default is `oci`", Takes.VALUE, "", "FORMAT", _FORMS),
+         Option("compression", "How layers are packed; the default is `keep`: those of others as they came, ours not at all. "
+                "A file system is packed with `gzip` or `zstd`",
                 Takes.VALUE, "", "HOW", _COMPRESSIONS),
-         *_PROJECTS, DRY_RUN, JSON), "PATH", home=_HOME,
+         *_SEVERAL, DRY_RUN, JSON), "PATH", home=_HOME,
     ),
     Verb(
         "load", "Bring images from a file or folder into the store",

@@ -23,8 +23,8 @@ REGISTRY_VERBS = (
     ),
     Verb(
         "search", "Find repositories in an image registry, or the tags of one",
-        "Reads the registry's catalog, where it offers one, and shows the repositories whose name holds `WORD`. With `--tags`, "
-        "`WORD` is an image's name whose tags are shown.",
+        "Asks the registry's own search. Of a registry without one, shows the repositories in its catalog whose name holds "
+        "`WORD`; without `WORD`, the whole catalog. With `--tags`, `WORD` is an image's name whose tags are shown.",
         (("shipway search --registry hub.example.org torch", "repositories with `torch` in their name"),
          ("shipway search --tags hub.example.org/team/digits", "the tags of one repository")),
         (Option("registry", "The registry; the default is SHIPWAY_REGISTRY or the host's configuration", Takes.VALUE, "", "HOST"),

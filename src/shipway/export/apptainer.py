@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import SpecError
-from shipway.export.model import install_order, require_one_line
+from shipway.export.model import install_order, require_one_line, require_pullable
 from shipway.export.requirements import hashed_line, hashed_source_line
 from shipway.export.shell import (
     DEBS,
@@ -51,7 +51,7 @@ def render_apptainer(contents: Contents) -> str:
         "# The project's files are bound, not copied. Beside the locked packages, the image has what its base brings.",
         "",
         "Bootstrap: docker",
-        f"From: {contents.distribution}:{contents.suite}",
+        f"From: {require_pullable(contents.base) if contents.base else f'{contents.distribution}:{contents.suite}'}",
         "",
         "%post",
         *(f"    {line}" for line in _post(contents)),
@@ -60,6 +60,8 @@ def render_apptainer(contents: Contents) -> str:
     ]
     for name, value in contents.settings.env:
         lines.append(f"    export {name}={quoted([require_one_line(value, f'the variable `{name}`')])}")
+    if contents.settings.labels:
+        lines += ["", "%labels", *(f"    {name} {value}" for name, value in contents.settings.labels)]
     lines += [
         "",
         "%runscript",
@@ -90,23 +92,36 @@ def _post(contents: Contents) -> list[str]:
         "# Where packages come from; empty: as the image's own settings say. PIP_INDEX_URL may be exported here, too.",
     ]
     lines += [f"{mirror_argument(alias)}=''" for alias in aliases(contents)]
-    first, *rest = install_order(contents)
-    steps = [listing(fetch_list(contents), "/debs.list"), *fetch_script(contents)]
+    steps = [listing(fetch_list(contents), "/debs.list"), *fetch_script(contents)] if contents.debs else []
     if contents.target.python:
         steps += pip_script()
-    force = "--force-unsafe-io --force-downgrade --force-confnew"
-    steps += [
-        f"cd {DEBS}",
-        f"dpkg {force} --force-depends --install {quoted(file_of(deb) for deb in first)} >/dev/null",
-    ]
-    steps += [f"dpkg {force} --install {quoted(file_of(deb) for deb in group)} >/dev/null" for group in rest]
-    steps += ["dpkg --configure --pending", "cd /"]
+    steps += _packages(contents) if contents.debs else []
     if contents.target.python:
         steps += _python(contents)
     steps += [f"rm -rf {DEBS} {PIP} /debs.list /requirements.txt /build /var/lib/apt/lists/*"]
     steps += slim_script(contents, "/")
     steps += [f"mkdir -p {quoted([contents.settings.workdir])}"]
     return [*lines, *_lines(steps)]
+
+
+def _packages(contents: Contents) -> list[str]:
+    if contents.base is not None:
+        force = "--force-unsafe-io --force-confdef --force-confold --force-depends"
+        names = quoted(file_of(deb) for group in install_order(contents) for deb in group)
+        return [
+            f"cd {DEBS}",
+            f"dpkg {force} --unpack {names} >/dev/null",
+            f"dpkg {force} --configure --pending >/dev/null",
+            "cd /",
+        ]
+    first, *rest = install_order(contents)
+    force = "--force-unsafe-io --force-downgrade --force-confnew"
+    steps = [
+        f"cd {DEBS}",
+        f"dpkg {force} --force-depends --install {quoted(file_of(deb) for deb in first)} >/dev/null",
+    ]
+    steps += [f"dpkg {force} --install {quoted(file_of(deb) for deb in group)} >/dev/null" for group in rest]
+    return [*steps, "dpkg --configure --pending", "cd /"]
 
 
 def _python(contents: Contents) -> list[str]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from shipway.export.model import install_order, require_one_line
+from shipway.core.image_source import parse_image_source
+from shipway.export.model import install_order, require_one_line, require_pullable
 from shipway.export.requirements import direct_reference, hashed_line, hashed_source_line
 from shipway.export.shell import (
     DEBS,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.export.model import Built, Contents
+    from shipway.lock.model import BaseImage
 
 _PYTHON = "/opt/python"
 
@@ -92,9 +94,12 @@ def _fetch(contents: Contents) -> list[str]:
         "# --- The locked OS packages: archive, sha256, path below the archive.",
         f"FROM --platform={platform} ${{BOOTSTRAP}} AS fetch",
         *(f"ARG {mirror_argument(alias)}" for alias in aliases(contents)),
-        *_run([listing(fetch_list(contents), "/debs.list")]),
-        *_run(["set -eu", *fetch_script(contents)]),
     ]
+    if contents.debs:
+        lines += _run([listing(fetch_list(contents), "/debs.list")])
+        lines += _run(["set -eu", *fetch_script(contents)])
+    else:
+        lines += _run(["apt-get update -qq"])
     python = contents.target.python
     if python and python.origin != "base" and python.sha256:
         check = f"echo {quoted([f'{python.sha256.hex}  /python.archive'])} | sha256sum --quiet -c"
@@ -121,6 +126,8 @@ def _fetch(contents: Contents) -> list[str]:
 
 
 def _system(contents: Contents) -> list[str]:
+    if contents.base is not None:
+        return _over(contents, contents.base)
     first, *rest = install_order(contents)
     commands = [
         "set -eu",
@@ -146,6 +153,33 @@ def _system(contents: Contents) -> list[str]:
         f"ARG SOURCE_DATE_EPOCH={contents.lock.epoch}",
         *_run(commands, mounts=(f"type=bind,from=fetch,source={DEBS},target=/mnt",)),
     ]
+
+
+def _over(contents: Contents, base: BaseImage) -> list[str]:
+    lines = [
+        f"# --- The base `{parse_image_source(base.name).place}`, as it was locked.",
+        f"FROM --platform={contents.target.platform} {require_pullable(base)} AS system",
+        *(["USER root"] if base.user else []),
+    ]
+    if not contents.debs:
+        return lines
+    options = "--force-unsafe-io --force-confdef --force-confold"
+    names = quoted(file_of(deb) for group in install_order(contents) for deb in group)
+    commands = [
+        "set -eu",
+        QUIET,
+        "cd /mnt",
+        "policy=/usr/sbin/policy-rc.d",
+        (
+            r"if [ -e $policy ]; then policy=; else printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy; fi"
+        ),
+        f'install() {{ dpkg {options} "$@" > /tmp/dpkg.log 2>&1 || {{ cat /tmp/dpkg.log; exit 1; }}; }}',
+        f"install --force-depends --unpack {names}",
+        "install --force-depends --configure --pending",
+        "rm -f /tmp/dpkg.log $policy",
+    ]
+    mount = f"type=bind,from=fetch,source={DEBS},target=/mnt"
+    return [*lines, f"ARG SOURCE_DATE_EPOCH={contents.lock.epoch}", *_run(commands, mounts=(mount,))]
 
 
 def _python(contents: Contents) -> list[str]:
@@ -235,6 +269,7 @@ def _final(contents: Contents) -> list[str]:
         lines.append(f"COPY --from=python {PREFIX} {PREFIX}")
     for name, value in settings.env:
         lines.append(f"ENV {name}={_env(require_one_line(value, f'the variable `{name}`'))}")
+    lines += [f"LABEL {name}={_env(value)}" for name, value in settings.labels]
     lines.append(f"WORKDIR {_path(workdir)}")
     for command in target.build:
         lines += [f"COPY {json.dumps([path, f'{workdir}/{path}'])}" for path in command.inputs]

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import SpecError
+from shipway.core.image_source import Transport, parse_image_source
+from shipway.core.reference import parse_reference
 from shipway.core.text import shown
 from shipway.plan.target import plan_target
 
 if TYPE_CHECKING:
-    from shipway.lock.model import Deb, Lock, Source, TargetLock, Wheel
+    from shipway.lock.model import BaseImage, Deb, Lock, Source, TargetLock, Wheel
     from shipway.plan.model import ImageSettings
 
 
@@ -44,13 +46,22 @@ class Contents:
         return f"{self.lock.name}, target {self.target.name} on {self.target.platform}"
 
     @property
+    def base(self) -> BaseImage | None:
+        """The image that the target stands on; None where its OS packages are the whole system."""
+        return self.lock.base_of(self.target)
+
+    @property
     def distribution(self) -> str:
-        """`debian`."""
+        """`debian`: that of the base; where that says none, of what can fetch and unpack."""
+        if self.base is not None:
+            return self.base.distribution if self.base.suite else "debian"
         return self.target.base.partition(":")[0]
 
     @property
     def suite(self) -> str:
         """`bookworm`, without the date that the base may have."""
+        if self.base is not None:
+            return self.base.suite or "bookworm"
         return self.target.base.partition(":")[2].partition("@")[0]
 
     @property
@@ -125,6 +136,21 @@ def _smallest_circle(needs: dict[str, set[str]], left: set[str], done: set[str])
                 waiting += needs[name] - done
         circles.append(sorted(reached))
     return min(circles, key=lambda circle: (len(circle), circle))
+
+
+def require_pullable(base: BaseImage) -> str:
+    """The base image as other tools name it: registry, repository and digest.
+
+    Raises:
+        SpecError: it lies in no registry, so no exported file can name it.
+    """
+    source = parse_image_source(base.name)
+    if source.transport is not Transport.REGISTRY:
+        raise SpecError(
+            f"the base `{shown(base.name)}` is in no registry, so no other tool could find it",
+            hints=['push it to a registry, and name it there in the spec: `base = "docker://REFERENCE"`'],
+        )
+    return f"{parse_reference(source.place).name}@{base.manifest}"
 
 
 def require_one_line(text: str, what: str) -> str:

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shipway.core.digest import BlobDigest, key_of
+from shipway.core.image_source import Transport, parse_image_source
+from shipway.core.reference import parse_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shipway.export.model import Contents
+    from shipway.lock.model import BaseImage
 
 FORMATS = ("spdx", "cyclonedx")
 _NAMESPACE = uuid.UUID("5d1f33a2-7a3e-5a51-9c0e-0a8f4f6b1c11")
@@ -25,7 +28,7 @@ _NAMESPACE = uuid.UUID("5d1f33a2-7a3e-5a51-9c0e-0a8f4f6b1c11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class Part:
     """One package, whatever its kind."""
 
     name: str
@@ -39,12 +42,13 @@ class _Part:
 
 def render_sbom(contents: Contents, form: str, *, version: str) -> str:
     """The document. `form` is one of `FORMATS`; `version` is shipway's own."""
-    parts = _parts(contents)
+    parts = list_parts(contents)
     document = _spdx(contents, parts, version) if form == "spdx" else _cyclonedx(contents, parts, version)
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _parts(contents: Contents) -> list[_Part]:
+def list_parts(contents: Contents) -> list[Part]:
+    """Every package of the target: OS packages, the interpreter, Python packages; each kind sorted by name."""
     debs = {deb.name: _deb_purl(contents, deb.name, deb.version, deb.architecture) for deb in contents.debs}
     wheels = [*contents.wheels, *(built.wheel for built in contents.built)]
     names = {wheel.name: _pypi_purl(wheel.name, wheel.version) for wheel in wheels}
@@ -53,8 +57,10 @@ def _parts(contents: Contents) -> list[_Part]:
         for built in contents.built
         if built.source.kind == "git"
     }
-    parts = [
-        _Part(
+    base = contents.base
+    below = [Part(name=base.name, version=base.manifest, purl=image_purl(base), sha256=None)] if base else []
+    parts = below + [
+        Part(
             name=deb.name, version=deb.version, purl=debs[deb.name], sha256=deb.sha256,
             source=deb.source, needs=_known(deb.depends, debs),
         )
@@ -63,9 +69,9 @@ def _parts(contents: Contents) -> list[_Part]:
     python = contents.target.python
     if python and python.origin != "base":
         purl = f"pkg:generic/python@{quote(python.version)}?filename={quote(python.filename, safe='')}"
-        parts.append(_Part(name="python", version=python.version, purl=purl, sha256=python.sha256))
+        parts.append(Part(name="python", version=python.version, purl=purl, sha256=python.sha256))
     parts += [
-        _Part(
+        Part(
             name=wheel.name, version=wheel.version, purl=names[wheel.name], sha256=wheel.sha256,
             source=origins.get(wheel.name, ""), needs=_known(wheel.depends, names),
         )
@@ -83,11 +89,22 @@ def _deb_purl(contents: Contents, name: str, version: str, architecture: str) ->
     return f"pkg:deb/{place}?arch={architecture}&distro={quote(contents.suite, safe='')}"
 
 
+def image_purl(base: BaseImage) -> str:
+    """An image by the digest of its manifest; outside of registries it has no other name."""
+    source = parse_image_source(base.name)
+    digest = quote(base.manifest, safe="")
+    if source.transport is not Transport.REGISTRY:
+        return f"pkg:generic/base-image@{digest}"
+    reference = parse_reference(source.place)
+    name = reference.repository.rpartition("/")[2]
+    return f"pkg:oci/{quote(name, safe='')}@{digest}?repository_url={quote(reference.name, safe='')}"
+
+
 def _pypi_purl(name: str, version: str) -> str:
     return f"pkg:pypi/{quote(name, safe='')}@{quote(version, safe='')}"
 
 
-def _identity(contents: Contents, parts: list[_Part]) -> str:
+def _identity(contents: Contents, parts: list[Part]) -> str:
     """A UUID (RFC 9562, version 5) that follows from what the document says."""
     said = [
         contents.lock.name, contents.target.name, contents.target.platform,
@@ -102,7 +119,7 @@ def _created(contents: Contents) -> str:
     return datetime.fromtimestamp(contents.lock.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _spdx(contents: Contents, parts: list[_Part], version: str) -> dict[str, Any]:
+def _spdx(contents: Contents, parts: list[Part], version: str) -> dict[str, Any]:
     root = "SPDXRef-image"
     ids = {part.purl: f"SPDXRef-{_spdx_id(part.purl)}" for part in parts}
     relations = [("SPDXRef-DOCUMENT", "DESCRIBES", root)]
@@ -130,7 +147,7 @@ def _spdx(contents: Contents, parts: list[_Part], version: str) -> dict[str, Any
     }
 
 
-def _spdx_package(part: _Part, identifier: str) -> dict[str, Any]:
+def _spdx_package(part: Part, identifier: str) -> dict[str, Any]:
     package: dict[str, Any] = {
         "SPDXID": identifier,
         "name": part.name,
@@ -154,7 +171,7 @@ def _spdx_id(purl: str) -> str:
     return f"{words}-{BlobDigest.of(purl.encode()).hex[:8]}"
 
 
-def _cyclonedx(contents: Contents, parts: list[_Part], version: str) -> dict[str, Any]:
+def _cyclonedx(contents: Contents, parts: list[Part], version: str) -> dict[str, Any]:
     root = f"image:{contents.lock.name}/{contents.target.name}"
     depends = [{"ref": root, "dependsOn": [part.purl for part in parts]}]
     depends += [{"ref": part.purl, "dependsOn": list(part.needs)} for part in parts]
@@ -178,7 +195,7 @@ def _cyclonedx(contents: Contents, parts: list[_Part], version: str) -> dict[str
     }
 
 
-def _component(part: _Part) -> dict[str, Any]:
+def _component(part: Part) -> dict[str, Any]:
     component: dict[str, Any] = {
         "type": "library",
         "bom-ref": part.purl,

@@ -18,7 +18,7 @@ from shipway.core.digest import BlobDigest, Digest
 from shipway.core.errors import FetchError, HashMismatch, OfflineError
 from shipway.core.events import Did, Emit, Moved, silent
 from shipway.core.text import shown
-from shipway.host.http_transport import Answer, Limits, TransferFailed, Transport
+from shipway.host.http_transport import Answer, FindCertificates, Limits, TransferFailed, Transport
 from shipway.host.location import Auth, Bearer, Location, parse_location
 from shipway.host.transfer import CHUNK, Meter, Partial, check_status, copy_file, read_local_document
 
@@ -130,7 +130,9 @@ class Fetcher:
         environ: Mapping[str, str] | None = None,
         sleep: Callable[[float], object] | None = None,
         netrc: bool = True,
+        certificates: FindCertificates | None = None,
     ) -> None:
+        """`certificates`: see `Transport`."""
         self.offline = offline
         self._emit = emit
         self._emitting = threading.Lock()
@@ -139,7 +141,7 @@ class Fetcher:
         self._sleep = sleep or self._stopped.wait
         self.environ = os.environ if environ is None else environ
         """What the host says about proxies, certificates and credentials."""
-        self._transport = Transport(self.environ, self._limits, netrc=netrc)
+        self._transport = Transport(self.environ, self._limits, netrc=netrc, certificates=certificates)
 
     def fetch(
         self,

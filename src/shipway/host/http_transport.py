@@ -19,9 +19,13 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from shipway.host.http_settings import netrc_auth, proxy_for, tls_context
 from shipway.host.location import Auth, Bearer, Location, origin_of, parse_location, redacted
+from shipway.host.registry_certs import HostCertificates
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _POOL = 32
+
+FindCertificates = Callable[[str], HostCertificates | None]
+"""The certificates of one host (`name[:port]`), or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +112,24 @@ class Answer:
 class Transport:
     """Connections that are kept open and shared by threads, one pool per proxy."""
 
-    def __init__(self, environ: Mapping[str, str], limits: Limits, *, netrc: bool = True) -> None:
-        """`netrc`: whether that file's credentials are sent where a location brings none."""
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        limits: Limits,
+        *,
+        netrc: bool = True,
+        certificates: FindCertificates | None = None,
+    ) -> None:
+        """`netrc`: whether that file's credentials are sent where a location brings none.
+
+        `certificates`: what a host (`name[:port]`) has of its own; a connection to it uses them, and no other does.
+        """
         self._environ = environ
+        self._certificates = certificates
         self._netrc = netrc
         self._limits = limits
-        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
+        self._special: dict[str, HostCertificates | None] = {}
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
 
@@ -179,23 +195,43 @@ class Transport:
         sent = dict(headers)
         if auth is not None:
             sent["Authorization"] = auth.header
-        pool = self._pool("" if proxy == "DIRECT" else proxy or proxy_for(url, self._environ))
+        pool = self._pool("" if proxy == "DIRECT" else proxy or proxy_for(url, self._environ), url)
         timeout = urllib3.Timeout(connect=self._limits.connect, read=self._limits.silence)
         with _translating():
-            return pool.request(
+            response = pool.request(
                 method, url, body=body, headers=sent, redirect=False, retries=False, preload_content=False, timeout=timeout
             )  # fmt: skip
+        # Two readers would see two ends of such an answer; and a cut one could not be told from a whole one.
+        length = response.headers.get("Content-Length", "0")
+        if not (length.isascii() and length.isdigit()):
+            response.close()
+            raise TransferFailed("states a length that is no number")
+        return response
 
-    def _pool(self, proxy: str) -> urllib3.PoolManager:
+    def _pool(self, proxy: str, url: str) -> urllib3.PoolManager:
         with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = self._new_pool(proxy)
-            return self._pools[proxy]
+            special = self._find_special(url)
+            key = (proxy, special.folder if special else "")
+            if key not in self._pools:
+                self._pools[key] = self._new_pool(proxy, special)
+            return self._pools[key]
 
-    def _new_pool(self, proxy: str) -> urllib3.PoolManager:
+    def _find_special(self, url: str) -> HostCertificates | None:
+        parts = urlsplit(url)
+        if self._certificates is None or parts.scheme != "https":
+            return None
+        if parts.netloc not in self._special:
+            self._special[parts.netloc] = self._certificates(parts.netloc)
+        return self._special[parts.netloc]
+
+    def _new_pool(self, proxy: str, special: HostCertificates | None) -> urllib3.PoolManager:
         if self._tls is None:
             self._tls = tls_context(self._environ)
-        options: dict[str, Any] = {"maxsize": _POOL, "ssl_context": self._tls}
+        context = self._tls
+        if special is not None:
+            context = tls_context(self._environ)
+            special.add_to(context)
+        options: dict[str, Any] = {"maxsize": _POOL, "ssl_context": context}
         pool: urllib3.PoolManager
         if not proxy:
             pool = urllib3.PoolManager(**options)

@@ -19,8 +19,9 @@ from shipway.core.reference import Reference, parse_registry
 from shipway.core.text import shown
 from shipway.host.containers_conf import read_containers_registries
 from shipway.host.location import parse_location
+from shipway.host.registry_certs import HostCertificates, certificate_folders, find_certificates
 
-_KEYS = {"url", "mirrors", "insecure", "namespace", "login", "token-hosts"}
+_KEYS = {"url", "search", "mirrors", "insecure", "namespace", "login", "token-hosts"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Place:
     """As it stands in references."""
     url: str = ""
     """Scheme and host of its API where they are not its name's."""
+    search: str = ""
+    """Scheme and host of its search where that is not its API's; credentials for the registry are not sent to another host."""
     mirrors: tuple[str, ...] = ()
     """URLs of pull-through copies, asked first; never for pushes."""
     insecure: bool = False
@@ -61,11 +64,24 @@ class RegistrySettings:
     push_allow: tuple[str, ...] | None = None
     """Prefixes (`registry/path`) that may be pushed to; None: any."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    certificate_folders: tuple[str, ...] = ()
+    """Where single registries' certificates are, the more important first."""
     offline: bool = False
 
     def place(self, registry: str) -> Place:
-        """How to reach `registry`."""
-        return self.places.get(registry) or Place(name=registry)
+        """How to reach `registry`. One on this machine that has certificates of its own speaks TLS."""
+        known = self.places.get(registry)
+        if known is None and is_loopback(registry) and self.certificates(registry):
+            return Place(name=registry, url=f"https://{registry}")
+        return known or Place(name=registry)
+
+    def certificates(self, host: str) -> HostCertificates | None:
+        """What this host keeps for `host` (`name[:port]`) alone.
+
+        Raises:
+            ToolError: the folder cannot be used as it is.
+        """
+        return find_certificates(host, self.certificate_folders)
 
     def complete(self, reference: Reference) -> Reference:
         """`reference` with a registry: its own, else the host's default.
@@ -128,6 +144,7 @@ def read_registry_settings(
         places=places,
         push_allow=allow,
         environ=environ,
+        certificate_folders=certificate_folders(environ, root),
         offline=offline,
     )
 
@@ -176,13 +193,14 @@ def _read_place(path: str, name: str, table: dict[str, Any], before: Place) -> P
     insecure = table.get("insecure", before.insecure)
     if not isinstance(insecure, bool):
         raise _wrong(path, f"`insecure` of `{name}` is true or false")
-    url = _text(path, table, "url")
+    url, search = _text(path, table, "url"), _text(path, table, "search")
     mirrors = _texts(path, table, "mirrors") if "mirrors" in table else before.mirrors
-    for address in (url, *mirrors) if url else mirrors:
+    for address in filter(None, (url, search, *mirrors)):
         _check_address(path, address)
     return Place(
         name=name,
         url=url.rstrip("/") or before.url,
+        search=search.rstrip("/") or before.search,
         mirrors=tuple(mirror.rstrip("/") for mirror in mirrors),
         insecure=insecure,
         namespace=_text(path, table, "namespace") or before.namespace,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from shipway.archive.tarwriter import WRITER_VERSION, write_layer
-from shipway.core.digest import DiffId, key_of
+from shipway.core.digest import BlobDigest, DiffId, key_of
 from shipway.core.events import Began, Did, Emit, Ended
 from shipway.core.overlay import Placed, stack
 from shipway.image.oci import Image, ImageConfig, ImageLayer, render_image
@@ -26,6 +26,17 @@ _RECORD = "layer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameLayer:
+    """A layer of others."""
+
+    diff_id: DiffId
+    blob: BlobDigest
+    media_type: str
+    size: int
+    """Bytes of the uncompressed tar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerContent:
     """What goes into one layer: trees bottom first."""
 
@@ -33,6 +44,8 @@ class LayerContent:
     trees: tuple[Tree, ...]
     packages: tuple[str, ...]
     reason: str = field(compare=False)
+    came: CameLayer | None = None
+    """The bytes of a layer of others, which are used as they came and not written from the trees."""
 
 
 def assemble(
@@ -82,6 +95,14 @@ class HashingSink:
 
 
 def _layer(store: Store, content: LayerContent, epoch: int, emit: Emit) -> ImageLayer:
+    if content.came is not None:
+        return ImageLayer(
+            name=content.name,
+            diff_id=content.came.diff_id,
+            size=content.came.size,
+            packages=content.packages,
+            reason=content.reason,
+        )
     key = key_of(layer_key(content.trees, epoch)).hex
     record = store.record(_RECORD, key)
     if record is None:

@@ -45,6 +45,8 @@ _LIBRARIES = (
     "/usr/local/cuda/lib64",
 )
 
+_MOST_FOLDERS = 64
+"""Folders of a search path that are looked into; no honest one has as many."""
 Debs = tuple[tuple[str, str, str], ...]
 Said = tuple[str, str]
 """A version and where it is said; both empty for nothing."""
@@ -59,7 +61,7 @@ def read_cuda(files: BaseFiles, debs: Debs, env: Mapping[str, str]) -> Said:
     """
     match = _VERSION.match(env.get("CUDA_VERSION", ""))
     variable = match[1] if match else ""
-    version, origin = _told_by_files(files) or _told_by_packages(debs) or (variable, _VARIABLE)
+    version, origin = _told_by_files(files) or find_packaged_cuda(debs) or (variable, _VARIABLE)
     if variable.startswith(f"{version}."):
         return (
             variable,
@@ -74,9 +76,8 @@ def read_cudnn(files: BaseFiles, debs: Debs, env: Mapping[str, str]) -> Said:
     Raises:
         StoreError: the store has lost a file.
     """
-    for name, version, _ in debs:
-        if _DNN_PACKAGE.match(name) and (found := _VERSION.search(version)):
-            return found[1], f"the package {name} {version}"
+    if packaged := find_packaged_cudnn(debs):
+        return packaged
     for folder in _INCLUDES:
         path = f"{folder}/{_HEADER}"
         numbers = _DNN_HEADER.findall(files.opening(path))
@@ -92,16 +93,38 @@ def read_cudnn(files: BaseFiles, debs: Debs, env: Mapping[str, str]) -> Said:
     return _NOTHING
 
 
+def find_packaged_cuda(debs: Debs) -> Said | None:
+    """The version of CUDA that OS packages bring, of NVIDIA or of the distribution."""
+    for name, version, _ in debs:
+        if match := _RUNTIME.match(name):
+            return f"{match[1]}.{match[2]}", f"the package {name} {version}"
+    for name, version, _ in debs:
+        if _DISTRIBUTION_CUDA.match(name) and (match := _DISTRIBUTION_VERSION.match(version)):
+            return match[1], f"the package {name} {version}"
+    return None
+
+
+def find_packaged_cudnn(debs: Debs) -> Said | None:
+    """The version of cuDNN that OS packages bring."""
+    for name, version, _ in debs:
+        if _DNN_PACKAGE.match(name) and (match := _VERSION.search(version)):
+            return match[1], f"the package {name} {version}"
+    return None
+
+
 def find_on_search_path(files: BaseFiles, env: Mapping[str, str]) -> tuple[str, ...]:
     """The CUDA libraries in the folders of LD_LIBRARY_PATH, which come before the folder that a wheel names."""
     found: set[str] = set()
+    seen: set[str] = set()
     for folder in env.get("LD_LIBRARY_PATH", "").split(":"):
-        if folder.startswith("/"):
-            found.update(
-                posixpath.join(folder, name)
-                for name in files.names(folder)
-                if _LIBRARY.match(name) and files.find_file(posixpath.join(folder, name))
-            )
+        place = files.find(folder) if folder.startswith("/") else None
+        if place is None or place in seen or len(seen) == _MOST_FOLDERS:
+            continue
+        seen.add(place)
+        for name in files.names(place):
+            path = posixpath.join(folder, name)
+            if _LIBRARY.match(name) and files.find_file(path):
+                found.add(path)
     return tuple(sorted(found))
 
 
@@ -132,13 +155,3 @@ def _in_json(text: str) -> str:
         return ""
     match = _VERSION.match(value) if isinstance(value, str) else None
     return match[1] if match else ""
-
-
-def _told_by_packages(debs: Debs) -> Said | None:
-    for name, version, _ in debs:
-        if match := _RUNTIME.match(name):
-            return f"{match[1]}.{match[2]}", f"the package {name} {version}"
-    for name, version, _ in debs:
-        if _DISTRIBUTION_CUDA.match(name) and (match := _DISTRIBUTION_VERSION.match(version)):
-            return match[1], f"the package {name} {version}"
-    return None

@@ -6,9 +6,10 @@ Python policy 2.2 and 2.5 for `dist-packages`.
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -31,8 +32,20 @@ _DISTRIBUTION = re.compile(
 )
 _EGG_TAG = re.compile(r"-py\d(?:\.\d+)?(?:-[a-z0-9_-]+)?\Z", re.ASCII)
 _FIELD = re.compile(r"^Version:[ \t]*([A-Za-z0-9.!+_-]{1,80})[ \t]*$", re.MULTILINE | re.ASCII)
-_MOST = 32
-"""Interpreters that are told of; an image that has more names than that has links to few."""
+_SEES_SYSTEM = re.compile(r"^include-system-site-packages\s*=\s*true\s*$", re.MULTILINE | re.IGNORECASE)
+_MOST = 64
+"""Interpreters that are told of, and folders whose names are gone through: no honest image has as many of either."""
+
+
+class _Image(NamedTuple):
+    """What is read."""
+
+    files: BaseFiles
+    env: Mapping[str, str]
+    packaged: Mapping[str, str]
+    """Version by name of the OS packages."""
+    held: dict[str, dict[str, str]]
+    """Folder -> its distributions, for those that were read: interpreters share them."""
 
 
 def read_pythons(
@@ -43,12 +56,21 @@ def read_pythons(
     Raises:
         StoreError: the store has lost a file.
     """
-    found: dict[str, FoundPython] = {}
+    image = _Image(files, env, packaged, {})
+    found: dict[tuple[str, str], FoundPython | None] = {}
     for path in _candidates(files, env):
-        python = _read_python(files, path, env, packaged)
-        if python is not None and len(found) < _MOST:
-            found.setdefault(python.executable, python)
-    return tuple(found.values())
+        place = _place(files, path)
+        if place is not None and place not in found and len(found) < _MOST:
+            found[place] = _read_python(image, *place)
+    return tuple({python.executable: python for python in found.values() if python is not None}.values())
+
+
+def _place(files: BaseFiles, path: str) -> tuple[str, str] | None:
+    """The program that `path` leads to, and the folder above that of `path`, which may be an environment; or None."""
+    entry = files.find_file(path)
+    if entry is None or not entry.mode & 0o111:
+        return None
+    return f"/{entry.path}", posixpath.dirname(f"/{files.find(posixpath.dirname(path))}")
 
 
 def _candidates(files: BaseFiles, env: Mapping[str, str]) -> Iterator[str]:
@@ -57,7 +79,8 @@ def _candidates(files: BaseFiles, env: Mapping[str, str]) -> Iterator[str]:
     for name in ("python3", "python"):
         yield from (posixpath.join(folder, name) for folder in searched)
     others = [f"/opt/{name}/bin" for name in files.names("/opt")]
-    for folder in dict.fromkeys((*searched, *_USUAL, *others)):
+    found = (files.find(folder) for folder in (*searched, *_USUAL, *others))
+    for folder in itertools.islice(dict.fromkeys(f"/{it}" for it in found if it), _MOST):
         yield posixpath.join(folder, "python3")
         versions = [name for name in files.names(folder) if _NAMES.match(name)]
         yield from (
@@ -69,32 +92,23 @@ def _minor_number(name: str) -> int:
     return int(name.rpartition(".")[2])
 
 
-def _read_python(
-    files: BaseFiles, path: str, env: Mapping[str, str], packaged: Mapping[str, str]
-) -> FoundPython | None:
-    entry = files.find_file(path)
-    if entry is None or not entry.mode & 0o111 or files.head(path, len(_ELF)) != _ELF:
-        return None
-    real = f"/{entry.path}"
-    folder = files.find(posixpath.dirname(path))
-    environment = posixpath.dirname(f"/{folder}")
+def _read_python(image: _Image, real: str, environment: str) -> FoundPython | None:
+    files = image.files
     minor = _minor_of(files, real)
-    if not minor:
+    if not minor or files.head(real, len(_ELF)) != _ELF:
         return None
-    version = _full_version(files, real, minor, env, packaged)
+    version = _full_version(image, real, minor)
     settings = files.opening(f"{environment}/pyvenv.cfg")
     if not settings:
-        own = _distributions(files, _site_folders(files, _prefix(real), minor))
+        own = _distributions(image, _site_folders(files, _prefix(real), minor))
         return FoundPython(version=version, executable=real, packages=tuple(sorted(own.items())))
-    packages = _distributions(files, _plain_site_folders(environment, minor))
+    packages = _distributions(image, _plain_site_folders(environment, minor))
     home = real if not real.startswith(f"{environment}/") else _home(files, settings, minor)
-    if home and re.search(
-        r"^include-system-site-packages\s*=\s*true\s*$", settings, re.MULTILINE | re.IGNORECASE
-    ):
-        packages = _distributions(files, _site_folders(files, _prefix(home), minor)) | packages
+    if home and _SEES_SYSTEM.search(settings):
+        packages = _distributions(image, _site_folders(files, _prefix(home), minor)) | packages
     return FoundPython(
         version=version,
-        executable=f"/{folder}/python3",
+        executable=f"{environment}/bin/python3",
         home=home,
         packages=tuple(sorted(packages.items())),
     )
@@ -120,10 +134,9 @@ def _minor_of(files: BaseFiles, executable: str) -> str:
     return folders[0].removeprefix("python") if len(folders) == 1 else ""
 
 
-def _full_version(
-    files: BaseFiles, executable: str, minor: str, env: Mapping[str, str], packaged: Mapping[str, str]
-) -> str:
+def _full_version(image: _Image, executable: str, minor: str) -> str:
     """`3.11.4` where a header, conda's records, the OS package or the variable of the official images says so."""
+    files = image.files
     prefix = _prefix(executable)
     if match := _PATCHLEVEL.search(files.opening(f"{prefix}/include/python{minor}/patchlevel.h")):
         return match[1]
@@ -133,9 +146,11 @@ def _full_version(
         if name.startswith("python-3")
     ]
     if prefix == "/usr":
-        told += [packaged.get(name, "") for name in (f"python{minor}", f"python{minor}-minimal", "python3")]
+        told += [
+            image.packaged.get(name, "") for name in (f"python{minor}", f"python{minor}-minimal", "python3")
+        ]
     if prefix == "/usr/local":
-        told.append(env.get("PYTHON_VERSION", ""))
+        told.append(image.env.get("PYTHON_VERSION", ""))
     wanted = re.compile(rf"(?:\d+:)?({re.escape(minor)}\.\d{{1,3}})(?!\d)", re.ASCII)
     return next((match[1] for text in told if (match := wanted.match(text))), minor)
 
@@ -158,14 +173,17 @@ def _site_folders(files: BaseFiles, prefix: str, minor: str) -> list[str]:
     return _plain_site_folders("/usr/local", minor) + _plain_site_folders(prefix, minor)
 
 
-def _distributions(files: BaseFiles, folders: list[str]) -> dict[str, str]:
+def _distributions(image: _Image, folders: list[str]) -> dict[str, str]:
     """Version by normalised name; of two, the one that comes first on the way."""
     found: dict[str, str] = {}
-    for folder in dict.fromkeys(files.find(folder) for folder in folders):
-        for name in files.names(folder) if folder else ():
-            distribution = _read_distribution(files, f"{folder}/{name}", name)
-            if distribution is not None:
-                found.setdefault(*distribution)
+    for folder in folders:
+        place = image.files.find(folder)
+        if place and place not in image.held:
+            read = (
+                _read_distribution(image.files, f"{place}/{name}", name) for name in image.files.names(place)
+            )
+            image.held[place] = dict(reversed([one for one in read if one is not None]))
+        found = (image.held[place] | found) if place else found
     return found
 
 

@@ -9,6 +9,7 @@ configuration whose diffIDs are not as many as the layers.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -37,8 +38,10 @@ MANIFEST_LIMIT = 4 << 20
 CONFIG_LIMIT = 8 << 20
 _SIZE_LIMIT = 1 << 50
 _LAYER_LIMIT = 1000
+_ID = re.compile("[0-9]{1,10}", re.ASCII)
 _ID_LIMIT = (1 << 31) - 1
 """Largest user id that a configuration may name; CVE-2024-40635 wrapped a larger one to root."""
+_HALF = re.compile("[\ud800-\udfff]")
 _Kind = TypeVar("_Kind", BlobDigest, DiffId)
 _HINT = "the image was made by a broken tool, or to deceive one; ask whoever published it"
 
@@ -62,6 +65,17 @@ class Manifest:
     media_type: str
     config: Descriptor
     layers: tuple[Descriptor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A manifest that attaches something to an image."""
+
+    artifact_type: str
+    subject: Descriptor
+    layers: tuple[Descriptor, ...]
+    """The documents."""
+    annotations: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +152,26 @@ def parse_manifest_or_index(
         if layer.media_type not in ENCODINGS:
             raise _refuse(name, f"has a layer of the unknown media type `{shown(layer.media_type)}`")
     return manifest
+
+
+def parse_artifact(body: bytes, name: str) -> Artifact:
+    """What the manifest in `body` attaches, and to what (image-spec 1.1, `subject` and `artifactType`).
+
+    Raises:
+        HostileInput: it is no OCI manifest, or attaches to nothing.
+    """
+    document = _object(body, name, MANIFEST_LIMIT)
+    if document.get("schemaVersion") != 2 or document.get("mediaType", MANIFEST_TYPE) != MANIFEST_TYPE:  # noqa: PLR2004
+        raise _refuse(name, "has an attachment that is no OCI manifest")
+    if not isinstance(document.get("subject"), dict):
+        raise _refuse(name, "has an attachment without a `subject`")
+    config = _descriptor(document.get("config"), name)
+    return Artifact(
+        artifact_type=_text(document, "artifactType", name) or config.media_type,
+        subject=_descriptor(document["subject"], name),
+        layers=tuple(_descriptor(one, name) for one in _list(document, "layers", name)),
+        annotations=_pairs(document, "annotations", name),
+    )
 
 
 def choose_platform(descriptors: tuple[Descriptor, ...], platform: str, name: str) -> Descriptor:
@@ -274,14 +308,14 @@ def _step(value: Any, name: str) -> Step:
 
 def _variable(text: str, name: str) -> tuple[str, str]:
     variable, equals, value = text.partition("=")
-    if not variable or not equals or "\0" in text:
+    if not variable or not equals:
         raise _refuse(name, f"sets the variable `{shown(text, 60)}`, which is no NAME=VALUE")
     return variable, value
 
 
 def _require_ids(user: str, name: str) -> None:
     for part in user.split(":"):
-        if part.lstrip("+-").isdigit() and not (part.isdigit() and int(part) <= _ID_LIMIT):
+        if part.lstrip("+-").isdigit() and not (_ID.fullmatch(part) and int(part) <= _ID_LIMIT):
             raise _refuse(name, f"names the user `{shown(user, 60)}`, which no system has")
 
 
@@ -296,14 +330,14 @@ def _texts(value: dict[str, Any], key: str, name: str) -> tuple[str, ...]:
     found = value.get(key)
     if found is None:
         return ()
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+    if not isinstance(found, list) or not all(map(_is_text, found)):
         raise _refuse(name, f"has a `{key}` that is no list of texts")
     return tuple(found)
 
 
 def _pairs(value: dict[str, Any], key: str, name: str) -> tuple[tuple[str, str], ...]:
     found = value.get(key) or {}
-    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+    if not isinstance(found, dict) or not all(map(_is_text, (*found, *found.values()))):
         raise _refuse(name, f"has `{key}` that are no texts by name")
     return tuple(sorted(found.items()))
 
@@ -312,9 +346,14 @@ def _text(value: dict[str, Any], key: str, name: str) -> str:
     found = value.get(key)
     if found is None:
         return ""
-    if not isinstance(found, str):
+    if not _is_text(found):
         raise _refuse(name, f"has a `{key}` that is no text")
-    return found
+    return str(found)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether `value` can be an argument, a variable or a line: JSON also writes NUL and halves of characters."""
+    return isinstance(value, str) and "\0" not in value and not _HALF.search(value)
 
 
 def _refuse(name: str, why: str) -> HostileInput:

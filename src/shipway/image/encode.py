@@ -10,6 +10,7 @@ import hashlib
 import os
 import queue
 import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +22,7 @@ from isal import isal_zlib
 from shipway.archive.tarwriter import write_layer
 from shipway.core.digest import BlobDigest, Digest, canonical_json
 from shipway.core.errors import NotFound, StoreError
-from shipway.core.events import Did
+from shipway.core.events import Began, Did, Ended
 from shipway.host import files
 from shipway.image.assemble import layer_members
 from shipway.image.document import ENCODINGS
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.image.stored import StoredImage, StoredLayer
     from shipway.store.store import Store
+    from shipway.store.transaction import Transaction
     from shipway.store.tree import Tree
 
 PHASE = "encode"
@@ -78,18 +80,23 @@ class _Encoder(Protocol):
     def flush(self) -> bytes: ...
 
 
-def encode_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emit) -> tuple[Encoded, ...]:
-    """The layers of `image`, bottom first, for a receiver that wants `encoding`.
+def encode_image(
+    store: Store, image: StoredImage, encoding: Encoding, emit: Emit, *, as_came: bool = False
+) -> tuple[Encoded, ...]:
+    """The layers of `image`, bottom first, for a receiver that wants `encoding`. `as_came`: but what others packed stays so.
 
     Raises:
         NotFound: trees or blobs of the image are no longer in the store.
         NoSpace, StoreError: a compressed layer cannot be kept.
     """
-    encoded = []
-    for layer in image.layers:
-        encoded.append(_encode(store, layer, image.epoch, encoding))
-        emit(Did(PHASE, layer.name))
-    return tuple(encoded)
+    encodings = [
+        Encoding.KEEP if as_came and layer.blob and ENCODINGS[layer.media_type] != Encoding.NONE else encoding
+        for layer in image.layers
+    ]
+    _pack_missing(store, image, encodings, emit)
+    return tuple(
+        _encode(store, layer, image.epoch, one) for layer, one in zip(image.layers, encodings, strict=True)
+    )
 
 
 def _encode(store: Store, layer: StoredLayer, epoch: int, encoding: Encoding) -> Encoded:
@@ -103,10 +110,13 @@ def _encode(store: Store, layer: StoredLayer, epoch: int, encoding: Encoding) ->
             size=os.path.getsize(path),
             chunks=lambda: read_chunks(path),
         )
-    plain = _plain(store, layer, epoch)
-    if encoding in (Encoding.KEEP, Encoding.NONE):
+    if not _is_packed_here(layer, encoding):
+        plain = _plain(store, layer, epoch)
         return Encoded(media_type=LAYER_TYPE, digest=layer.diff_id, size=layer.size, chunks=plain)
-    return _cached(store, layer, encoding, plain)
+    found = _cached(store, layer, encoding)
+    if found is None:
+        raise _gone(layer.name)
+    return found
 
 
 def _plain(store: Store, layer: StoredLayer, epoch: int) -> Callable[[], Iterator[bytes]]:
@@ -123,48 +133,91 @@ def _plain(store: Store, layer: StoredLayer, epoch: int) -> Callable[[], Iterato
     return lambda: layer_chunks(trees, epoch)
 
 
-def _cached(
-    store: Store, layer: StoredLayer, encoding: Encoding, plain: Callable[[], Iterator[bytes]]
-) -> Encoded:
-    key = canonical_json({"diff_id": layer.diff_id, **_how(encoding)}).decode()
-    fact = store.record(_FACT, key)
+def _cached(store: Store, layer: StoredLayer, encoding: Encoding) -> Encoded | None:
+    """`layer` as it was compressed before, if it still is there."""
+    fact = store.record(_FACT, _key(layer, encoding))
     path = store.find_blob(BlobDigest(fact["digest"])) if fact else None
     if fact is None or path is None:
-        digest, size = _pack(store, encoding, plain, key, layer)
-        path = store.find_blob(digest)
-        if path is None:
-            raise _gone(layer.name)
-    else:
-        digest, size = BlobDigest(fact["digest"]), int(fact["size"])
+        return None
     place = path
     return Encoded(
-        media_type=LAYER_TYPES[encoding], digest=digest, size=size, chunks=lambda: read_chunks(place)
+        media_type=LAYER_TYPES[encoding],
+        digest=BlobDigest(fact["digest"]),
+        size=int(fact["size"]),
+        chunks=lambda: read_chunks(place),
     )
 
 
+def _pack_missing(store: Store, image: StoredImage, ways: Sequence[Encoding], emit: Emit) -> None:
+    """Compress what is asked for so and was not before; the largest first, several at once, kept together."""
+    wanted: dict[str, tuple[StoredLayer, Encoding]] = {}
+    for layer, encoding in zip(image.layers, ways, strict=True):
+        if _is_packed_here(layer, encoding) and _cached(store, layer, encoding) is None:
+            wanted[_key(layer, encoding)] = (layer, encoding)
+    if not wanted:
+        return
+    emit(Began(PHASE, items=len(wanted)))
+    largest_first = sorted(wanted.values(), key=lambda one: -one[0].size)
+    stop = threading.Event()
+    with store.transaction() as transaction, ThreadPoolExecutor(_workers()) as pool:
+        running = {
+            pool.submit(_pack, transaction, layer, encoding, _plain(store, layer, image.epoch), stop): layer
+            for layer, encoding in largest_first
+        }
+        try:
+            for future in as_completed(running):
+                future.result()
+                emit(Did(PHASE, running[future].name))
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+        transaction.commit()
+    emit(Ended(PHASE))
+
+
+def _workers() -> int:
+    """Layers that are compressed at once: as many as there are processors, within the memory of any machine."""
+    return min(max(len(os.sched_getaffinity(0)), 2), 4)
+
+
+def _is_packed_here(layer: StoredLayer, encoding: Encoding) -> bool:
+    came = ENCODINGS[layer.media_type] if layer.blob else ""
+    return encoding not in (Encoding.KEEP, Encoding.NONE, came)
+
+
 def _pack(
-    store: Store, encoding: Encoding, plain: Callable[[], Iterator[bytes]], key: str, layer: StoredLayer
-) -> tuple[BlobDigest, int]:
+    transaction: Transaction,
+    layer: StoredLayer,
+    encoding: Encoding,
+    plain: Callable[[], Iterator[bytes]],
+    stop: threading.Event,
+) -> None:
     """Compress a layer into the store, and make sure on the way that it still is what its diffID says."""
     encoder = _encoder(encoding, layer.size)
     sha, told, size = hashlib.sha256(), hashlib.sha256(), 0
-    with store.transaction() as transaction:
-        path = f"{transaction.path}/encoded-{files.random_name()}"
-        with open(path, "wb") as file:
-            for data in _packed(plain(), encoder, told):
-                sha.update(data)
-                size += len(data)
-                file.write(data)
-        if told.hexdigest() != layer.diff_id.hex:
-            raise StoreError(
-                f"the layer `{layer.name}` in the store is not what its diffID says",
-                hints=["run `shipway verify --repair`"],
-            )
-        digest = BlobDigest.from_hex(sha.hexdigest())
-        transaction.add_blob(path, digest)
-        transaction.put_record(_FACT, key, {"digest": digest, "size": size})
-        transaction.commit()
-    return digest, size
+    path = f"{transaction.path}/encoded-{files.random_name()}"
+    with files.translating_disk_errors(f"keep the layer `{layer.name}`"), open(path, "wb") as file:
+        for data in _packed(plain(), encoder, told):
+            sha.update(data)
+            size += len(data)
+            file.write(data)
+            if stop.is_set():
+                return
+        file.flush()
+        files.start_writeback(file.fileno())
+    if told.hexdigest() != layer.diff_id.hex:
+        raise StoreError(
+            f"the layer `{layer.name}` in the store is not what its diffID says",
+            hints=["run `shipway verify --repair`"],
+        )
+    digest = BlobDigest.from_hex(sha.hexdigest())
+    transaction.add_blob(path, digest)
+    transaction.put_record(_FACT, _key(layer, encoding), {"digest": digest, "size": size})
+
+
+def _key(layer: StoredLayer, encoding: Encoding) -> str:
+    return canonical_json({"diff_id": layer.diff_id, **_how(encoding)}).decode()
 
 
 def _packed(chunks: Iterator[bytes], encoder: _Encoder, told: hashlib._Hash) -> Iterator[bytes]:
@@ -187,8 +240,8 @@ def _encoder(encoding: Encoding, size: int) -> _Encoder:
     if encoding is Encoding.GZIP:
         encoder = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, 31)
     else:
-        # The number of threads does not change the bytes, whether there are any does.
-        packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, threads=2)
+        # The number of threads does not change the bytes, whether there are any does. Others work on other layers.
+        packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, threads=1)
         encoder = packer.compressobj(size=size)
     return encoder
 

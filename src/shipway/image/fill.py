@@ -10,16 +10,17 @@ from shipway.archive.stream import Bytes, decompress
 from shipway.core.digest import BlobDigest, DiffId, key_of
 from shipway.core.errors import HashMismatch
 from shipway.core.events import Began, Did, Ended, Note
+from shipway.core.foreign import layer_inputs
 from shipway.core.text import shown
 from shipway.host import files
 from shipway.image.document import ENCODINGS
-from shipway.image.foreign import layer_inputs, unpack_layer, visible
+from shipway.image.foreign import unpack_layer, visible
 from shipway.image.oci import LAYER_TYPE
 from shipway.image.source import packed_suffix
 from shipway.image.stored import StoredImage, StoredLayer, canonical_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shipway.core.events import Emit
     from shipway.image.document import Config
@@ -96,19 +97,19 @@ def fill_image(
     transaction: Transaction,
     name: str,
     config: tuple[bytes, Config],
-    layers: Sequence[Arrived],
+    layers: Iterable[Arrived],
     *,
     emit: Emit,
     manifest: bytes = b"",
 ) -> StoredImage:
-    """The image over `layers`, bottom first, each unpacked to a tree unless it is there. The caller commits.
+    """The image over `layers`, bottom first, each unpacked to a tree unless it is there. The caller commits the last of them.
 
     Args:
         store: where the image goes.
         transaction: of that store; one of the two holds the blobs.
         name: for messages.
         config: the bytes of the configuration, and what they say.
-        layers: the bytes of the layers.
+        layers: the bytes of the layers, as many as the configuration says; each is asked for when those below are unpacked.
         emit: hears the progress.
         manifest: as it came; without, the canonical one is made.
 
@@ -117,18 +118,35 @@ def fill_image(
         HostileInput: see `foreign.unpack_layer`.
     """
     body, facts = config
+    stored = fill_layers(store, transaction, name, facts.diff_ids, layers, emit=emit)
+    return StoredImage(
+        config=body, layers=stored, epoch=0, manifest=manifest or canonical_manifest(body, stored)
+    )
+
+
+def fill_layers(
+    store: Store,
+    transaction: Transaction,
+    name: str,
+    diff_ids: Sequence[DiffId],
+    layers: Iterable[Arrived],
+    *,
+    emit: Emit,
+) -> tuple[StoredLayer, ...]:
+    """As `fill_image` for the layers alone, whose digests unpacked are `diff_ids`; bottom first."""
     trees: list[Tree] = []
     stored: list[StoredLayer] = []
-    emit(Began(PHASE, items=len(layers)))
-    for index, (arrived, diff_id) in enumerate(zip(layers, facts.diff_ids, strict=True)):
+    emit(Began(PHASE, items=len(diff_ids)))
+    for index, (arrived, diff_id) in enumerate(zip(layers, diff_ids, strict=True)):
         label = f"{name} layer {index + 1}"
-        key = key_of(layer_inputs(diff_id, facts.diff_ids[:index]))
+        below = tuple(diff_ids[:index])
+        key = key_of(layer_inputs(diff_id, below))
         fact = store.record(_FACT, f"{key} {arrived.digest}")
         found = transaction.find_tree(key) if fact else None
         tree, size = (
             (found, int(fact["size"]))
             if found and fact
-            else _unpack(transaction, arrived, (diff_id, facts.diff_ids[:index]), trees, label, emit)
+            else _unpack(transaction, arrived, (diff_id, below), trees, label, emit)
         )
         trees.append(tree)
         stored.append(
@@ -144,9 +162,7 @@ def fill_image(
         )
         emit(Did(PHASE, label))
     emit(Ended(PHASE))
-    return StoredImage(
-        config=body, layers=tuple(stored), epoch=0, manifest=manifest or canonical_manifest(body, stored)
-    )
+    return tuple(stored)
 
 
 def _unpack(

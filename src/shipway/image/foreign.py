@@ -8,7 +8,7 @@ Devices, FIFOs and sockets are left out, and said. Attributes of overlayfs never
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.archive.extract import Extractor
 from shipway.archive.limits import LIMITS, Limits
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipway.archive.stream import Reader
-    from shipway.core.digest import DiffId
 
 _MARK = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_VERSION = 1
 
 
 class Unpacked(NamedTuple):
@@ -34,11 +32,6 @@ class Unpacked(NamedTuple):
     manifest: Manifest
     special: int
     """Devices, FIFOs and sockets that were left out."""
-
-
-def layer_inputs(diff_id: DiffId, below: Sequence[DiffId]) -> dict[str, Any]:
-    """What the tree of the layer `diff_id` over `below` (bottom first) is made from."""
-    return {"recipe": "oci-layer", "version": _VERSION, "diff_id": diff_id, "below": list(below)}
 
 
 def unpack_layer(

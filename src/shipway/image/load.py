@@ -23,6 +23,7 @@ from shipway.image.fill import Arrived, add_checked, add_unnamed, fill_image
 from shipway.image.source import FolderSource, read_small, read_source
 
 if TYPE_CHECKING:
+    from shipway.core.digest import Digest
     from shipway.core.events import Emit
     from shipway.image.source import Source
     from shipway.image.stored import StoredImage
@@ -78,6 +79,30 @@ def read_images(
     # Docker's archives name their files freely, which only in a tar is harmless.
     is_layout = isinstance(source, FolderSource) or source.has(INDEX_FILE)
     return _load_layout(job, _stem(path)) if is_layout else _load_docker(job)
+
+
+def list_layout(folder: str, name: str) -> frozenset[Digest]:
+    """Digests of the manifests in the OCI layout `folder`, those of inner indexes too; of `name` alone where it is not empty.
+
+    Raises:
+        NotFound, HostileInput: it is no layout.
+    """
+    source = FolderSource(folder)
+    index = parse_manifest_or_index(
+        read_small(source, INDEX_FILE, MANIFEST_LIMIT), folder, media_type=INDEX_TYPES[0]
+    )
+    assert isinstance(index, tuple)
+    found: set[Digest] = set()
+    for one in index:
+        texts = {text for key, text in one.annotations if key in (REF_NAME, FULL_NAME)}
+        if name and name not in texts:
+            continue
+        found.add(one.digest)
+        if one.media_type in INDEX_TYPES:
+            body = read_small(source, _path_of(one), MANIFEST_LIMIT)
+            inner = parse_manifest_or_index(body, folder, media_type=one.media_type)
+            found.update(each.digest for each in (inner if isinstance(inner, tuple) else ()))
+    return frozenset(found)
 
 
 def _load_layout(job: _Job, stem: str) -> list[Loaded]:
@@ -164,8 +189,8 @@ def _load_docker(job: _Job) -> list[Loaded]:
     for entry in parse_list(read_small(job.source, DOCKER_FILE, MANIFEST_LIMIT), label):
         paths = entry.get("Layers") or []
         tags = entry.get("RepoTags") or []
-        texts = [entry.get("Config"), *paths, *tags]
-        if not all(isinstance(one, str) for one in texts):
+        is_known = isinstance(paths, list) and isinstance(tags, list)
+        if not is_known or not all(isinstance(one, str) for one in (entry.get("Config"), *paths, *tags)):
             raise HostileInput(
                 f"`{shown(label)}` has a `{DOCKER_FILE}` that Docker does not write", hints=["save it again"]
             )

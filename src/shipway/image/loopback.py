@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
@@ -64,7 +65,12 @@ def serving(image: PortableImage, taken: Callable[[PortableLayer], None]) -> Ite
     """Offer `image` until the block ends."""
     registry = Loopback(image, taken)
     thread = threading.Thread(target=registry.serve, name="loopback registry", daemon=True)
-    thread.start()
+    # Threads of open connections may outlive us; a signal for the container that starts next must not end in one of them.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         yield registry
     finally:

@@ -52,6 +52,7 @@ def put_name(store: Store, name: str, image: StoredImage) -> None:
             LockDigest.of(record),
             target=image.digest,
             blobs=[layer.blob for layer in image.layers if layer.blob],
+            image=name,
         )
         files.write_atomic(f"{folder}/{_RECORD}", record, 0o600)
         store.unpin(folder, keep=image.digest)
@@ -82,6 +83,11 @@ def find_name(store: Store, name: str) -> StoredImage | None:
     ):
         return _read(f"{_folder(store, name)}/{_RECORD}").image
     return None
+
+
+def record_of(store: Store, name: str) -> str:
+    """The path of the file that says what `name` means; it changes when the name moves."""
+    return f"{_folder(store, name)}/{_RECORD}"
 
 
 def list_names(store: Store) -> list[Named]:

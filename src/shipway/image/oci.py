@@ -40,6 +40,8 @@ class ImageConfig:
     epoch: int
     """Seconds since 1970: every `created` in the image."""
     labels: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    entrypoint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,10 @@ def _config(settings: ImageConfig, layers: tuple[ImageLayer, ...]) -> dict[str, 
         "Env": [f"{name}={value}" for name, value in settings.env],
         "WorkingDir": settings.workdir,
     }
+    if settings.user:
+        inner["User"] = settings.user
+    if settings.entrypoint:
+        inner["Entrypoint"] = list(settings.entrypoint)
     if settings.command:
         inner["Cmd"] = list(settings.command)
     if settings.labels:

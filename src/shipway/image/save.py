@@ -16,11 +16,12 @@ from shipway.core.text import shown
 from shipway.host import files
 from shipway.image.document import ENCODINGS, INDEX_TYPE, MANIFEST_LIMIT, parse_manifest_or_index
 from shipway.image.encode import LAYER_TYPES, Encoding, encode_image
+from shipway.image.index import render_index
 from shipway.image.load import DOCKER_FILE, FULL_NAME, INDEX_FILE, LAYOUT_FILE, REF_NAME
 from shipway.image.oci import MANIFEST_TYPE, render_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from shipway.core.events import Emit
     from shipway.core.reference import Reference
@@ -49,8 +50,11 @@ class Packed(NamedTuple):
     layers: tuple[Encoded, ...]
 
 
-def pack_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emit, *, oci: bool) -> Packed:
-    """Manifest and blobs of `image` for a receiver that wants `encoding`.
+def pack_image(
+    store: Store, image: StoredImage, encoding: Encoding, emit: Emit, *, oci: bool, as_came: bool = False
+) -> Packed:
+    """Manifest and blobs of `image` for a receiver that wants `encoding`; with `as_came`, packed layers of others stay as they
+    are all the same.
 
     An image of others that is kept as it came keeps its manifest too, unless `oci` asks for OCI's types and it has Docker's.
 
@@ -58,7 +62,7 @@ def pack_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emit,
         NotFound: trees or blobs of the image are no longer in the store.
         NoSpace, StoreError: a compressed layer cannot be kept.
     """
-    layers = encode_image(store, image, encoding, emit)
+    layers = encode_image(store, image, encoding, emit, as_came=as_came)
     if encoding is Encoding.KEEP:
         came = parse_manifest_or_index(image.manifest, image.digest)
         media_type = "" if isinstance(came, tuple) else came.media_type
@@ -73,10 +77,11 @@ def pack_image(store: Store, image: StoredImage, encoding: Encoding, emit: Emit,
     return Packed(render_manifest(image.config, plain), MANIFEST_TYPE, image.config, layers)
 
 
-def save_layout(folder: str, reference: Reference, packed: Packed) -> Digest:
+def save_layout(folder: str, reference: Reference, *packed: Packed) -> Digest:
     """Put an image into the OCI layout `folder`, made if missing, beside the images that are there; returns its digest.
 
-    The index is written last, so an interrupted call leaves the layout as it was.
+    Several of `packed`, one of each platform, get an index of their own, whose digest is returned. The layout's index is
+    written last, so an interrupted call leaves the layout as it was.
 
     Raises:
         ToolError: the folder is no layout and not empty (USAGE).
@@ -85,27 +90,28 @@ def save_layout(folder: str, reference: Reference, packed: Packed) -> Digest:
     with files.translating_disk_errors(f"write the layout `{shown(folder)}`"):
         others = _read_layout(folder)
         os.makedirs(f"{folder}/blobs/sha256", exist_ok=True)
-        for file in _blobs(packed):
+        entry, blobs = _named(reference, packed)
+        for file in blobs:
             path = f"{folder}/{file.path}"
             if not os.path.exists(path) or os.path.getsize(path) != file.size:
                 _write(path, file.chunks())
         files.write_atomic(f"{folder}/{LAYOUT_FILE}", _LAYOUT)
-        entry = _index_entry(reference, packed)
         kept = [one for one in others if (one.get("annotations") or {}).get(REF_NAME) != _tag(reference)]
         files.write_atomic(f"{folder}/{INDEX_FILE}", _index([*kept, entry]))
-    return Digest.of(packed.manifest)
+    return Digest(entry["digest"])
 
 
-def save_archive(path: str, reference: Reference, packed: Packed) -> Digest:
-    """Write an image as the OCI archive `path`, in place of what was there; returns its digest.
+def save_archive(path: str, reference: Reference, *packed: Packed) -> Digest:
+    """Write an image as the OCI archive `path`, in place of what was there; returns its digest. Several: as `save_layout`.
 
     Raises:
         NoSpace, StoreError: it cannot be written.
     """
-    head = [(LAYOUT_FILE, _LAYOUT), (INDEX_FILE, _index([_index_entry(reference, packed)]))]
+    entry, blobs = _named(reference, packed)
+    head = [(LAYOUT_FILE, _LAYOUT), (INDEX_FILE, _index([entry]))]
     with files.translating_disk_errors(f"write `{shown(path)}`"):
-        _write(path, _tar([*(_small(name, data) for name, data in head), *_blobs(packed)]))
-    return Digest.of(packed.manifest)
+        _write(path, _tar([*(_small(name, data) for name, data in head), *blobs]))
+    return Digest(entry["digest"])
 
 
 def save_docker(path: str, reference: Reference, packed: Packed) -> Digest:
@@ -137,14 +143,25 @@ def _tagged(reference: Reference) -> str:
     return f"{reference.name}:{_tag(reference)}"
 
 
-def _index_entry(reference: Reference, packed: Packed) -> dict[str, Any]:
+def _named(reference: Reference, packed: Sequence[Packed]) -> tuple[dict[str, Any], list[_File]]:
+    """What names the image in a layout's index, and all that it needs there."""
+    blobs = {file.path: file for one in packed for file in _blobs(one)}
+    names = {"annotations": {REF_NAME: _tag(reference), FULL_NAME: _tagged(reference)}}
+    if len(packed) == 1:
+        return {**_index_entry(packed[0]), **names}, list(blobs.values())
+    body = render_index([], [_index_entry(one) for one in packed])
+    digest = Digest.of(body)
+    file = _small(f"blobs/sha256/{digest.hex}", body)
+    return {"mediaType": INDEX_TYPE, "digest": digest, "size": len(body), **names}, [file, *blobs.values()]
+
+
+def _index_entry(packed: Packed) -> dict[str, Any]:
     facts = json.loads(packed.config)
     return {
         "mediaType": packed.media_type,
         "digest": Digest.of(packed.manifest),
         "size": len(packed.manifest),
         "platform": {key: facts[key] for key in ("os", "architecture", "variant") if facts.get(key)},
-        "annotations": {REF_NAME: _tag(reference), FULL_NAME: _tagged(reference)},
     }
 
 

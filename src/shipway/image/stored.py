@@ -79,6 +79,8 @@ def store_image(image: Image, contents: Sequence[LayerContent], epoch: int) -> S
             diff_id=layer.diff_id,
             size=layer.size,
             trees=tuple(tree.key for tree in content.trees),
+            blob=content.came.blob if content.came else None,
+            media_type=content.came.media_type if content.came else LAYER_TYPE,
             name=layer.name,
             packages=layer.packages,
             reason=layer.reason,

@@ -9,9 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from shipway.core.image_source import is_image_source
+from shipway.core.labels import find_label_fault
 from shipway.core.platform import PLATFORMS
 from shipway.core.waste import Waste
-from shipway.lock.model import Deb, Lock, Source, TargetLock, Wheel
+from shipway.lock.model import BaseImage, Deb, Lock, Source, TargetLock, Wheel
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\Z", re.ASCII)
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9.-]*\Z", re.ASCII)
@@ -24,6 +26,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z", re.ASCII)
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _PYTHON_VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?\Z", re.ASCII)
 _CREDENTIALS = re.compile(r"[a-z0-9+.-]+://[^/]*:[^/]*@", re.IGNORECASE)
+_LAYER_TYPE = re.compile(
+    r"application/vnd\.(?:oci\.image\.layer\.v1\.tar(?:\+gzip|\+zstd)?|docker\.image\.rootfs\.diff\.tar(?:\.gzip|\.zstd)?)\Z"
+)
 _SLIM = frozenset(Waste)
 FIXED_MEMBERS = frozenset({"system", "python", "venv", "commands", "files"})
 """Members of layers that are no artifact."""
@@ -42,6 +47,7 @@ def _faults(lock: Lock) -> Iterator[str]:
     yield from _twice("deb", (it.id for it in lock.debs))
     yield from _twice("wheel", (it.id for it in lock.wheels))
     yield from _twice("source", (it.id for it in lock.sources))
+    yield from _twice("base image", (f"{it.id} on {it.platform}" for it in lock.bases))
     yield from _twice("target", (f"{it.name} on {it.platform}" for it in lock.targets))
     for alias in (*(it.alias for it in lock.archives), *(it.alias for it in lock.indexes)):
         if not _ALIAS.match(alias):
@@ -67,12 +73,33 @@ def _package_faults(lock: Lock) -> Iterator[str]:
     indexes = {it.alias for it in lock.indexes}
     sources = {it.id for it in lock.sources}
     wheels = {it.id for it in lock.wheels}
+    for base in lock.bases:
+        yield from (f"base image `{base.name}`: {fault}" for fault in _base_faults(base))
     for deb in lock.debs:
         yield from (f"deb `{deb.name}`: {fault}" for fault in _deb_faults(deb, archives))
     for wheel in lock.wheels:
         yield from (f"wheel `{wheel.name}`: {fault}" for fault in _wheel_faults(wheel, indexes, sources))
     for source in lock.sources:
         yield from (f"source `{source.name}`: {fault}" for fault in _source_faults(source, indexes, wheels))
+
+
+def _base_faults(base: BaseImage) -> Iterator[str]:
+    if base.platform not in PLATFORMS:
+        yield f"`{base.platform}` is none of {', '.join(PLATFORMS)}"
+    if not is_image_source(base.name):
+        yield "its name is no image of others"
+    if not base.layers:
+        yield "it has no layers"
+    yield from (
+        f"`{layer.media_type}` is no media type of a layer"
+        for layer in base.layers
+        if not _LAYER_TYPE.match(layer.media_type)
+    )
+    yield from (
+        f"`{name}` is no name of a variable"
+        for name, _ in base.env
+        if not name or "=" in name or not name.isprintable()
+    )
 
 
 def _deb_faults(deb: Deb, archives: set[str]) -> Iterator[str]:
@@ -131,9 +158,18 @@ def _target_faults(lock: Lock, target: TargetLock) -> Iterator[str]:
     yield from (
         f"`{name}` is no name of a variable" for name, _ in target.env if not _ENVIRONMENT_NAME.match(name)
     )
+    yield from (
+        f"label `{name}` {fault[0]}"
+        for name, value in target.labels
+        if (fault := find_label_fault(name, value)) is not None
+    )
     yield from (f"`slim` names no kind of files: `{name}`" for name in target.slim if name not in _SLIM)
     debs = {it.id for it in lock.debs}
     wheels = {it.id for it in lock.wheels}
+    if target.image and not any(
+        it.id == target.image and it.platform == target.platform for it in lock.bases
+    ):
+        yield f"base image `{target.image}` is not locked"
     yield from (f"deb `{name}` is not locked" for name in target.debs if name not in debs)
     yield from (f"wheel `{name}` is not locked" for name in target.wheels if name not in wheels)
     yield from _twice("deb", target.debs)

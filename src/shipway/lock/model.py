@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shipway.core.digest import BlobDigest, TreeKey
+from shipway.core.digest import BlobDigest, DiffId, Digest, TreeKey
 
 FORMAT = 1
 """The version of the lock file this code writes. A reader refuses a higher one."""
@@ -141,6 +141,51 @@ class PythonLock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaseLayer:
+    """One layer of a base image, as it came."""
+
+    diff_id: DiffId
+    sha256: BlobDigest
+    """Of the bytes as they came."""
+    size: int
+    media_type: str
+    unpacked: int
+    """Bytes of the uncompressed tar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """An image of others that a target stands on, on one platform."""
+
+    name: str
+    """As the spec says it, with its transport."""
+    platform: str
+    manifest: Digest
+    """As it came; for an archive without manifests, of the canonical one."""
+    config: Digest
+    layers: tuple[BaseLayer, ...]
+    """Bottom first."""
+    env: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    distribution: str = ""
+    """`debian`; empty where the image does not say. So for all below."""
+    suite: str = ""
+    libc: str = ""
+    """`glibc 2.36`."""
+    cuda: str = ""
+    cudnn: str = ""
+    usrmerge: bool = False
+    """`/bin` and its like are links into `/usr`."""
+
+    @property
+    def id(self) -> str:
+        """How targets name it."""
+        return self.manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildCommandLock:
     """The escape hatch, as the spec says it."""
 
@@ -167,6 +212,8 @@ class TargetLock:
     platform: str
     base: str
     """`debian:bookworm`."""
+    image: str = ""
+    """`id` of the base image; empty where the OS packages are the whole system."""
     requested: tuple[str, ...] = ()
     """What the spec asked for, as `apt:git` and `pip:jax==0.4.30`, each followed by ` < ` and its origin; for `why`."""
     debs: tuple[str, ...] = ()
@@ -177,6 +224,7 @@ class TargetLock:
     slim: tuple[str, ...] = ()
     """Kinds of files that packages leave out (`core.waste`), sorted."""
     env: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
     workdir: str = "/work"
     command: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
@@ -198,6 +246,7 @@ class Lock:
     layer_budget: int = 64
     archives: tuple[ArchiveLock, ...] = ()
     indexes: tuple[IndexLock, ...] = ()
+    bases: tuple[BaseImage, ...] = ()
     debs: tuple[Deb, ...] = ()
     wheels: tuple[Wheel, ...] = ()
     sources: tuple[Source, ...] = ()
@@ -217,3 +266,16 @@ class Lock:
             if target.name == name and target.platform == platform:
                 return target
         raise KeyError(f"{name} on {platform}")
+
+    def base_of(self, target: TargetLock) -> BaseImage | None:
+        """The image that `target` stands on; None where the OS packages are the whole system.
+
+        Raises:
+            KeyError: the lock does not have it.
+        """
+        if not target.image:
+            return None
+        for base in self.bases:
+            if base.id == target.image and base.platform == target.platform:
+                return base
+        raise KeyError(f"{target.image} on {target.platform}")

@@ -16,6 +16,7 @@ def in_order(lock: Lock) -> Lock:
         lock,
         archives=tuple(sorted(lock.archives, key=lambda it: (it.alias, it.suite))),
         indexes=tuple(sorted(lock.indexes, key=lambda it: it.alias)),
+        bases=tuple(sorted(lock.bases, key=lambda it: (it.name, it.platform, it.manifest))),
         debs=tuple(sorted(lock.debs, key=lambda it: (it.name, it.version, it.architecture))),
         wheels=tuple(sorted(lock.wheels, key=lambda it: (it.name, it.filename))),
         sources=tuple(sorted(lock.sources, key=lambda it: it.id)),

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from shipway.core.digest import BlobDigest
+from shipway.core.digest import BlobDigest, DiffId, Digest
 from shipway.lock.model import (
     ArchiveLock,
+    BaseImage,
+    BaseLayer,
     BuildCommandLock,
     Deb,
     IndexLock,
@@ -80,6 +82,14 @@ def _flag(value: Any) -> bool:
 
 def _digest(value: Any) -> BlobDigest:
     return BlobDigest(_text(value))
+
+
+def _diff_id(value: Any) -> DiffId:
+    return DiffId(_text(value))
+
+
+def _any_digest(value: Any) -> Digest:
+    return Digest(_text(value))
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -215,6 +225,36 @@ ARCHIVE = Shape(
     },
 )
 INDEX = Shape(IndexLock, {"alias": text("alias"), "folder": text("folder", "")})
+BASE_LAYER = Shape(
+    BaseLayer,
+    {
+        "diff-id": Field("diff_id", _diff_id, _same),
+        "sha256": digest("sha256"),
+        "size": whole("size"),
+        "media-type": text("media_type"),
+        "unpacked": whole("unpacked"),
+    },
+)
+BASE = Shape(
+    BaseImage,
+    {
+        "name": text("name"),
+        "platform": text("platform"),
+        "manifest": Field("manifest", _any_digest, _same),
+        "config": Field("config", _any_digest, _same),
+        "distribution": text("distribution", ""),
+        "suite": text("suite", ""),
+        "libc": text("libc", ""),
+        "cuda": text("cuda", ""),
+        "cudnn": text("cudnn", ""),
+        "usrmerge": flag("usrmerge"),
+        "env": pairs("env"),
+        "user": text("user", ""),
+        "entrypoint": texts("entrypoint"),
+        "command": texts("command"),
+        "layers": several("layers", BASE_LAYER),
+    },
+)
 DEB = Shape(
     Deb,
     {
@@ -284,12 +324,14 @@ TARGET = Shape(
         "name": text("name"),
         "platform": text("platform"),
         "base": text("base"),
+        "image": text("image", ""),
         "python": nested("python", PYTHON),
         "bytecode": flag("bytecode"),
         "system-site-packages": flag("system_site_packages"),
         "slim": texts("slim"),
         "workdir": text("workdir", "/work"),
         "env": pairs("env"),
+        "labels": pairs("labels"),
         "command": texts("command"),
         "include": texts("include"),
         "ignore": texts("ignore"),
@@ -303,6 +345,7 @@ TARGET = Shape(
 ARTIFACTS: dict[str, Shape] = {
     "archives": ARCHIVE,
     "indexes": INDEX,
+    "bases": BASE,
     "debs": DEB,
     "wheels": WHEEL,
     "sources": SOURCE,

@@ -141,7 +141,7 @@ def read_config(lock: Lock, target: TargetLock) -> dict[str, str]:
     config = {
         "name": lock.name,
         "platform": target.platform,
-        "base": target.base,
+        "base": f"{target.base} {target.image}".strip(),
         "python": target.python.version if target.python else "",
         "bytecode": "true" if target.bytecode else "",
         "system-site-packages": "true" if target.system_site_packages else "",
@@ -152,6 +152,7 @@ def read_config(lock: Lock, target: TargetLock) -> dict[str, str]:
         "files.ignore": ", ".join(target.ignore),
     }
     config |= {f"env.{name}": value for name, value in target.env}
+    config |= {f"labels.{name}": value for name, value in target.labels}
     config |= {f"build.{number}": " ".join(one.argv) for number, one in enumerate(target.build, 1)}
     config |= {f"archive.{one.alias}.{one.suite}": one.date for one in lock.archives}
     return {key: value for key, value in config.items() if value}

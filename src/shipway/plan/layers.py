@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HARD_LIMIT = 100
 """Docker stops at 125 layers; derived images need room above ours."""
+_WITH_BASE = 120
+"""The same limit, with the layers of a base image below ours."""
 BIG = 8 * 1024 * 1024
 """Bytes from which a wheel or .deb, as downloaded, gets a layer of its own."""
 OS_BUCKETS = 6
@@ -41,6 +43,8 @@ class Contents:
     """Its interpreter is no Debian package."""
     commands: bool
     files: bool
+    below: int = 0
+    """Layers of the base image."""
 
 
 def choose_layers(
@@ -57,7 +61,12 @@ def choose_layers(
             f"`layer-budget` is {budget}, and must lie between {fixed} and {HARD_LIMIT}",
             hints=("leave `layer-budget` out to get 64 layers at most",),
         )
-    alone = _alone(contents, budget - fixed, previous)
+    if contents.below > _WITH_BASE - fixed:
+        raise ToolError(
+            f"the base image has {contents.below} layers, and engines take no more than {_WITH_BASE - fixed} below ours",
+            hints=("use a base with fewer layers",),
+        )
+    alone = _alone(contents, min(budget, _WITH_BASE - contents.below) - fixed, previous)
     chosen = [
         *_os_layers(contents.debs, alone),
         *_fixed_layer(

@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import Any
 
 from shipway.core.digest import TreeKey, key_of
+from shipway.lock.model import BaseLayer
 
 
 class TreeKind(StrEnum):
     """How a tree is made; one recipe each in `build/recipes.py`."""
 
+    BASE = "base"
+    """A layer of the image that the target stands on."""
     DEB = "deb"
     SYSTEM = "system"
     """The config delta: what maintainer scripts leave."""
@@ -55,6 +58,8 @@ class Layer:
     packages: tuple[str, ...]
     """`name version` of every package in it."""
     reason: str = field(compare=False)
+    came: BaseLayer | None = None
+    """Of a layer of the base image: its bytes, which are used as they came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,11 @@ class ImageSettings:
     workdir: str
     command: tuple[str, ...]
     epoch: int
+    user: str = ""
+    """Of the base image; containers that shipway runs have their caller's ids all the same."""
+    entrypoint: tuple[str, ...] = ()
+    """Of the base image; what shipway runs does not pass through it."""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,15 +13,18 @@ from shipway.core.manifest import FILE
 from shipway.core.overlay import stack
 from shipway.plan.findings import find_waste_in
 
-UNOWNED = "other"
-"""Kind of a tree with those files of a finished image that no package owns."""
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.core.manifest import Entry, Manifest
     from shipway.plan.causes import Cause
     from shipway.plan.findings import Finding
+
+
+UNOWNED = "other"
+"""Kind of a tree with those files of a finished image that no package owns."""
+_BASE = "base"
+"""A layer of a base image, which is no package though it has a name."""
 
 
 class SizedTree(NamedTuple):
@@ -160,7 +163,7 @@ def _layer_size(
         name=layer.name,
         size=sum(sizes[layer.name, one] for one in ids),
         files=sum(counts[layer.name, one] for one in ids),
-        packages=len({tree.id for tree in layer.trees if tree.id != tree.kind}),
+        packages=len({tree.id for tree in layer.trees if tree.kind not in (_BASE, tree.id)}),
         reason=layer.reason,
     )
 

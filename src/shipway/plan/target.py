@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shipway.core.foreign import layer_inputs
+from shipway.core.image_source import Transport, parse_image_source
+from shipway.core.reference import parse_reference
 from shipway.core.waste import WASTE_VERSION
 from shipway.plan.model import ImageSettings, Layer, Plan, TreeKind, TreeRequest
 
 if TYPE_CHECKING:
-    from shipway.lock.model import Deb, LayerLock, Lock, PythonLock, TargetLock, Wheel
+    from shipway.lock.model import BaseImage, Deb, LayerLock, Lock, PythonLock, TargetLock, Wheel
 
 PREFIX = "/opt/venv"
 """Where the Python environment is in every image."""
+OVER_VERSION = 1
+"""Of the way OS packages are installed over an image of others."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def plan_target(lock: Lock, name: str, platform: str) -> Plan:
@@ -22,8 +28,8 @@ def plan_target(lock: Lock, name: str, platform: str) -> Plan:
     """
     target = lock.target(name, platform)
     planner = _Planner(lock, target)
-    layers = []
-    below: list[TreeRequest] = []
+    layers = base_layers(planner.base) if planner.base else []
+    below: list[TreeRequest] = [tree for layer in layers for tree in layer.trees]
     for layer in target.layers:
         planned = planner.layer(layer, below)
         layers.append(planned)
@@ -32,14 +38,49 @@ def plan_target(lock: Lock, name: str, platform: str) -> Plan:
 
 
 def _settings(lock: Lock, target: TargetLock) -> ImageSettings:
-    env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    """Variables, user and entrypoint of the base image hold where the target has none of its own, as after `FROM`."""
+    base = lock.base_of(target)
+    env = {"PATH": _PATH, "LANG": "C.UTF-8", **dict(base.env if base else ())}
     if target.python:
         env["PATH"] = f"{PREFIX}/bin:" + env["PATH"]
         env["VIRTUAL_ENV"] = PREFIX
     env.update(target.env)
     return ImageSettings(
-        env=tuple(sorted(env.items())), workdir=target.workdir, command=target.command, epoch=lock.epoch
+        env=tuple(sorted(env.items())),
+        workdir=target.workdir,
+        command=target.command or (base.command if base else ()),
+        epoch=lock.epoch,
+        user=base.user if base else "",
+        entrypoint=base.entrypoint if base else (),
+        labels=tuple(sorted({**dict(_labels(base) if base else ()), **dict(target.labels)}.items())),
     )
+
+
+def _labels(base: BaseImage) -> tuple[tuple[str, str], ...]:
+    """What image-spec 1.1 (annotations) has for the base; a place on one machine's disk is no name for others."""
+    labels = [("org.opencontainers.image.base.digest", str(base.manifest))]
+    source = parse_image_source(base.name)
+    if source.transport is Transport.REGISTRY:
+        labels.append(("org.opencontainers.image.base.name", parse_reference(source.place).text))
+    return tuple(labels)
+
+
+def base_layers(base: BaseImage) -> list[Layer]:
+    """The layers of the base image, bottom first: one tree each, and the bytes that they came as."""
+    diff_ids = [layer.diff_id for layer in base.layers]
+    layers = []
+    for number, layer in enumerate(base.layers):
+        request = TreeRequest(
+            kind=TreeKind.BASE,
+            name=f"base layer {number + 1} {layer.diff_id.hex[:12]}",
+            inputs=layer_inputs(layer.diff_id, diff_ids[:number]),
+            size=layer.size,
+        )
+        reason = f"of the base `{base.name}`, unchanged"
+        layers.append(
+            Layer(name=f"base-{number + 1}", trees=(request,), packages=(), reason=reason, came=layer)
+        )
+    return layers
 
 
 class _Planner:
@@ -47,6 +88,7 @@ class _Planner:
 
     def __init__(self, lock: Lock, target: TargetLock) -> None:
         self.lock, self.target = lock, target
+        self.base = lock.base_of(target)
         self.debs = {deb.id: deb for deb in lock.debs}
         self.wheels = {wheel.id: wheel for wheel in lock.wheels}
 
@@ -70,7 +112,7 @@ class _Planner:
             "recipe": "deb",
             "version": self.lock.recipes.deb,
             "sha256": deb.sha256.hex,
-            "usrmerge": True,
+            "usrmerge": self.base is None or self.base.usrmerge,
             **self._slim(),
         }
         return TreeRequest(
@@ -156,7 +198,7 @@ class _Planner:
     def _system(self) -> dict[str, Any]:
         chosen = [self.debs[member] for member in self.target.debs]
         distribution, _, suite = self.target.base.partition(":")
-        return {
+        inputs: dict[str, Any] = {
             "recipe": "system",
             "version": self.lock.recipes.system,
             "debs": sorted([deb.name, deb.version, deb.architecture, deb.sha256.hex] for deb in chosen),
@@ -165,6 +207,10 @@ class _Planner:
             "epoch": self.lock.epoch,
             **self._slim(),
         }
+        if self.base is not None:
+            inputs |= {"distribution": self.base.distribution, "suite": self.base.suite}
+            inputs |= {"over": OVER_VERSION, "base": [layer.diff_id for layer in self.base.layers]}
+        return inputs
 
     def _venv(self) -> dict[str, Any]:
         return {

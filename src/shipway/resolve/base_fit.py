@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from shipway.core.errors import ConflictError
 from shipway.resolve.base_conflict import BaseConflict, Kind, Level
 from shipway.resolve.base_needs import FRAMEWORKS
 
@@ -22,26 +21,8 @@ if TYPE_CHECKING:
 _OLDEST = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _STANDALONE = (2, 17)
 """The glibc that stand-alone interpreters are built for."""
+_GLIBC, _MUSL = "glibc", "musl"
 _SHOWN = 5
-
-
-def require_glibc(facts: BaseFacts, base: str) -> tuple[int, int]:
-    """(2, 36): what wheels and interpreters for the base may need at most.
-
-    Raises:
-        ConflictError: the base has another C library or none, so no wheel with compiled code and no interpreter of ours runs.
-    """
-    version = _glibc(facts)
-    if version is None:
-        has = "has no C library" if not facts.libc else f"has {_libc_words(facts)}, no glibc"
-        raise ConflictError(
-            f"the base `{base}` {has}: wheels with compiled code and the interpreters that come with shipway need glibc",
-            hints=[
-                "take a base on Debian or Ubuntu, such as `debian:bookworm`",
-                "or leave `pip` and `python` out of this target, if it only needs files",
-            ],
-        )
-    return version
 
 
 def find_misfits(facts: BaseFacts, target: TargetLock, wheels: Sequence[Wheel]) -> Iterator[BaseConflict]:
@@ -53,13 +34,18 @@ def find_misfits(facts: BaseFacts, target: TargetLock, wheels: Sequence[Wheel]) 
         yield from _packages(facts, target, wheels)
 
 
-def _glibc(facts: BaseFacts) -> tuple[int, int] | None:
-    match = re.match(r"(\d+)\.(\d+)", facts.libc_version) if facts.libc == "glibc" else None
+def _version(facts: BaseFacts, libc: str) -> tuple[int, int] | None:
+    """The base's C library if it is `libc`."""
+    match = re.match(r"(\d+)\.(\d+)", facts.libc_version) if facts.libc == libc else None
     return (int(match[1]), int(match[2])) if match else None
 
 
 def _libc_words(facts: BaseFacts) -> str:
-    return f"{facts.libc} {facts.libc_version}".rstrip()
+    return (
+        f"the base has {facts.libc} {facts.libc_version}".rstrip()
+        if facts.libc
+        else "the base has no C library"
+    )
 
 
 def _tags(wheel: Wheel) -> frozenset[Tag]:
@@ -69,47 +55,49 @@ def _tags(wheel: Wheel) -> frozenset[Tag]:
         return frozenset()
 
 
-def _needed_glibc(platform: str) -> tuple[int, int] | None:
-    """The glibc that the platform tag promises to be enough; None for a tag that says nothing of glibc."""
-    if match := re.match(r"manylinux_(\d+)_(\d+)_", platform):
-        return int(match[1]), int(match[2])
-    return _OLDEST.get(platform.partition("_")[0])
+def _needed(platform: str) -> tuple[str, int, int] | None:
+    """The C library that the platform tag promises to be enough; None for a tag that says nothing of it."""
+    if match := re.match(r"(many|musl)linux_(\d+)_(\d+)_", platform):
+        return (_GLIBC if match[1] == "many" else _MUSL, int(match[2]), int(match[3]))
+    old = _OLDEST.get(platform.partition("_")[0])
+    return (_GLIBC, *old) if old else None
 
 
 def _libc(facts: BaseFacts, wheels: Sequence[Wheel]) -> Iterator[BaseConflict]:
     """Of several tags of one file the one that asks for least counts: they say the same in old words and new."""
-    has = _glibc(facts)
     for wheel in wheels:
         platforms = {tag.platform for tag in _tags(wheel)}
-        needs = [version for platform in platforms if (version := _needed_glibc(platform))]
-        if not needs or "any" in platforms or (has is not None and min(needs) <= has):
+        needs = [need for platform in platforms if (need := _needed(platform))]
+        if not needs or "any" in platforms or any(_has(facts, *need) for need in needs):
             continue
-        least = min(needs)
-        words = f"the base has {_libc_words(facts)}" if facts.libc else "the base has no C library"
-        older = "or take an older version of it" if has else "or leave it out"
+        kind, major, minor = min(needs, key=lambda need: (need[0] != facts.libc, need))
+        other = "or take an older version of it" if kind == facts.libc else "or leave it out"
         yield BaseConflict(
             kind=Kind.LIBC,
             level=Level.ERROR,
-            what=f"`{wheel.name} {wheel.version}` needs glibc {least[0]}.{least[1]}, {words}",
+            what=f"`{wheel.name} {wheel.version}` needs {kind} {major}.{minor}, {_libc_words(facts)}",
             where=f"`{wheel.filename}`, and {facts.origin('libc') or 'no libc.so.6 in the base'}",
             consequence="its compiled code cannot be loaded",
-            remedy=f"take a base with glibc {least[0]}.{least[1]} or newer, such as a newer Debian or Ubuntu, {older}",
+            remedy=f"take a base with {kind} {major}.{minor} or newer, {other}",
         )
 
 
+def _has(facts: BaseFacts, kind: str, major: int, minor: int) -> bool:
+    version = _version(facts, kind)
+    return version is not None and version >= (major, minor)
+
+
 def _interpreter(facts: BaseFacts, target: TargetLock) -> Iterator[BaseConflict]:
-    """A stand-alone interpreter that the base cannot run, or one of the base that is not there."""
+    """A stand-alone interpreter that the base cannot run, or one of the base that is another one."""
     python = target.python
     assert python is not None
-    has = _glibc(facts)
     if python.origin != "base":
-        if has is None or has < _STANDALONE:
-            needed = f"{_STANDALONE[0]}.{_STANDALONE[1]}"
+        kind, major, minor = (_MUSL, 1, 0) if "-musl" in python.filename else (_GLIBC, *_STANDALONE)
+        if not _has(facts, kind, major, minor):
             yield BaseConflict(
                 kind=Kind.PYTHON,
                 level=Level.ERROR,
-                what=f"Python {python.version} comes as a program that needs glibc {needed}, "
-                f"the base has {_libc_words(facts) or 'no C library'}",
+                what=f"Python {python.version} comes as a program that needs {kind} {major}.{minor}, {_libc_words(facts)}",
                 where=f"`{python.filename}`, and {facts.origin('libc') or 'no libc.so.6 in the base'}",
                 consequence="the interpreter does not start",
                 remedy=_use_own_python(facts) or "take a base on Debian or Ubuntu",

@@ -12,12 +12,21 @@ from shipway.core.platform import machine_name
 
 _OLDEST = {"x86_64": 5, "aarch64": 17}
 """The first glibc 2.x that wheels of the machine were ever tagged for."""
+_MUSL = 1
+"""The major version that musl has had since 2014, and glibc until 1997."""
+_NEWEST = 99
+"""A minor version that no C library will have soon."""
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
 def wheel_platforms(platform: str, glibc: tuple[int, int]) -> tuple[str, ...]:
-    """Platform tags that run there, best first. `linux_x86_64` is none of them: it promises nothing about the C library."""
+    """Platform tags that run there, best first. `linux_x86_64` is none of them: it promises nothing about the C library.
+
+    A `glibc` of (1, 2) is musl 1.2 (PEP 656).
+    """
     machine = machine_name(platform)
+    if glibc[0] == _MUSL:
+        return tuple(f"musllinux_1_{minor}_{machine}" for minor in range(glibc[1], -1, -1))
     found = []
     for minor in range(glibc[1], _OLDEST[machine] - 1, -1):
         found.append(f"manylinux_2_{minor}_{machine}")
@@ -58,9 +67,12 @@ def describe_misfit(
 ) -> str:
     """Why none of `filenames` fits, for a message: what is wanted and what there is."""
     names = sorted(filenames)
-    wanted = f"Python {minor_version} on {platform} with glibc {glibc[0]}.{glibc[1]}"
+    libc = "musl" if glibc[0] == _MUSL else "glibc"
+    wanted = f"Python {minor_version} on {platform} with {libc} {glibc[0]}.{glibc[1]}"
     if not names:
         return f"no wheel at all for {wanted}"
     tags = sorted({"-".join(name.removesuffix(".whl").split("-")[-3:]) for name in names})
     shown = ", ".join(tags[:4]) + (", …" if len(tags) > 4 else "")  # noqa: PLR2004 - enough to see why
-    return f"no wheel for {wanted} (there are: {shown})"
+    newer = find_wheel(names, platform, minor_version, (glibc[0], _NEWEST))
+    remedy = ", but a base with a newer C library could use one" if newer else ""
+    return f"no wheel for {wanted} (there are: {shown}){remedy}"

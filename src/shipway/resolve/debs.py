@@ -48,6 +48,8 @@ class DebRequest:
     base: Base
     names: tuple[Wish, ...]
     recommends: bool = False
+    installed: bytes = b""
+    """The dpkg status of the image that the packages are added to; empty where they are the whole system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +165,7 @@ class _Group:
         foreign = tuple(
             sorted({one.architecture for _, one in wishes if one.architecture} - {architecture, "all"})
         )
-        question = {
+        question: dict[str, Any] = {
             "solve": 3,
             "indexes": [[i[3].hex for i in one.indexes] for one in self.archives],
             "architecture": [architecture, *foreign],
@@ -172,6 +174,8 @@ class _Group:
             "pins": [list(pin) for pin in self._pins],
             "recommends": request.recommends,
         }
+        if request.installed:
+            question["installed"] = BlobDigest.of(request.installed).hex
         answer = self._tools.store.record("solve", key_of(question).hex)
         if answer is None:
             choices = self._ask(request, architecture, foreign, wishes)
@@ -189,6 +193,8 @@ class _Group:
     ) -> tuple[Choice, ...]:
         indexes = self._read(architecture)
         check_wishes(wishes, [*indexes, *(i for one in foreign for i in self._read(one))], str(self._base))
+        if request.installed:
+            return self._add(request, architecture, foreign, wishes)
         essential = sorted({name for index in indexes for name in index.essential_names()})
         if not essential:
             raise NotFound(
@@ -226,6 +232,33 @@ class _Group:
             and not {one.name, f"{one.name}:{one.architecture}"} & set(more.removed)
         ]
         return (*kept, *more.installed)
+
+    def _add(
+        self,
+        request: DebRequest,
+        architecture: str,
+        foreign: tuple[str, ...],
+        wishes: list[tuple[Wish, AptWish]],
+    ) -> tuple[Choice, ...]:
+        """What is missing in, or too old for, the image that has `request.installed`. Nothing of it is removed."""
+        if not wishes:
+            return ()
+        answer = self._get_solver().solve(
+            [one for _, one in wishes],
+            architecture,
+            foreign,
+            recommends=request.recommends,
+            pins=self._pins,
+            status=request.installed,
+            wishes=wishes,
+        )
+        if answer.removed:
+            raise ConflictError(
+                f"target `{request.target}`: {', '.join(f'`{wish.text}` ({wish.origin})' for wish, _ in wishes)} cannot be "
+                f"installed without removing {', '.join(f'`{name}`' for name in answer.removed)} from the base image",
+                hints=("leave out the package that does not fit, or take another base",),
+            )
+        return answer.installed
 
     def _get_solver(self) -> Solver:
         if self._solver is None:

@@ -81,6 +81,7 @@ def _target_inputs(target: Target) -> dict[str, Any]:
         "system-site-packages": target.system_site_packages,
         **({"slim": target.slim} if target.slim else {}),
         "env": sorted(target.env),
+        **({"labels": target.labels} if target.labels else {}),
         "workdir": target.workdir,
         "command": target.command,
         "include": sorted(set(target.files.include)),
@@ -178,6 +179,7 @@ def _target_drift(target: Target, locked: TargetLock) -> Iterable[str]:
         if old != new and not (name == "base" and new.partition("@")[0] == old):
             yield f"`{name}` was {_said(old)} and is {_said(new)}"
     yield from _table_drift("env", dict(locked.env), dict(target.env))
+    yield from _table_drift("labels", dict(locked.labels), dict(target.labels))
     if [(it.argv, it.inputs, it.network) for it in locked.build] != [
         (it.argv, it.inputs, it.network) for it in target.build
     ]:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 from packaging.version import InvalidVersion, Version
@@ -26,7 +26,7 @@ from shipway.host.location import Location, parse_location
 from shipway.host.proc import Command, run_checked
 from shipway.host.scratch import scratch_folder
 from shipway.host.uv_tool import uv_environment, uv_program
-from shipway.lock.model import Deb, PythonLock
+from shipway.lock.model import PythonLock
 from shipway.spec.model import Origin, Target, Wish
 
 PREFIX = "/opt/python"
@@ -45,6 +45,20 @@ _DEB_VERSION = re.compile(r"(?:\d+:)?(\d+\.\d+(?:\.\d+)?)")
 _DOWNLOADS = "/releases/download/"
 
 
+class Package(Protocol):
+    """One OS package, chosen or there already."""
+
+    @property
+    def name(self) -> str:
+        """As the archive knows it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """With epoch and revision."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandaloneBuild:
     """One interpreter that can be downloaded."""
@@ -52,6 +66,8 @@ class StandaloneBuild:
     version: str
     machine: str
     url: str
+    libc: str = "gnu"
+    """`gnu` or `musl`."""
     sha256: str = ""
     """Hex; empty where the list does not say."""
 
@@ -80,12 +96,13 @@ def interpreter_wishes(target: Target) -> tuple[Wish, ...]:
 def choose_interpreter(
     target: Target,
     platform: str,
-    debs: Iterable[Deb],
+    debs: Iterable[Package],
     *,
+    libc: str = "gnu",
     fetcher: Fetcher | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> PythonLock:
-    """The interpreter of `target`, whose OS packages are `debs`.
+    """The interpreter of `target`, whose OS packages are `debs` and whose C library is `gnu` or `musl`.
 
     Raises:
         NotFound: neither the base nor a stand-alone build is of the version that the spec asks for.
@@ -103,7 +120,7 @@ def choose_interpreter(
             hints=['name a version in the spec: `python = "3.12"`; a stand-alone build is taken'],
         )
     environ = os.environ if environ is None else environ
-    builds = list_standalone(environ)
+    builds = [build for build in list_standalone(environ) if build.libc == libc]
     build = find_standalone(builds, wanted, machine_name(platform))
     if build is None:
         raise _absent(target, platform, found, builds, wanted)
@@ -119,7 +136,7 @@ def choose_interpreter(
     )
 
 
-def base_pythons(debs: Iterable[Deb]) -> dict[str, str]:
+def base_pythons(debs: Iterable[Package]) -> dict[str, str]:
     """Version -> exact version of every Python among `debs` (`3.11` -> `3.11.2`), the one that `python3` means first."""
     versions = {deb.name: deb.version for deb in debs}
     found = {}
@@ -132,7 +149,7 @@ def base_pythons(debs: Iterable[Deb]) -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda pair: (pair[0] != first, Version(pair[0]))))
 
 
-def exact_version(python: PythonLock, debs: Iterable[Deb]) -> str:
+def exact_version(python: PythonLock, debs: Iterable[Package]) -> str:
     """The exact version of a locked interpreter: `3.11.2`. Markers of requirements are evaluated for it."""
     if python.origin == "base":
         return base_pythons(debs).get(python.version, python.version)
@@ -141,7 +158,7 @@ def exact_version(python: PythonLock, debs: Iterable[Deb]) -> str:
 
 
 def list_standalone(environ: Mapping[str, str]) -> tuple[StandaloneBuild, ...]:
-    """Every CPython for Linux with glibc that uv can download, newest first.
+    """Every CPython for Linux that uv can download, newest first.
 
     Raises:
         ToolError: uv does not answer.
@@ -164,10 +181,15 @@ def list_standalone(environ: Mapping[str, str]) -> tuple[StandaloneBuild, ...]:
     digests = _own_list(listed)
     builds = [
         StandaloneBuild(
-            version=e["version"], machine=e["arch"], url=e["url"], sha256=digests.get(e["url"], "")
+            version=e["version"],
+            machine=e["arch"],
+            url=e["url"],
+            libc=e["libc"],
+            sha256=digests.get(e["url"], ""),
         )
         for e in json.loads(finished.stdout)
-        if (e["implementation"], e["os"], e["libc"], e["variant"]) == ("cpython", "linux", "gnu", "default")
+        if (e["implementation"], e["os"], e["variant"]) == ("cpython", "linux", "default")
+        and e["libc"] in ("gnu", "musl")
         and e["url"]
     ]
     return tuple(sorted(builds, key=lambda build: _order(build.version), reverse=True))

@@ -10,12 +10,12 @@ from shipway.core.errors import NotFound
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shipway.lock.model import Deb
+    from shipway.resolve.interpreter import Package
 
 _UPSTREAM = re.compile(r"(?:\d+:)?(\d+)\.(\d+)")
 
 
-def glibc_of(debs: Iterable[Deb]) -> tuple[int, int]:
+def glibc_of(debs: Iterable[Package]) -> tuple[int, int]:
     """(2, 36) from `libc6 2.36-9+deb12u14`.
 
     Raises:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import SpecError
 from shipway.core.events import Began, Did, Emit, Ended, silent
 from shipway.lock.model import BuildCommandLock, Lock, PythonLock, Recipes, TargetLock
 from shipway.plan.layers import Contents, choose_layers
+from shipway.resolve.bases import (
+    check_bases,
+    find_bases,
+    find_python,
+    libc_over,
+    lock_python,
+    made_at,
+    packages_over,
+    wishes_over,
+)
 from shipway.resolve.debs import DebRequest, DebResolution, resolve_debs
 from shipway.resolve.interpreter import choose_interpreter, exact_version, interpreter_wishes
 from shipway.resolve.libc import glibc_of
@@ -25,6 +35,8 @@ if TYPE_CHECKING:
     from shipway.host.indexes import IndexTable
     from shipway.host.mirrors import Mirrors
     from shipway.lock.model import LayerLock
+    from shipway.resolve.bases import Bases, FindBase, FoundBase
+    from shipway.resolve.interpreter import Package
     from shipway.resolve.wheel_builder import WheelBuilder
     from shipway.spec.model import Spec, Target
     from shipway.store.store import Store
@@ -59,6 +71,7 @@ class Resolvers:
     fetcher: Fetcher
     mirrors: Mirrors
     indexes: IndexTable
+    find_base: FindBase
     make_builder: Callable[[Lock], WheelBuilder] | None = None
     """Given a lock of the OS packages and interpreters, who builds what has no wheel; nothing is built unless it is asked."""
     emit: Emit = field(default=silent, compare=False)
@@ -72,17 +85,43 @@ def resolve_spec(request: LockRequest, tools: Resolvers) -> Lock:
         SignatureError, FetchError, HashMismatch, OfflineError: an archive or index does not deliver.
         SandboxError, BuildError: a solver or a build could not run.
     """
+    bases = find_bases(
+        request.spec, request.platforms, tools.find_base, previous=request.previous, upgrade=request.upgrade
+    )
     tools.emit(Began(PHASE, items=2))
-    debs = _resolve_debs(request, tools)
+    debs = _resolve_debs(request, bases, tools)
     tools.emit(Did(PHASE, "OS packages"))
-    pythons = _choose_interpreters(request, debs, tools)
-    wheels = _resolve_wheels(request, debs, pythons, tools)
+    system = _System(bases, debs, {})
+    system = system._replace(pythons=_choose_interpreters(request, system, tools))
+    wheels = _resolve_wheels(request, system, tools)
     tools.emit(Did(PHASE, "Python packages"))
     tools.emit(Ended(PHASE))
-    return _assemble(request, debs, wheels, pythons)
+    lock = _assemble(request, system, wheels)
+    check_bases(lock, bases, tools.emit)
+    return lock
 
 
 Pythons = dict[tuple[str, str], PythonLock | None]
+
+
+class _System(NamedTuple):
+    """What the Python packages of each target stand on."""
+
+    bases: Bases
+    debs: DebResolution
+    pythons: Pythons
+
+    def packages(self, key: tuple[str, str]) -> tuple[Package, ...]:
+        """The OS packages of a target, those of its base image included."""
+        wanted = set(self.debs.targets.get(key, ()))
+        chosen = tuple(deb for deb in self.debs.debs if deb.id in wanted)
+        base = self.bases.get(key)
+        return packages_over(base, chosen) if base else chosen
+
+    def libc(self, key: tuple[str, str]) -> tuple[int, int]:
+        """See `libc_over`."""
+        base = self.bases.get(key)
+        return libc_over(base, self.packages(key)) if base else glibc_of(self.packages(key))
 
 
 def _variants(request: LockRequest) -> list[tuple[Target, str]]:
@@ -94,17 +133,24 @@ def needs_python(target: Target) -> bool:
     return bool(target.python or target.pip or target.projects)
 
 
-def _resolve_debs(request: LockRequest, tools: Resolvers) -> DebResolution:
-    wanted = [
-        DebRequest(
-            target=target.name,
-            platform=platform,
-            base=target.base,
-            names=_deb_wishes(target),
-            recommends=target.recommends,
-        )
-        for target, platform in _variants(request)
-    ]
+def _resolve_debs(request: LockRequest, bases: Bases, tools: Resolvers) -> DebResolution:
+    wanted = []
+    for target, platform in _variants(request):
+        found = bases.get((target.name, platform))
+        archive = found.archive if found else target.base
+        names = _deb_wishes(target, found)
+        # Nothing to add: then its archive is not asked either.
+        if archive is not None and (names or not found):
+            wanted.append(
+                DebRequest(
+                    target=target.name,
+                    platform=platform,
+                    base=archive,
+                    names=names,
+                    recommends=target.recommends,
+                    installed=found.status if found else b"",
+                )
+            )
     return resolve_debs(
         wanted,
         fetcher=tools.fetcher,
@@ -116,7 +162,9 @@ def _resolve_debs(request: LockRequest, tools: Resolvers) -> DebResolution:
     )
 
 
-def _deb_wishes(target: Target) -> tuple[Wish, ...]:
+def _deb_wishes(target: Target, found: FoundBase | None) -> tuple[Wish, ...]:
+    if found is not None:
+        return wishes_over(target, found, _WHEELS_NEED) if needs_python(target) else target.apt
     if not needs_python(target):
         return target.apt
     origin = Origin(file="the Python environment", key="manylinux")
@@ -124,36 +172,42 @@ def _deb_wishes(target: Target) -> tuple[Wish, ...]:
     return (*target.apt, *interpreter_wishes(target), *expected)
 
 
-def _choose_interpreters(request: LockRequest, debs: DebResolution, tools: Resolvers) -> Pythons:
-    by_id = {deb.id: deb for deb in debs.debs}
+def _choose_interpreters(request: LockRequest, system: _System, tools: Resolvers) -> Pythons:
     return {
-        (target.name, platform): choose_interpreter(
-            target,
-            platform,
-            tuple(by_id[name] for name in debs.targets[target.name, platform]),
-            fetcher=tools.fetcher,
-        )
+        (target.name, platform): _interpreter(target, platform, system, tools)
         if needs_python(target)
         else None
         for target, platform in _variants(request)
     }
 
 
-def _resolve_wheels(
-    request: LockRequest, debs: DebResolution, pythons: Pythons, tools: Resolvers
-) -> WheelResolution:
-    by_id = {deb.id: deb for deb in debs.debs}
+def _interpreter(target: Target, platform: str, system: _System, tools: Resolvers) -> PythonLock:
+    found = system.bases.get((target.name, platform))
+    own = find_python(target, found) if found else None
+    if own is not None:
+        return lock_python(own)
+    libc = "musl" if found and found.facts.libc == "musl" else "gnu"
+    packages = system.packages((target.name, platform))
+    return choose_interpreter(target, platform, packages, libc=libc, fetcher=tools.fetcher)
+
+
+def _exact(python: PythonLock, target: Target, platform: str, system: _System) -> str:
+    found = system.bases.get((target.name, platform))
+    own = find_python(target, found) if found and python.origin == "base" else None
+    return own.version if own else exact_version(python, system.packages((target.name, platform)))
+
+
+def _resolve_wheels(request: LockRequest, system: _System, tools: Resolvers) -> WheelResolution:
     wanted = []
     for target, platform in _variants(request):
-        python = pythons[target.name, platform]
+        python = system.pythons[target.name, platform]
         if python is not None:
-            chosen = tuple(by_id[name] for name in debs.targets[target.name, platform])
             wanted.append(
                 WheelRequest(
                     target=target.name,
                     platform=platform,
-                    python=exact_version(python, chosen),
-                    glibc=glibc_of(chosen),
+                    python=_exact(python, target, platform, system),
+                    glibc=system.libc((target.name, platform)),
                     wishes=target.pip,
                     constraints=target.constraints,
                     projects=target.projects,
@@ -169,22 +223,24 @@ def _resolve_wheels(
         previous=request.previous,
         upgrade=upgrade,
         project_dir=request.project,
-        builder=tools.make_builder(_assemble(request, debs, WheelResolution(), pythons))
+        builder=tools.make_builder(_assemble(request, system, WheelResolution()))
         if tools.make_builder
         else None,
         emit=tools.emit,
     )
 
 
-def _assemble(request: LockRequest, debs: DebResolution, wheels: WheelResolution, pythons: Pythons) -> Lock:
-    spec, previous = request.spec, request.previous
+def _assemble(request: LockRequest, system: _System, wheels: WheelResolution) -> Lock:
+    spec, previous, debs = request.spec, request.previous, system.debs
+    images = {(found.image.id, found.image.platform): found.image for found in system.bases.values()}
     lock = Lock(
         name=spec.name,
         inputs=request.inputs,
-        epoch=_epoch(request, debs),
+        epoch=_epoch(request, system),
         recipes=Recipes(),
         layer_budget=spec.layer_budget,
         archives=debs.archives,
+        bases=tuple(images.values()),
         indexes=wheels.indexes,
         debs=debs.debs,
         wheels=wheels.wheels,
@@ -192,7 +248,7 @@ def _assemble(request: LockRequest, debs: DebResolution, wheels: WheelResolution
     )
     kept = {(one.name, one.platform): one.layers for one in previous.targets} if previous else {}
     targets = tuple(
-        _target(lock, target, platform, debs, wheels, pythons, kept)
+        _target(lock, target, platform, system, wheels, kept)
         for target, platform in sorted(_variants(request), key=lambda pair: (pair[0].name, pair[1]))
     )
     return Lock(**{name: getattr(lock, name) for name in Lock.__slots__} | {"targets": targets})
@@ -202,27 +258,29 @@ def _target(
     lock: Lock,
     target: Target,
     platform: str,
-    debs: DebResolution,
+    system: _System,
     wheels: WheelResolution,
-    pythons: Pythons,
     kept: Mapping[tuple[str, str], tuple[LayerLock, ...]],
 ) -> TargetLock:
     key = (target.name, platform)
-    python = pythons[key]
-    deb_ids, wheel_ids = debs.targets[key], wheels.targets.get(key, ())
+    python = system.pythons[key]
+    found = system.bases.get(key)
+    deb_ids, wheel_ids = system.debs.targets.get(key, ()), wheels.targets.get(key, ())
     contents = Contents(
-        debs=tuple(deb for deb in debs.debs if deb.id in set(deb_ids)),
+        debs=tuple(deb for deb in system.debs.debs if deb.id in set(deb_ids)),
         wheels=tuple(wheel for wheel in wheels.wheels if wheel.id in set(wheel_ids)),
         python=python is not None,
         standalone=python is not None and python.origin != "base",
         commands=bool(target.build),
         files=True,
+        below=len(found.image.layers) if found else 0,
     )
     return TargetLock(
         name=target.name,
         platform=platform,
         base=str(target.base),
-        requested=_requested(target),
+        image=found.image.id if found else "",
+        requested=_requested(target, found),
         debs=deb_ids,
         wheels=wheel_ids,
         python=python,
@@ -230,6 +288,7 @@ def _target(
         system_site_packages=target.system_site_packages,
         slim=target.slim,
         env=target.env,
+        labels=target.labels,
         workdir=target.workdir,
         command=target.command,
         include=target.files.include,
@@ -241,20 +300,24 @@ def _target(
     )
 
 
-def _requested(target: Target) -> tuple[str, ...]:
-    wishes = [f"apt:{wish.text} < {wish.origin}" for wish in _deb_wishes(target)]
+def _requested(target: Target, found: FoundBase | None) -> tuple[str, ...]:
+    wishes = [f"apt:{wish.text} < {wish.origin}" for wish in _deb_wishes(target, found)]
     wishes += [f"pip:{wish.text} < {wish.origin}" for wish in target.pip]
     wishes += [f"project:{one.path} < {one.origin}" for one in target.projects]
     return tuple(sorted(wishes))
 
 
-def _epoch(request: LockRequest, debs: DebResolution) -> int:
-    """What the spec says, else what the lock had, so that unchanged layers keep their bytes; else the archives' date."""
+def _epoch(request: LockRequest, system: _System) -> int:
+    """What the spec says, else what the lock had, so that unchanged layers keep their bytes; else the archives' date, or that of
+    the base images.
+    """
     if request.spec.epoch is not None:
         return request.spec.epoch
     if request.previous is not None and request.upgrade is not None:
         return request.previous.epoch
-    return max((int(parse_time(one.date).timestamp()) for one in debs.archives), default=_DEFAULT_EPOCH)
+    times = [int(parse_time(one.date).timestamp()) for one in system.debs.archives]
+    times = times or [moment for found in system.bases.values() if (moment := made_at(found))]
+    return max(times, default=_DEFAULT_EPOCH)
 
 
 def choose_platforms(spec: Spec, previous: Lock | None, host: str | None) -> tuple[str, ...]:

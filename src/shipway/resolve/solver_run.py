@@ -61,9 +61,12 @@ class Solver:
         recommends: bool,
         pins: Sequence[tuple[str, str]],
         installed: Sequence[tuple[PackageRecord, bytes]] = (),
+        status: bytes = b"",
         wishes: Sequence[tuple[Wish, AptWish]] = (),
     ) -> Answer:
-        """What apt would do to have `packages` on top of `installed`.
+        """What apt would do to have `packages` on top of `installed`, or of a system whose dpkg status is `status`.
+
+        What such a system has is not made newer for its own sake.
 
         Raises:
             ConflictError, NotFound: apt refuses; in the words of `wishes`.
@@ -73,9 +76,10 @@ class Solver:
             "apt.conf": apt_solver.render_configuration(architecture, foreign, recommends=recommends),
             "etc/apt/sources.list": apt_solver.render_sources(self._archives),
             "etc/apt/preferences": apt_solver.render_preferences(pins),
-            "status": apt_solver.render_status(installed),
+            "status": status or apt_solver.render_status(installed),
         }
-        argv = ("apt-get", "install", "--simulate", "--yes", *(one.argument for one in packages))
+        options = ("--simulate", "--yes", *(("--no-upgrade",) if status else ()))
+        argv = ("apt-get", "install", *options, *(one.argument for one in packages))
         with self._store.transaction() as tx:
             staged = tx.stage("the solver's root")
             is_merged = _needs_merged_root(self._mode)

@@ -20,7 +20,8 @@ class WheelRequest:
     python: str
     """`3.11`, or `3.11.2` where the interpreter is known exactly; then markers are evaluated for that."""
     glibc: tuple[int, int]
-    """Of the base: 2.36 in bookworm, 2.41 in trixie. Wheels that need a newer one are not chosen."""
+    """Of the base: 2.36 in bookworm, 2.41 in trixie. Wheels that need a newer one are not chosen.
+    (1, 2) is musl 1.2."""
     wishes: tuple[Wish, ...]
     constraints: tuple[Wish, ...] = ()
     projects: tuple[LocalProject, ...] = ()

@@ -132,9 +132,10 @@ class Workshop:
         new = False
         for name in sorted(wanted):
             self._offered.add(name)
-            for text in [text for text in excluded if text.partition("!=")[0] == name]:
-                del excluded[text]
-            new |= self._show_sdists(name)
+            if self._show_sdists(name):
+                new = True
+                for text in [text for text in excluded if text.partition("!=")[0] == name]:
+                    del excluded[text]
         return new
 
     def build_chosen(self, chosen: Sequence[tuple[UvPackage, WheelRequest]]) -> bool:

@@ -8,7 +8,6 @@ DOCKER = Dialect(
     name="docker",
     title="Docker",
     partial=True,
-    host="DOCKER_HOST",
     about=("version", "--format", "{{.Server.Os}}/{{.Server.Arch}} {{.Server.Version}}"),
     limits="{{if .MemoryLimit}}memory {{end}}{{if .CPUCfsQuota}}cpu {{end}}{{if .PidsLimit}}pids{{end}}",
     oldest=(20, 10),

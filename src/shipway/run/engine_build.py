@@ -1,6 +1,8 @@
 """`docker build`, `docker buildx build` or `podman build` of a Dockerfile given as text: one command line, and its run.
 
-Secrets and values of arguments reach the engine by its environment or by files, never by its argument list. The caller's
+The Dockerfile and what stays out of the context lie in a private folder, because a Dockerfile from standard input has no
+ignore file of its own. Secrets and values of arguments reach the engine by its environment or by files, never by its
+argument list, and what was a text is gone after the build. The caller's
 `DOCKER_HOST`, contexts and `CONTAINER_HOST` are obeyed, for the engine's own program is what is called.
 """
 
@@ -14,6 +16,7 @@ from enum import StrEnum
 
 from shipway.core.errors import BuildError, EngineError, ExitCode, ToolError
 from shipway.core.text import shown
+from shipway.host.files import translating_disk_errors
 from shipway.host.proc import Command, describe_end, find_tool, run
 from shipway.host.scratch import scratch_folder
 
@@ -21,11 +24,16 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z", re.ASCII)
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}\Z", re.ASCII)
 _STEERS = re.compile(
-    r"(?:PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDKIT|BUILDX|BUILDAH|CONTAINER|CONTAINERS|XDG|SSH)_.*)\Z"
+    r"(?:PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDKIT(?!_INLINE_CACHE\Z)|BUILDX|BUILDAH|CONTAINER|CONTAINERS|XDG|SSH)_.*)\Z"
 )
 """Variables that steer the engine's program itself."""
+_DOCKERFILE, _IGNORE = "Dockerfile", "Dockerfile.dockerignore"
 _STDERR = 2
 _ASK_SECONDS = 30.0
+_NEEDS_PLUGIN = 23
+"""The first version of Docker's program that cannot build with BuildKit by itself."""
+FOLDER = "BUILD"
+"""What stands for the private folder in a line that is only shown."""
 
 
 class BuildTool(StrEnum):
@@ -39,11 +47,12 @@ class BuildTool(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSecret:
-    """A secret that steps of the Dockerfile mount; from a file or a variable of the caller's."""
+    """A secret that steps of the Dockerfile mount; from a file or a variable of the caller's, or a text of ours."""
 
     id: str
     file: str = ""
     variable: str = ""
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +62,8 @@ class EngineBuild:
     dockerfile: str = field(repr=False)
     context: str
     """Absolute path of the folder that COPY reads."""
+    ignore: str
+    """What COPY does not see, as the text of a `.dockerignore`, a comment at least; that of the context is not read."""
     tag: str = ""
     platform: str = ""
     stage: str = ""
@@ -68,8 +79,8 @@ class EngineBuild:
     no_cache: bool = False
 
 
-def render_build(build: EngineBuild, tool: BuildTool, *, id_file: str) -> tuple[str, ...]:
-    """The command line; the Dockerfile is read from standard input. `id_file` gets the image's id. Pure.
+def render_build(build: EngineBuild, tool: BuildTool, *, folder: str = FOLDER) -> tuple[str, ...]:
+    """The command line. `folder` holds what `list_files` says, and gets the image's id as `id`. Pure.
 
     Raises:
         ToolError: the tool cannot do what the build asks for.
@@ -84,7 +95,7 @@ def render_build(build: EngineBuild, tool: BuildTool, *, id_file: str) -> tuple[
         *_option("--platform", build.platform),
         *_option("--target", build.stage),
         *(word for name, _ in build.arguments for word in ("--build-arg", name)),
-        *(word for secret in build.secrets for word in ("--secret", _render_secret(secret))),
+        *(word for secret in build.secrets for word in ("--secret", _render_secret(secret, folder))),
         *(word for cache in build.cache_from for word in ("--cache-from", cache)),
         *(word for cache in build.cache_to for word in ("--cache-to", cache)),
         *(("--layers",) if podman else ()),
@@ -92,11 +103,18 @@ def render_build(build: EngineBuild, tool: BuildTool, *, id_file: str) -> tuple[
         *_option("--network", build.network),
         *(("--no-cache",) if build.no_cache else ()),
         "--iidfile",
-        id_file,
+        f"{folder}/id",
+        *(("--ignorefile", f"{folder}/{_IGNORE}") if podman else ()),
         "--file",
-        "-",
+        f"{folder}/{_DOCKERFILE}",
         build.context,
     )
+
+
+def list_files(build: EngineBuild) -> dict[str, str]:
+    """What lies in the folder before the build: name -> text."""
+    texts = {f"secret-{secret.id}": secret.text for secret in build.secrets if secret.text}
+    return {_DOCKERFILE: build.dockerfile, _IGNORE: build.ignore, **texts}
 
 
 def _option(name: str, value: str) -> tuple[str, ...]:
@@ -109,8 +127,9 @@ def _progress(how: str, *, podman: bool) -> tuple[str, ...]:
     return () if podman else ("--progress", how)
 
 
-def _render_secret(secret: BuildSecret) -> str:
-    return f"id={secret.id}," + (f"env={secret.variable}" if secret.variable else f"src={secret.file}")
+def _render_secret(secret: BuildSecret, folder: str) -> str:
+    source = secret.file or f"{folder}/secret-{secret.id}"
+    return f"id={secret.id}," + (f"env={secret.variable}" if secret.variable else f"src={source}")
 
 
 def _check(build: EngineBuild, tool: BuildTool) -> None:
@@ -129,7 +148,8 @@ def _check(build: EngineBuild, tool: BuildTool) -> None:
                 "it would steer the engine's own program; rename the ARG",
             )
     for secret in build.secrets:
-        if not _ID.match(secret.id) or bool(secret.file) == bool(secret.variable) or "," in secret.file:
+        sources = [one for one in (secret.file, secret.variable, secret.text) if one]
+        if not _ID.match(secret.id) or len(sources) != 1 or "," in secret.file:
             raise _usage(
                 f"the secret `{shown(secret.id)}` is not one file or one variable",
                 "write `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`",
@@ -167,7 +187,7 @@ def require_build_tool(engine: str, environ: Mapping[str, str]) -> BuildTool:
     """What builds for `engine`, `docker` or `podman`.
 
     Raises:
-        EngineError: its program is not there, or its daemon does not answer.
+        EngineError: its program is not there or lacks a part, or its daemon does not answer.
     """
     if find_tool(engine, environ.get("PATH")) is None:
         other = "podman" if engine == "docker" else "docker"
@@ -180,16 +200,29 @@ def require_build_tool(engine: str, environ: Mapping[str, str]) -> BuildTool:
         )
     if engine == "podman":
         return BuildTool.PODMAN
-    _require_daemon(environ)
+    version = _require_daemon(environ)
     asked = run(Command(argv=("docker", "buildx", "version"), env=environ), timeout=_ASK_SECONDS)
-    return BuildTool.BUILDX if asked.code == 0 else BuildTool.DOCKER
+    if asked.code == 0:
+        return BuildTool.BUILDX
+    number = version.partition(".")[0]
+    if number.isdecimal() and int(number) >= _NEEDS_PLUGIN:
+        raise EngineError(
+            f"Docker's program {shown(version)} cannot build without its plug-in `buildx`",
+            hints=[
+                "install `docker-buildx` or `docker-buildx-plugin`, or use `--engine podman`",
+                "`shipway build` needs no engine",
+            ],
+        )
+    return BuildTool.DOCKER
 
 
-def _require_daemon(environ: Mapping[str, str]) -> None:
-    command = Command(argv=("docker", "version", "--format", "{{.Server.Version}}"), env=environ)
+def _require_daemon(environ: Mapping[str, str]) -> str:
+    """The version of Docker's own program, when its daemon answers."""
+    what = "{{.Client.Version}} {{.Server.Version}}"
+    command = Command(argv=("docker", "version", "--format", what), env=environ)
     asked = run(command, timeout=_ASK_SECONDS)
     if asked.code == 0:
-        return
+        return asked.text.partition(" ")[0].strip()
     said = asked.stderr.decode("utf-8", "replace")
     refused = "permission denied" in said.lower()
     raise EngineError(
@@ -215,13 +248,15 @@ def run_engine_build(build: EngineBuild, tool: BuildTool, environ: Mapping[str, 
         if secret.file and not os.path.isfile(secret.file):
             raise _usage(f"the secret's file `{shown(secret.file)}` is not there", "correct its path")
     with scratch_folder("engine-build") as folder:
-        id_file = os.path.join(folder, "id")
+        with translating_disk_errors(f"write to `{folder}`", error=ToolError):
+            for name, text in list_files(build).items():
+                with open(os.path.join(folder, name), "x", encoding="utf-8") as file:
+                    file.write(text)
         command = Command(
-            argv=render_build(build, tool, id_file=id_file),
-            env=build_environment(build, tool, environ),
-            stdin=build.dockerfile.encode(),
+            argv=render_build(build, tool, folder=folder), env=build_environment(build, tool, environ)
         )
-        finished = run(command, stdout=_STDERR, stderr=_STDERR)
+        # A quiet build says its id there, which the file says better.
+        finished = run(command, stdout=None if build.progress == "quiet" else _STDERR, stderr=_STDERR)
         if finished.code != 0:
             raise BuildError(
                 f"`{tool} build` failed: {describe_end(finished.code)}",
@@ -230,7 +265,7 @@ def run_engine_build(build: EngineBuild, tool: BuildTool, environ: Mapping[str, 
                     "`shipway export dockerfile` shows the file that it was given",
                 ],
             )
-        return _read_id(id_file, tool)
+        return _read_id(os.path.join(folder, "id"), tool)
 
 
 def _read_id(path: str, tool: BuildTool) -> str:

@@ -114,8 +114,38 @@ class OciEngine:
         return DOCKER if self.name == "docker" else podman_for(request.account)
 
 
+class ApptainerEngine:
+    """Apptainer, by its own program."""
+
+    name = "apptainer"
+
+    def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
+        """Apptainer's command line."""
+        from shipway.run.apptainer_engine import describe_apptainer  # noqa: PLC0415 - a native run needs none of it
+
+        del image
+        return describe_apptainer(request)
+
+    def run(
+        self,
+        request: RunRequest,
+        *,
+        state: str,
+        runtime: str,
+        emit: Emit,
+        image: MakeImage,
+        merge: Merge | None = None,
+    ) -> Outcome:
+        """See `apptainer_engine.run_apptainer`."""
+        from shipway.run.apptainer_engine import run_apptainer  # noqa: PLC0415 - a native run needs none of it
+
+        del runtime, image
+        return run_apptainer(request, state=state, emit=emit, merge=merge)
+
+
 ENGINES: dict[str, Engine] = {
     native.NAME: NativeEngine(),
     "docker": OciEngine("docker"),
     "podman": OciEngine("podman"),
+    "apptainer": ApptainerEngine(),
 }

@@ -61,15 +61,34 @@ def find_inside(lowers: Sequence[str], path: str) -> Located | None:
 
 
 def _find_plain(lowers: Sequence[str], path: str) -> Located | None:
-    """The topmost `path` (absolute inside, its parents no links), unless a whiteout hides it."""
+    """The topmost `path` (absolute inside, its parents no links), unless something above hides it.
+
+    A tree may have a link, a file or a whiteout where those above have a folder. It hides whatever lies below it, and the
+    host's kernel must not be asked for a path through such a link: it would leave the trees.
+    """
+    parts = [path[:index] for index, char in enumerate(path + "/") if char == "/" and index]
     for lower in lowers:
-        try:
-            status = os.lstat(lower + path)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        hidden = stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
-        return None if hidden else Located(lower + path, path)
+        reached, mode = _walk(lower, parts)
+        if mode:
+            hidden = reached != path or stat.S_ISCHR(mode)
+            return None if hidden else Located(lower + path, path)
     return None
+
+
+def _walk(lower: str, parts: Sequence[str]) -> tuple[str, int]:
+    """Which of `parts`, each below the one before, is the first that is no folder in `lower`, else the last; and its mode.
+
+    The mode is 0 where nothing is.
+    """
+    reached, mode = "", stat.S_IFDIR
+    for reached in parts:
+        try:
+            mode = os.lstat(lower + reached).st_mode
+        except FileNotFoundError:
+            return reached, 0
+        if not stat.S_ISDIR(mode):
+            break
+    return reached, mode
 
 
 def read_image_facts(lowers: Sequence[str]) -> ImageFacts:

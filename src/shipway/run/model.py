@@ -86,6 +86,14 @@ class ImageFacts(NamedTuple):
     """Some trees belong to another user (a shared store), so their folders are not the caller's to write in."""
 
 
+class ImageIds(NamedTuple):
+    """The digests by which an engine knows an image."""
+
+    config: str
+    manifest: str
+    """Over uncompressed layers."""
+
+
 class Environment(NamedTuple):
     """An image made runnable on this host; the same for every run until its lock changes."""
 
@@ -106,6 +114,8 @@ class Environment(NamedTuple):
     facts: ImageFacts = ImageFacts()
     bytecode: bool = False
     """The trees hold compiled modules beside their sources, so none have to be kept between runs."""
+    image: ImageIds | None = None
+    """Of the image of the same trees; None while no engine has asked for it."""
 
 
 class Invocation(NamedTuple):
@@ -204,6 +214,10 @@ class RunRequest(NamedTuple):
     """See `ImageFacts.foreign`."""
     notes: tuple[str, ...] = ()
     """What the caller should be told, once."""
+    image: ImageIds | None = None
+    """See `Environment.image`."""
+    shm_asked: bool = False
+    """Somebody asked for `shm_size`; else it is what is usual."""
     merged_root: str = ""
     """A private tree of all lowers, for hosts where they cannot be mounted."""
 

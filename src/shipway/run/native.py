@@ -30,6 +30,10 @@ _REFUSALS = frozenset({"namespaces", "mounts", "overlay"})
 _EPHEMERAL = ("/run", "/var/tmp")  # noqa: S108 - inside a container, in memory of its own
 
 
+class HostRefuses(EngineError):
+    """The host allows none of the ways that our own engine has. Nothing of the command has run."""
+
+
 def plan_sandbox(request: RunRequest, folders: TopFolders) -> Request:
     """The sandbox that is `request`, with its writable parts in `folders`."""
     return Request(
@@ -96,6 +100,7 @@ def run_native(
     one tree of all lowers, for hosts that refuse namespaces or overlay mounts; without it such hosts are refused.
 
     Raises:
+        HostRefuses: this host allows no way to start it.
         EngineError: it could not be started (125), or its command cannot be executed (126) or is not there (127).
         LimitError: a limit cannot be set here.
         NoSpace: the disk is full.
@@ -107,7 +112,8 @@ def run_native(
         try:
             result = _run_somehow(request, folders, runtime, emit, merge)
         except SandboxFailure as failure:
-            raise EngineError(
+            kind = HostRefuses if failure.step in _REFUSALS else EngineError
+            raise kind(
                 f"The container could not be started: {failure.message}",
                 hints=(*failure.hints, "`shipway doctor` says what this host refuses"),
             ) from failure

@@ -36,8 +36,6 @@ class Dialect(NamedTuple):
     """What begins the name of an image of this machine."""
     partial: bool = False
     """Whether `load` takes an archive without the layers that are there."""
-    host: str = ""
-    """The variable that names another service than the usual one."""
     about: tuple[str, ...] = ()
     """Words whose answer is platform and version, separated by a space."""
     limits: str = ""
@@ -157,10 +155,10 @@ def _limits(request: RunRequest) -> tuple[str, ...]:
 
 def _mount(source: str, target: str, *, read_only: bool) -> str:
     fields = ["type=bind", f"source={source}", f"target={target}", *(["readonly"] if read_only else [])]
-    return "--mount=" + ",".join(_csv(field) for field in fields)
+    return "--mount=" + ",".join(csv_field(field) for field in fields)
 
 
-def _csv(field: str) -> str:
+def csv_field(field: str) -> str:
     """One field of a CSV line (RFC 4180), which the value of `--mount` is."""
     return '"' + field.replace('"', '""') + '"' if any(mark in field for mark in ',"\n\r') else field
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode
@@ -14,8 +15,9 @@ from shipway.run.inside import find_fault
 from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci_command import plan_inputs, render_run
-from shipway.run.oci_image import ensure_image, local_tag
+from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_program import require_limits, require_program
+from shipway.run.run_files import write_run_file, write_run_files
 from shipway.run.tops import opened_run
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from shipway.run.oci_command import Dialect
     from shipway.run.oci_program import Program
 
+_KILLED = (ExitCode.ENGINE, 128 + signal.SIGTERM, 128 + signal.SIGKILL)
+"""How a container ends whose service is stopped: at once, as asked, or after some patience."""
 _NOT_STARTED = (ExitCode.COMMAND_NOT_FOUND, ExitCode.NOT_EXECUTABLE, ExitCode.FAILED)
 
 
@@ -39,7 +43,7 @@ def describe_oci(
         EngineError: the engine cannot do what is asked.
     """
     inputs = plan_inputs(request.env)
-    identity = image().image.config_digest
+    identity = request.image.config if request.image else image().image.config_digest
     return (
         shlex.join((dialect.name, *render_run(request, dialect, image=identity))),
         "",
@@ -68,7 +72,9 @@ def run_oci(
         emit(Note(note, "warning"))
     make_mount_sources(request, state)
     require_limits(program, request)
-    identity = ensure_image(program, image(), local_tag(request, dialect), emit)
+    tag = local_tag(request, dialect)
+    known = find_image(program, request.image, tag) if request.image else ""
+    identity = known or ensure_image(program, image(), tag, emit)
     inputs = plan_inputs(request.env)
     with opened_run(state) as folder:
         with translating_disk_errors(f"writing below `{folder}`"):
@@ -80,20 +86,10 @@ def run_oci(
 
 
 def _write_folder(folder: str, request: RunRequest, env: bytes) -> None:
-    # Nobody but the caller can enter the folder itself, so the modes below are those that the container sees.
-    _write(f"{folder}/env", env, 0o600)
+    write_run_file(f"{folder}/env", env, 0o600)
     os.mkdir(f"{folder}/scratch")
     os.chmod(f"{folder}/scratch", 0o1777)  # noqa: S103 - what /tmp is inside
-    for file in request.files:
-        path = f"{folder}/files/{file.path}"
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        _write(path, file.data, file.mode)
-
-
-def _write(path: str, data: bytes, mode: int) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
-        os.fchmod(file.fileno(), mode)
+    write_run_files(folder, request)
 
 
 def _require_started(program: Program, request: RunRequest, code: int) -> None:
@@ -102,16 +98,12 @@ def _require_started(program: Program, request: RunRequest, code: int) -> None:
         fault = find_fault(request)
         if fault is not None:
             raise fault
+    gone = program.find_gone("the container ran") if code in _KILLED else None
+    if gone is not None:
+        hint = f"`{program.dialect.name} ps` lists the container then, if it is still there"
+        raise EngineError(gone.message, hints=(*gone.hints, hint), detail=gone.detail)
     if code != ExitCode.ENGINE:
         return
-    finished = program.ask(*program.dialect.about)
-    if finished.code != 0:
-        error = program.trouble(finished, *program.dialect.about)
-        raise EngineError(
-            f"{program.dialect.title} went away while the container ran",
-            hints=error.hints,
-            detail=error.detail,
-        )
     where = program.endpoint()
     if where:
         raise EngineError(

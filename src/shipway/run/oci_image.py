@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import EngineError
 from shipway.core.events import Began, Did, Ended, Note
 from shipway.host.proc import run_fed
-from shipway.image.loopback import serving
+from shipway.run.model import ImageIds
 from shipway.run.oci_program import require_receiver
 from shipway.run.request import choose_hostname
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shipway.run.oci_program import Program
 
 PHASE = "hand over"
+_ID_AND_TAGS = "{{.Id}}{{range .RepoTags}} {{.}}{{end}}"
 _ABSENT = ("no such image", "not known", "no such object")
 
 
@@ -42,7 +43,8 @@ def ensure_image(program: Program, image: PortableImage, tag: str, emit: Emit) -
     Raises:
         EngineError: the engine does not answer, cannot run it, or did not take it.
     """
-    found = _find(program, image)
+    ids = ImageIds(image.image.config_digest, image.image.digest)
+    found = find_image(program, ids, tag)
     if found:
         return found
     require_receiver(program, image.platform)
@@ -53,7 +55,7 @@ def ensure_image(program: Program, image: PortableImage, tag: str, emit: Emit) -
         emit(Note(f"{program.dialect.title} does not reach this machine's loopback, so the image is loaded"))
         _load(program, image, tag, emit)
     emit(Ended(PHASE))
-    found = _find(program, image)
+    found = find_image(program, ids, tag)
     if not found:
         raise EngineError(
             f"{program.dialect.title} took the image `{tag}` and has another one now",
@@ -62,13 +64,22 @@ def ensure_image(program: Program, image: PortableImage, tag: str, emit: Emit) -
     return found
 
 
-def _find(program: Program, image: PortableImage) -> str:
-    """The id: the configuration's digest, or the manifest's where containerd keeps images; empty when it is not there."""
-    words = ("image", "inspect", "--format", "{{.Id}}", image.image.config_digest, image.image.digest)
+def find_image(program: Program, ids: ImageIds, tag: str) -> str:
+    """The engine's own id, which has the name `tag` from now on; empty when the image is not there.
+
+    The id is the configuration's digest, or the manifest's where containerd keeps images.
+
+    Raises:
+        EngineError: the engine does not answer.
+    """
+    words = ("image", "inspect", "--format", _ID_AND_TAGS, *ids)
     finished = program.ask(*words)
-    for line in finished.text.split():
-        if line.removeprefix("sha256:") in (image.image.config_digest.hex, image.image.digest.hex):
-            return line
+    for line in finished.text.splitlines():
+        identity, _, tags = line.partition(" ")
+        if f"sha256:{identity.removeprefix('sha256:')}" in ids:
+            if tag not in tags.split():
+                program.require("tag", identity, tag)
+            return identity
     complaint = finished.stderr.decode("utf-8", "replace").lower()
     if not any(sentence in complaint for sentence in _ABSENT):
         raise program.trouble(finished, *words)
@@ -77,6 +88,7 @@ def _find(program: Program, image: PortableImage) -> str:
 
 def _pull(program: Program, image: PortableImage, tag: str, emit: Emit) -> bool:
     """Whether the engine could reach us; it has the image then."""
+    from shipway.image.loopback import serving  # noqa: PLC0415 - an image that is there is not served
 
     def taken(layer: PortableLayer) -> None:
         emit(Did(PHASE, layer.diff_id[:19]))
@@ -85,6 +97,7 @@ def _pull(program: Program, image: PortableImage, tag: str, emit: Emit) -> bool:
         words = ("pull", "--quiet", *program.dialect.pull, registry.reference)
         finished = program.ask(*words)
         if finished.code != 0:
+            _require_there(program)
             if registry.asked == 0:
                 return False
             raise program.trouble(finished, *words)
@@ -97,12 +110,20 @@ def _load(program: Program, image: PortableImage, tag: str, emit: Emit) -> None:
     known = _known_layers(program, image, tag)
     finished = run_fed(program.command("load"), lambda sink: image.write_archive(tag, sink, without=known))
     if finished.code != 0 and known:
+        _require_there(program)
         emit(
             Note(f"{program.dialect.title} did not take the changed layers alone, so all are sent", "warning")
         )
         finished = run_fed(program.command("load"), lambda sink: image.write_archive(tag, sink))
     if finished.code != 0:
+        _require_there(program)
         raise program.trouble(finished, "load")
+
+
+def _require_there(program: Program) -> None:
+    gone = program.find_gone("it took the image")
+    if gone is not None:
+        raise gone
 
 
 def _known_layers(program: Program, image: PortableImage, tag: str) -> frozenset[DiffId]:

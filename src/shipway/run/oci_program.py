@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.errors import EngineError, LimitError
 from shipway.host.proc import Command, failure, find_tool, run
 from shipway.run.oci_command import parse_version, wanted_limits
+from shipway.run.oci_trouble import find_trouble, hide_password
 
 if TYPE_CHECKING:
     from shipway.host.proc import Finished
     from shipway.run.model import RunRequest
     from shipway.run.oci_command import Dialect
-
-_STOPPED = (
-    "cannot connect to the docker daemon",
-    "error during connect",
-    "unable to connect to podman",
-    "connection refused",
-    "connection reset",
-    "failed to connect",
-)
 
 
 class Program(NamedTuple):
@@ -52,24 +44,38 @@ class Program(NamedTuple):
 
     def trouble(self, finished: Finished, *words: str) -> EngineError:
         """Why a call failed, in our words where the cause is known."""
-        text = finished.stderr.decode("utf-8", "replace").strip()
-        dialect = self.dialect
-        lower = text.lower()
-        if "permission denied" in lower and ("socket" in lower or "dial" in lower):
-            return EngineError(f"You may not use {dialect.title} here", hints=(dialect.refused,), detail=text)
-        if any(sentence in lower for sentence in _STOPPED):
-            return EngineError(f"{dialect.title} does not answer", hints=(dialect.stopped,), detail=text)
-        error = failure(
-            self.command(*words), finished, error=EngineError, what=f"`{dialect.name} {words[0]}` failed"
-        )
-        return EngineError(error.message, hints=error.hints, detail=error.detail)
+        known = find_trouble(self.dialect, finished.stderr.decode("utf-8", "replace"))
+        if known is not None:
+            return known
+        what = f"`{self.dialect.name} {words[0]}` failed"
+        error = failure(self.command(*words), finished, error=EngineError, what=what)
+        return EngineError(error.message, hints=error.hints, detail=hide_password(error.detail))
+
+    def find_gone(self, what: str) -> EngineError | None:
+        """The error that says so, when the service does not answer any more. `what`: what it did meanwhile."""
+        finished = self.ask(*self.dialect.about)
+        if finished.code == 0:
+            return None
+        error = self.trouble(finished, *self.dialect.about)
+        title = self.dialect.title
+        return EngineError(f"{title} went away while {what}", hints=error.hints, detail=error.detail)
 
     def endpoint(self) -> str:
         """Where the service is, when that is not this machine; empty for a local one."""
-        host = os.environ.get(self.dialect.host, "")
-        if not host and self.dialect.name == "docker":
+        if self.dialect.name == "docker":  # which knows whether its context or DOCKER_HOST counts
             host = self.require("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
-        return "" if host.startswith("unix:") else host
+        else:
+            host = os.environ.get("CONTAINER_HOST", "") or self._connection()
+        return "" if host.startswith("unix:") else hide_password(host)
+
+    def _connection(self) -> str:
+        """The place of the connection that Podman was told to use; its name, where it has no such place."""
+        wanted = os.environ.get("CONTAINER_CONNECTION", "")
+        if not wanted:
+            return ""
+        listed = self.require("system", "connection", "list", "--format", "{{.Name}} {{.URI}}")
+        places = dict(line.split(maxsplit=1) for line in listed.splitlines())
+        return places.get(wanted, wanted)
 
 
 def require_program(dialect: Dialect) -> Program:
@@ -80,7 +86,9 @@ def require_program(dialect: Dialect) -> Program:
     """
     path = find_tool(dialect.name)
     if path is None:
-        raise EngineError(f"{dialect.title} is not installed here", hints=(dialect.remedy,))
+        others = (name for name in ("docker", "podman") if name != dialect.name and find_tool(name))
+        here = (f"`{name}` is installed here: `--engine {name}`" for name in others)
+        raise EngineError(f"{dialect.title} is not installed here", hints=(dialect.remedy, *here))
     return Program(dialect, path)
 
 
@@ -92,7 +100,7 @@ def require_receiver(program: Program, platform: str) -> None:
     """
     dialect = program.dialect
     theirs, _, version = program.require(*dialect.about).partition(" ")
-    if theirs != platform:
+    if theirs.split("/")[:2] != platform.split("/")[:2]:
         raise EngineError(
             f"The image is for {platform}, and {dialect.title} runs on {theirs}",
             hints=(f"build for it: `--platform {theirs}`", "use an engine on a machine of that platform"),

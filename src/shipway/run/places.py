@@ -3,6 +3,7 @@
 homes/KEY/home          the home volume of a project
 homes/KEY/project.json  which project that is
 kept/KEY/NAME/…         writable tops that live on
+roots/KEY/DIGEST/…      environments merged into one folder
 runs/ID/…               what lives as long as one container
 ready/DIGEST.json       launch records
 """
@@ -44,6 +45,17 @@ def bytecode_folder(state: str, project: str, lowers: tuple[str, ...] = ()) -> s
         return base
     text = "\n".join(lowers).encode("utf-8", "surrogateescape")
     return f"{base}/{hashlib.sha256(text).hexdigest()[:32]}"
+
+
+def root_folder(state: str, project: str, lowers: tuple[str, ...]) -> str:
+    """The environment stacked of `lowers`, merged into one folder."""
+    text = "\n".join(lowers).encode("utf-8", "surrogateescape")
+    return f"{roots_folder(state, project)}/{hashlib.sha256(text).hexdigest()[:32]}"
+
+
+def roots_folder(state: str, project: str = "") -> str:
+    """Merged environments of all projects, or of one."""
+    return f"{state}/roots/{project_key(project)}" if project else f"{state}/roots"
 
 
 def runs_folder(state: str, identity: str = "") -> str:

@@ -15,7 +15,6 @@ PODMAN = Dialect(
     always=("--security-opt=label=disable",),  # labels would keep the container from the caller's folders
     pull=("--tls-verify=false",),
     local="localhost/",
-    host="CONTAINER_HOST",
     about=("info", "--format", "{{.Host.OS}}/{{.Host.Arch}} {{.Version.Version}}"),
     limits="{{range .Host.CgroupControllers}}{{.}} {{end}}",
     oldest=(4, 3),

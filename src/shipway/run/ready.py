@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipway import __version__
 from shipway.host.files import make_directory, write_atomic
-from shipway.run.model import Environment, ImageFacts, Limits, Mount, Network, RunOptions
+from shipway.run.model import Environment, ImageFacts, ImageIds, Limits, Mount, Network, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FORMAT = 1
+_FORMAT = 2
 _SETTLED = 50_000_000
 """Nanoseconds: a file changed this shortly before it was read may change again without its time showing it."""
 
@@ -126,6 +126,7 @@ def _parse_environment(value: dict[str, Any]) -> Environment:
     options["pass_env"] = tuple(options["pass_env"])
     facts = dict(zip(ImageFacts._fields, value["facts"], strict=True))
     facts["shells"] = tuple(facts["shells"])
+    image = value["image"]
     return Environment(
         **{
             **value,
@@ -135,6 +136,7 @@ def _parse_environment(value: dict[str, Any]) -> Environment:
             "command": tuple(value["command"]),
             "options": RunOptions(**options),
             "facts": ImageFacts(**facts),
+            "image": ImageIds(*image) if image else None,
         }
     )
 

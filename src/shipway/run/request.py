@@ -68,6 +68,7 @@ def plan_run(
         hostname=hostname,
         network=network,
         shm_size=asked.shm_size or environment.options.shm_size or _default_shm(host.memory, limits.memory),
+        shm_asked=bool(asked.shm_size or environment.options.shm_size),
         limits=limits,
         top=_top(asked),
         keep=require_keep_name(asked.keep) if asked.keep else "",
@@ -75,6 +76,7 @@ def plan_run(
         skeleton=environment.facts.skeleton,
         foreign=environment.facts.foreign,
         notes=_notes(host, wants_bundle=wants_bundle, has_bundle=bool(certificates)),
+        image=environment.image,
     )
 
 

@@ -25,6 +25,7 @@ _ORDER = (
     "extras",
     "workdir",
     "env",
+    "labels",
 )
 
 

@@ -34,14 +34,21 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """`debian:bookworm`, `ubuntu:noble`; `date` pins the archive to a moment (`debian:bookworm@2026-07-01`)."""
+    """`debian:bookworm`, `ubuntu:noble`; `date` pins the archive to a moment (`debian:bookworm@2026-07-01`).
 
-    distribution: str
-    suite: str
+    Or an image of others, and then nothing but `image`.
+    """
+
+    distribution: str = ""
+    suite: str = ""
     date: str = ""
     """`YYYY-MM-DD`, or empty for the archive as it is when locking."""
+    image: str = ""
+    """An image of others as `spec.images` writes it: `docker://registry.example.org/team/cuda:12.4`, `oci:base`."""
 
     def __str__(self) -> str:
+        if self.image:
+            return self.image
         return f"{self.distribution}:{self.suite}" + (f"@{self.date}" if self.date else "")
 
 
@@ -150,6 +157,8 @@ class Target:
     """Kinds of files that packages leave out (`core.waste`), sorted."""
     env: tuple[tuple[str, str], ...] = ()
     """Sorted by name."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Of the image, sorted by name."""
     workdir: str = "/work"
     """Where the project is inside; absolute."""
     command: tuple[str, ...] = ()
@@ -177,6 +186,8 @@ class Spec:
     """Where collected artifacts are, relative to the spec; decides nothing that the lock holds."""
     push_allow: tuple[str, ...] | None = None
     """Prefixes (`registry/path`) that images may be pushed to; None: any."""
+    push_attach: tuple[str, ...] = ()
+    """What a push attaches to the image: `sbom`, `provenance`."""
 
     def target(self, name: str = "") -> Target:
         """The target called `name`, or the default one.

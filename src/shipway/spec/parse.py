@@ -112,6 +112,7 @@ class _Builder:
             epoch=top.get("epoch"),
             vendor=top.get("vendor", ""),
             push_allow=top.get("push.allow"),
+            push_attach=top.get("push.attach", ()),
         )
 
     def default_name(self, folder: str) -> str:
@@ -185,6 +186,7 @@ class _Builder:
             build=values.get("build", ()),
             env=values.get("env", {}),
             run_env=values.get("run.env", {}),
+            labels=values.get("labels", {}),
             single={key: value for key, value in values.items() if key in _SINGLE},
         )
 
@@ -223,6 +225,7 @@ class _Builder:
             system_site_packages=single.get("system-site-packages", False),
             slim=tuple(sorted(single.get("slim", ()))),
             env=tuple(sorted(state.env.items())),
+            labels=tuple(sorted(state.labels.items())),
             workdir=single.get("workdir", "/work"),
             command=single.get("command", ()),
             files=FileRules(include=state.include, ignore=state.ignore),

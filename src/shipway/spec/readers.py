@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from shipway.core.ignore import IgnoreRules
+from shipway.core.labels import find_label_fault
 from shipway.spec.grammar import looks_secret
 from shipway.spec.model import MountRule, Wish
 from shipway.spec.requirement_lines import wish_of
@@ -37,7 +38,7 @@ _ITEM_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCI
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _DROP = re.compile(r"(?P<kind>[a-z-]+):(?P<name>.+)\Z")
 DROPS = (
-    *("apt", "pip", "constraints", "projects", "extras", "env", "include", "ignore"),
+    *("apt", "pip", "constraints", "projects", "extras", "env", "labels", "include", "ignore"),
     *("mounts", "run-env", "pass-env", "build"),
 )
 """What `without` can drop, before the colon."""
@@ -166,6 +167,21 @@ def _variable_name(value: Any, place: Place, setting: Setting) -> str | None:
     return text
 
 
+def _labels(value: Any, place: Place, setting: Setting) -> dict[str, str] | None:
+    if not is_typed(value, place, setting, dict, "a table"):
+        return None
+    result = {}
+    for name, content in value.items():
+        spot = place.at(name)
+        if not isinstance(content, str):
+            spot.refuse(f"must be a text, and is {type_word(content)}", f'for example `"{name}" = "1"`')
+        elif fault := find_label_fault(name, content):
+            spot.refuse(*fault)
+        else:
+            result[name] = content
+    return result
+
+
 def _variable_names(value: Any, place: Place, setting: Setting) -> tuple[str, ...] | None:
     items = read_items(value, place, setting, _variable_name)
     for name in sorted({name for name in items or () if (items or ()).count(name) > 1}):
@@ -218,6 +234,7 @@ READERS: dict[Kind, Reader] = {
     Kind.PROJECTS: _projects,
     Kind.MOUNTS: _list_of(_mount),
     Kind.VARIABLES: _variables,
+    Kind.LABELS: _labels,
     Kind.VARIABLE_NAMES: _variable_names,
     Kind.URL: read_url,
     Kind.DROPS: _list_of(_drop),

@@ -34,7 +34,7 @@ _COMBINING = """\
 ## How targets combine
 
 A target starts from the top of the spec, or from the target that it `inherits`. Then what `without` names is dropped, and
-what the target says itself is added: lists get longer, tables (`env`, `run.env`) are merged name by name, single values
+what the target says itself is added: lists get longer, tables (`env`, `labels`, `run.env`) are merged name by name, single values
 take the place of the inherited one. Packages from files and groups are inherited and dropped like those of `pip`.
 
 `without` knows {drops}. `pip` and `constraints` go by the package's name, `mounts` by the path inside, `projects` by the

@@ -93,8 +93,11 @@ def document_of(spec: Spec) -> dict[str, Any]:
     if spec.default_target != ("default" if "default" in names else names[0]):
         top["default-target"] = spec.default_target
     document = {**top, **_nested(shared)}
-    if spec.push_allow is not None:
-        document["push"] = {"allow": list(spec.push_allow)}
+    push = {} if spec.push_allow is None else {"allow": list(spec.push_allow)}
+    if spec.push_attach:
+        push["attach"] = list(spec.push_attach)
+    if push:
+        document["push"] = push
     if spec.indexes:
         document["indexes"] = {
             it.alias: {
@@ -126,6 +129,7 @@ def _target_values(target: Target) -> dict[str, Any]:
         "workdir": target.workdir if target.workdir != "/work" else "",
         "command": list(target.command),
         "env": dict(target.env),
+        "labels": dict(target.labels),
         "files.include": list(target.files.include),
         "files.ignore": list(target.files.ignore),
         "run.mounts": [_mount_text(mount) for mount in run.mounts],

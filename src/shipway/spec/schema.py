@@ -10,6 +10,10 @@ from shipway.core.platform import PLATFORMS
 from shipway.spec.settings import BY_PLACE, TABLES, Kind, Setting, Where
 
 _NAME = "^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+_BASE = (
+    "^((debian|ubuntu):[a-z0-9][a-z0-9.-]*(@[0-9]{4}-[0-9]{2}-[0-9]{2})?|[^ ]*/[^ ]*|"
+    "(oci|oci-archive|docker-archive|docker-daemon|containers-storage|stored):.+)$"
+)
 _VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
 _INSIDE = "^(?!/|~)(?!.*(^|/)\\.\\./\\.\\.)[^\\\\]+$"
 
@@ -43,7 +47,7 @@ _SHAPES: dict[Kind, Callable[[Setting], dict[str, Any]]] = {
             {"type": "integer", "minimum": 1},
         ]
     },
-    Kind.BASE: lambda _: _text(pattern="^(debian|ubuntu):[a-z0-9][a-z0-9.-]*(@[0-9]{4}-[0-9]{2}-[0-9]{2})?$"),
+    Kind.BASE: lambda _: _text(pattern=_BASE),
     Kind.PYTHON: lambda _: _text(pattern="^3\\.[0-9]{1,2}(\\.[0-9]{1,3})?$"),
     Kind.WORKDIR: lambda _: _text(pattern="^/[^/]"),
     Kind.COMMAND: lambda _: {
@@ -64,6 +68,11 @@ _SHAPES: dict[Kind, Callable[[Setting], dict[str, Any]]] = {
         "type": "object",
         "propertyNames": {"pattern": _VARIABLE},
         "additionalProperties": {"type": ["string", "number"]},
+    },
+    Kind.LABELS: lambda _: {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._/-]*$"},
+        "additionalProperties": {"type": "string"},
     },
     Kind.VARIABLE_NAMES: lambda _: {**_texts(pattern=_VARIABLE), "uniqueItems": True},
     Kind.URL: lambda _: _text(pattern="^https?://[^@]+$"),

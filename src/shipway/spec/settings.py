@@ -37,6 +37,7 @@ class Kind(StrEnum):
     MOUNTS = "list of mounts"
     VARIABLES = "table of variables"
     VARIABLE_NAMES = "list of variable names"
+    LABELS = "table of labels"
     URL = "address"
     DROPS = "list of what to drop"
 
@@ -139,7 +140,8 @@ SETTINGS: tuple[Setting, ...] = (
         _S,
         "base",
         Kind.BASE,
-        "Distribution and suite whose packages make the system, with a date to hold the archive at a moment.",
+        "Distribution and suite whose packages make the system, with a date to hold the archive at a moment; or an image of "
+        "others (`docker://REFERENCE`, any reference with a `/`, `oci:FOLDER`, …; see the guide on bases).",
         '"debian:bookworm@2026-07-01"',
         default='"debian:bookworm"',
     ),
@@ -257,6 +259,14 @@ SETTINGS: tuple[Setting, ...] = (
         default="{}",
     ),
     _setting(
+        _S,
+        "labels",
+        Kind.LABELS,
+        "Labels of the image, for people and registries: where its source is, who made it, under which license.",
+        '{ "org.opencontainers.image.source" = "https://git.example.org/team/digits" }',
+        default="{}",
+    ),
+    _setting(
         Where.FILES,
         "include",
         Kind.PATTERNS,
@@ -324,7 +334,7 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.CHOICE,
         "What runs the container, unless the command line or `SHIPWAY_ENGINE` says.",
         '"docker"',
-        choices=("native", "docker", "podman"),
+        choices=("native", "docker", "podman", "apptainer"),
         default='"native"',
     ),
     _setting(
@@ -375,6 +385,15 @@ SETTINGS: tuple[Setting, ...] = (
         '["hub.example.org/team"]',
         default="anywhere that the host allows",
     ),
+    _setting(
+        Where.PUSH,
+        "attach",
+        Kind.CHOICES,
+        "What a push of the project's image attaches to it: bills of materials (SPDX and CycloneDX), and how it was made.",
+        '["sbom", "provenance"]',
+        default="[]",
+        choices=("sbom", "provenance"),
+    ),
     _setting(Where.PROJECT, "path", Kind.PATH, "The project's folder.", '"."', required=True),
     _setting(Where.PROJECT, "extras", Kind.NAMES, "Its extras to install.", '["plot"]', default="[]"),
     _setting(
@@ -417,7 +436,7 @@ SETTINGS: tuple[Setting, ...] = (
         "without",
         Kind.DROPS,
         "What to drop of what is inherited: `apt:NAME`, `pip:NAME`, `constraints:NAME`, `projects:PATH`, "
-        "`extras:NAME`, `env:NAME`, `include:PATTERN`, "
+        "`extras:NAME`, `env:NAME`, `labels:NAME`, `include:PATTERN`, "
         "`ignore:PATTERN`, `mounts:TARGET`, `run-env:NAME`, `pass-env:NAME`, `build:NUMBER`.",
         '["pip:jaxlib", "env:DEBUG"]',
         default="[]",

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from shipway.core.errors import ToolError
+from shipway.core.image_source import is_image_source, parse_image_source
 from shipway.core.units import parse_size
 from shipway.spec.bases import NUMBERS, SUITES
 from shipway.spec.grammar import find_inside, holds_credentials
@@ -142,19 +144,18 @@ def read_choice(value: Any, place: Place, setting: Setting) -> str | None:
 
 
 def read_base(value: Any, place: Place, setting: Setting) -> Base | None:
-    """Distribution, suite and perhaps a date."""
+    """Distribution, suite and perhaps a date; or an image of others."""
     text = read_text(value, place, setting)
     if text is None:
         return None
+    if is_image_source(text):
+        return _read_image(text, place)
     match = _BASE.match(text)
     if match is None or match["distribution"] not in SUITES:
         word = text.split(":", maxsplit=1)[0].split("@", maxsplit=1)[0]
-        known = nearest(word, SUITES) if "/" not in word else ""
-        place.refuse(
-            f"`{text}` is no base",
-            known
-            or "bases are `debian:SUITE` or `ubuntu:SUITE`, such as `debian:bookworm`; wheels bring CUDA themselves",
-        )
+        near = nearest(word, SUITES)
+        known = f"write an image of a registry with its path or a prefix: `docker://{text}`"
+        place.refuse(f"`{text}` is no base", near if near.startswith("did you mean") else known)
         return None
     distribution, suite, date = match["distribution"], match["suite"], match["date"] or ""
     if suite in NUMBERS[distribution]:
@@ -171,6 +172,14 @@ def read_base(value: Any, place: Place, setting: Setting) -> Base | None:
         place.refuse(f"`{date}` is no date", "dates are written `YYYY-MM-DD`: `debian:bookworm@2026-07-01`")
         return None
     return Base(distribution=distribution, suite=suite, date=date)
+
+
+def _read_image(text: str, place: Place) -> Base | None:
+    try:
+        return Base(image=str(parse_image_source(text)))
+    except ToolError as error:
+        place.refuse(error.message, next(iter(error.hints), ""))
+        return None
 
 
 def read_python(value: Any, place: Place, setting: Setting) -> str | None:

@@ -28,6 +28,7 @@ class State:
     build: tuple[BuildCommand, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     run_env: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     single: dict[str, Any] = field(default_factory=dict)
     """Single values by dotted key."""
 
@@ -44,7 +45,7 @@ LISTS = (
     "pass_env",
     "build",
 )
-TABLES = ("env", "run_env", "single")
+TABLES = ("env", "run_env", "labels", "single")
 
 
 def extend(inherited: State, own: State) -> State:

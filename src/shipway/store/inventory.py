@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from shipway.core.digest import BlobDigest, TreeKey
 from shipway.core.events import Note
 from shipway.core.manifest import parse_manifest
-from shipway.core.text import shown
 from shipway.host import files
 from shipway.host.lock import is_locked
 from shipway.store import layout
@@ -120,7 +119,7 @@ def _read_pins(store: Store, inventory: Inventory, by_key: dict[str, Holding], n
             )
         )
     for pin in pins:
-        reason = f"needed by `{shown(pin.project)}`"
+        reason = f"needed by {pin.holder}"
         held = [by_key.get(key.hex) for key in pin.keys] + [
             inventory.blobs.get(BlobDigest(blob).hex) for blob in pin.blobs
         ]

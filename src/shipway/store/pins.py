@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipway.core.digest import BlobDigest, LockDigest, TreeKey
+from shipway.core.text import shown
 from shipway.host import files
 from shipway.store import layout
 
@@ -34,6 +35,13 @@ class Pin:
     """When it was last written, seconds since 1970."""
     path: str
     """The pin's own file."""
+    image: str = ""
+    """The name of the stored image that `project` is only the folder of; empty for a project."""
+
+    @property
+    def holder(self) -> str:
+        """Who needs it, for people."""
+        return f"the image `{shown(self.image)}`" if self.image else f"`{shown(self.project)}`"
 
     @property
     def alive(self) -> bool:
@@ -49,6 +57,7 @@ def write_pin(
     *,
     keys: Iterable[TreeKey],
     blobs: Iterable[BlobDigest],
+    image: str = "",
 ) -> None:
     """Say durably what `target` of the folder `project` needs, in place of what it needed before."""
     project = os.path.realpath(project)
@@ -60,6 +69,7 @@ def write_pin(
             "lock": lock,
             "keys": sorted(set(keys)),
             "blobs": sorted(set(blobs)),
+            **({"image": image} if image else {}),
         }
     ).encode()
     path = _path(store, project, target)
@@ -110,6 +120,7 @@ def _read_pin(path: str) -> Pin:
         blobs=tuple(map(BlobDigest, value["blobs"])),
         used=used,
         path=path,
+        image=str(value.get("image", "")),
     )
 
 

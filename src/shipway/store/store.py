@@ -160,15 +160,18 @@ class Store:
         *,
         target: str = "",
         blobs: Iterable[BlobDigest] = (),
+        image: str = "",
     ) -> None:
         """Keep what `target` of the folder `project` needs as long as the folder exists; replaces its earlier pin.
+
+        `image`: the name of a stored image, where the folder is only its record.
 
         Raises:
             NoSpace, StoreError: it cannot be written.
         """
         from shipway.store.pins import write_pin  # noqa: PLC0415 - a run pins nothing
 
-        write_pin(self, project, lock, target, keys=keys, blobs=blobs)
+        write_pin(self, project, lock, target, keys=keys, blobs=blobs, image=image)
 
     def unpin(self, project: str, *, keep: str | None = None) -> int:
         """Forget what the folder `project` needs, but not for the target `keep`; returns how many pins that were."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import html
+import io
 import json
+import zipfile
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -16,12 +18,20 @@ JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 
 
 class PackageIndex(FileServer):
-    """`simple_url` is what a client configures. `json=False` serves HTML only; `hashes=False` leaves the digests out."""
+    """`simple_url` is what a client configures. `json=False` serves HTML only; `hashes=False` leaves the digests out;
+    `metadata=True` offers the metadata of wheels beside them, so that resolving fetches no wheel.
+    """
 
     def __init__(
-        self, *, auth: tuple[str, str] | None = None, json_api: bool = True, hashes: bool = True
+        self,
+        *,
+        auth: tuple[str, str] | None = None,
+        json_api: bool = True,
+        hashes: bool = True,
+        metadata: bool = False,
     ) -> None:
         super().__init__(auth=auth)
+        self._metadata = metadata
         self._json = json_api
         self._hashes = hashes
         self._projects: dict[str, list[dict[str, Any]]] = {}
@@ -58,6 +68,10 @@ class PackageIndex(FileServer):
         }
         if self._hashes:
             entry["hashes"] = {"sha256": hashlib.sha256(body).hexdigest()}
+        if self._metadata and filename.endswith(".whl"):
+            text = _metadata_of(body)
+            self.put(f"{path}.metadata", text)
+            entry["core-metadata"] = {"sha256": hashlib.sha256(text).hexdigest()}
         if requires_python:
             entry["requires-python"] = requires_python
         if yanked:
@@ -82,6 +96,11 @@ class PackageIndex(FileServer):
         if self._json:
             page.also[JSON_TYPE] = json.dumps(document).encode()
         self.pages[f"/simple/{project}/"] = page
+
+
+def _metadata_of(wheel: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        return archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA")))
 
 
 def _html(project: str, files: list[dict[str, Any]]) -> str:

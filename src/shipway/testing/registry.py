@@ -23,6 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 from shipway.host.location import Auth
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
+_DRIP = 0.05
+"""Seconds from one byte to the next."""
 
 
 class Trick(StrEnum):
@@ -45,6 +47,8 @@ class Trick(StrEnum):
     """Other bytes of the same length."""
     SILENT = "silent"
     """Never answers, until the registry stops."""
+    DRIP = "drip"
+    """All headers, then a byte now and again, until the registry stops."""
     CUT = "cut"
     """Half of what is sent is taken, then the connection is cut."""
     TOO_LARGE = "too-large"
@@ -79,11 +83,18 @@ class FakeRegistry:
     """Use as a context manager; `host` goes into references."""
 
     def __init__(
-        self, *, basic: Auth | None = None, token: Auth | None = None, realm: str = "", certificate: str = ""
+        self,
+        *,
+        basic: Auth | None = None,
+        token: Auth | None = None,
+        realm: str = "",
+        certificate: str = "",
+        client_authority: str = "",
     ) -> None:
         """`basic`: what every request must carry. `token`: what the token server wants; it is at `realm`, else here.
 
-        `certificate`: file of a certificate and its key; then https is spoken.
+        `certificate`: file of a certificate and its key; then https is spoken. `client_authority`: file of the authority whose
+        certificates clients must show.
         """
         self.basic, self.token, self.realm = basic, token, realm
         self.repositories: dict[str, Repository] = {}
@@ -91,6 +102,10 @@ class FakeRegistry:
         self.seen: list[Seen] = []
         self.elsewhere = ""
         self.page_size = 1000
+        self.found: list[dict[str, Any]] | None = None
+        """What its search finds for every word; None: it has no search."""
+        self.lists_referrers = True
+        """Whether it has the referrers API, which older ones lack."""
         self.tokens: set[str] = set()
         self.stopping = threading.Event()
         self.lock = threading.Lock()
@@ -105,6 +120,9 @@ class FakeRegistry:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
+            if client_authority:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_authority)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -132,6 +150,10 @@ class FakeRegistry:
     def order(self, method: str, path: str, *tricks: Trick) -> None:
         """The next requests whose path the expression `path` finds meet `tricks`, one each; the last stays."""
         self._orders.append((method, re.compile(path), list(tricks)))
+
+    def forget_orders(self) -> None:
+        """Every request is answered honestly from now on."""
+        self._orders.clear()
 
     def say(self, method: str, path: str, **headers: str) -> None:
         """Answers to such requests carry these headers in place of the honest ones; `_` stands for `-`."""
@@ -271,6 +293,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self) -> None:
         if self.path_only == "/v2/":
             self._say(200, b"{}")
+        elif self.path_only == "/v1/search" and self.registry.found is not None:
+            body = {"num_results": len(self.registry.found), "results": self.registry.found}
+            self._say(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
         elif self.path_only == "/v2/_catalog":
             self._page("repositories", sorted(self.registry.repositories))
         elif match := re.fullmatch(r"/v2/(.+)/tags/list", self.path_only):
@@ -300,21 +325,32 @@ class _Handler(BaseHTTPRequestHandler):
             body, kind = self._body(), self.headers.get("Content-Type", "")
             with self.registry.lock:
                 self.registry.add_manifest(name, selector, body, kind)
-            self._say(201, b"", {"Docker-Content-Digest": digest_of(body)})
+            subject = json.loads(body).get("subject", {}).get("digest")
+            listed = {"OCI-Subject": subject} if subject and self.registry.lists_referrers else {}
+            self._say(201, b"", {"Docker-Content-Digest": digest_of(body), **listed})
         elif selector in held:
             self._send_found(held[selector][1], digest_of(held[selector][1]), held[selector][0])
         else:
             self._error(404, "MANIFEST_UNKNOWN", "no such manifest")
 
     def _referrers(self, name: str, digest: str) -> None:
+        if not self.registry.lists_referrers:
+            self._error(404, "UNSUPPORTED", "no such address")
+            return
         found = []
         for selector, (kind, body) in sorted(self.registry.repository(name).manifests.items()):
             table = json.loads(body)
             if ":" in selector and table.get("subject", {}).get("digest") == digest:
-                found.append({"mediaType": kind, "digest": selector, "size": len(body),
+                found.append({"mediaType": kind, "digest": selector, "size": len(body), "annotations": table.get("annotations"),
                               "artifactType": table.get("artifactType", "")})  # fmt: skip
-        index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}
-        self._say(200, json.dumps(index).encode(), {"Content-Type": _INDEX})
+        after = self.query.get("last", ("",))[0]
+        rest = [one for one in found if one["digest"] > after]
+        page = rest[: self.registry.page_size]
+        link = (
+            {"Link": f'<{self.path_only}?last={page[-1]["digest"]}>; rel="next"'} if rest[len(page) :] else {}
+        )
+        index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": page}
+        self._say(200, json.dumps(index).encode(), {"Content-Type": _INDEX, **link})
 
     def _send_found(self, body: bytes | None, digest: str, kind: str = "application/octet-stream") -> None:
         if body is None:
@@ -397,6 +433,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.trick is Trick.TRUNCATE:
             self.wfile.write(body[: max(1, len(body) // 2)])
+            self._hang_up()
+        elif self.trick is Trick.DRIP:
+            for at in range(len(body)):
+                self.wfile.write(body[at : at + 1])
+                if self.registry.stopping.wait(_DRIP):
+                    break
             self._hang_up()
         else:
             self.wfile.write(body)

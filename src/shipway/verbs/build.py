@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.image.assemble import LayerContent
     from shipway.image.oci import Image
-    from shipway.plan.model import Plan
+    from shipway.plan.model import Layer, Plan
     from shipway.store.tree import Tree
     from shipway.verbs.context import Task
     from shipway.verbs.prepare import Planned, Prepared
@@ -99,13 +99,22 @@ def make_image(planned: Planned, trees: Sequence[Tree], emit: Emit) -> Image:
         workdir=settings.workdir,
         command=settings.command,
         epoch=settings.epoch,
+        labels=settings.labels,
+        user=settings.user,
+        entrypoint=settings.entrypoint,
     )
     return assemble(planned.store, layer_contents(planned.plan, trees), config, emit)
 
 
 def layer_contents(plan: Plan, trees: Iterable[Tree]) -> tuple[LayerContent, ...]:
     """The plan's layers with their trees, which come in the plan's order."""
-    from shipway.image.assemble import LayerContent
+    from shipway.image.assemble import CameLayer, LayerContent
+
+    def came(layer: Layer) -> CameLayer | None:
+        one = layer.came
+        if one is None:
+            return None
+        return CameLayer(diff_id=one.diff_id, blob=one.sha256, media_type=one.media_type, size=one.unpacked)
 
     coming = iter(trees)
     return tuple(
@@ -114,6 +123,7 @@ def layer_contents(plan: Plan, trees: Iterable[Tree]) -> tuple[LayerContent, ...
             trees=tuple(next(coming) for _ in layer.trees),
             packages=layer.packages,
             reason=layer.reason,
+            came=came(layer),
         )
         for layer in plan.layers
     )
@@ -136,4 +146,5 @@ def keep(prepared: Prepared) -> None:
     lock_digest = LockDigest.of(render_lock(planned.lock).encode())
     keys = [request.key for request in planned.requests]
     target = f"{planned.plan.target} {planned.plan.platform}"
-    planned.store.pin(planned.project.folder, keys, lock_digest, target=target)
+    blobs = [layer.came.sha256 for layer in planned.plan.layers if layer.came]
+    planned.store.pin(planned.project.folder, keys, lock_digest, target=target, blobs=blobs)

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from shipway.lock.model import Lock, Source, Wheel
     from shipway.spec.model import RunOptions
     from shipway.store.store import Store
+    from shipway.verbs.archives import SaveResult
     from shipway.verbs.project import Project
 
 _MARK = b"Written by `shipway export "
 """What says that a file is ours to replace."""
+_MAGIC = {"sif": (b"SIF_MAGIC", 32), "squashfs": (b"hsqs", 0)}
+"""The same for files that are no text: what they hold, and where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,22 @@ def run_export(
     return ExportResult(files=tuple(files), dry_run=dry_run)
 
 
+def export_image(form: str, task: Task, *, output: str, force: bool, dry_run: bool) -> SaveResult:
+    """Write the target's image as one file for Apptainer, `sif` or `squashfs`; built if need be.
+
+    Raises:
+        ToolError: it cannot be built or written, or `output` is there and is no such file.
+    """
+    from shipway.verbs.archives import SaveRequest, run_save
+
+    mark, place = _MAGIC[form]
+    if not force and os.path.isfile(output):
+        with open(output, "rb") as stream:
+            if stream.read(64)[place : place + len(mark)] != mark:
+                raise _not_ours(output)
+    return run_save(SaveRequest(path=output, form=form, dry_run=dry_run), task)
+
+
 def _open(task: Task, form: str) -> _Export:
     from shipway.export.model import read_contents
     from shipway.store.store import Store
@@ -147,11 +166,15 @@ def _require_ours(file: ExportFile, *, force: bool) -> None:
             f"`{shown(file.path)}` cannot be read: {problem.strerror}", hints=["name another file"]
         ) from problem
     if not force and _MARK not in there[:4096] and there != file.text.encode():
-        raise ToolError(
-            f"`{shown(file.path)}` is there and was not exported by shipway",
-            hints=["name another file, or replace it with `--force`"],
-            code=ExitCode.USAGE,
-        )
+        raise _not_ours(file.path)
+
+
+def _not_ours(path: str) -> ToolError:
+    return ToolError(
+        f"`{shown(path)}` is there and was not exported by shipway",
+        hints=["name another file, or replace it with `--force`"],
+        code=ExitCode.USAGE,
+    )
 
 
 def _write(file: ExportFile) -> None:

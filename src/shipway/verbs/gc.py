@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.store.collect import Collected, Item
 
+_SPARED = 3600
+"""Seconds since the last use within which nothing goes, unless the caller says."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GcRequest:
@@ -25,9 +28,9 @@ class GcItem(NamedTuple):
     """One thing in the store, and why it goes or stays."""
 
     kind: str
-    """`tree`, `blob`, `record`, `quarantine`."""
+    """`tree`, `blob`, `record`, `quarantine`; or `merged`, an environment as one folder for Apptainer, outside the store."""
     name: str
-    """The digits of its digest."""
+    """The digits of its digest, or project and environment."""
     size: int
     """Bytes on disk."""
     reason: str
@@ -54,7 +57,9 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
         StoreError: the store is locked for too long, or the disk does not answer.
     """
     from shipway.core.events import Note
+    from shipway.host.clock import now
     from shipway.host.dirs import state_dir
+    from shipway.run.merged_roots import collect_roots
     from shipway.run.tops import sweep_runs
     from shipway.store.store import Store
 
@@ -65,12 +70,15 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
     collected: Collected = store.collect(
         older_than=request.older_than, max_bytes=request.max_size, dry_run=request.dry_run
     )
+    age = _SPARED if request.older_than is None else request.older_than
+    roots = collect_roots(state_dir(), before=now() - age, dry_run=request.dry_run)
+    merged = tuple(GcItem("merged", root.name, root.size, "not used lately") for root in roots)
     return GcResult(
         store=store.path,
         dry_run=request.dry_run,
-        freed=collected.freed,
+        freed=collected.freed + sum(root.size for root in roots),
         waiting=collected.waiting,
-        items=tuple(map(_item, collected.items)),
+        items=(*map(_item, collected.items), *merged),
         kept=tuple(map(_item, collected.kept)),
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shipway.image.stored import StoredImage
     from shipway.store.store import Store
     from shipway.verbs.context import Task
+    from shipway.verbs.prepare import Planned
 
 _SHORTEST = 7
 """Hex digits that name an image by the beginning of a digest."""
@@ -28,6 +29,8 @@ class Chosen(NamedTuple):
 
     reference: Reference
     image: StoredImage
+    planned: Planned | None = None
+    """What the project's image was made by; None for a stored one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +152,8 @@ def choose_image(task: Task, image: str, *, name: str = "") -> Chosen:
     keep(prepared)
     contents = layer_contents(planned.plan, prepared.trees)
     stored = store_image(made, contents, planned.plan.settings.epoch)
-    return Chosen(parse_reference(name or project_name(planned.lock.name, planned.plan.target)), stored)
+    reference = parse_reference(name or project_name(planned.lock.name, planned.plan.target))
+    return Chosen(reference, stored, planned)
 
 
 def project_name(name: str, target: str) -> str:

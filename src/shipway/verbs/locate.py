@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import NotFound
 from shipway.core.events import Note
 from shipway.core.text import shown
-from shipway.lock.model import Deb, PythonLock
+from shipway.lock.model import BaseLayer, Deb, PythonLock
 from shipway.verbs.network import read_host_mirrors
 from shipway.verbs.workshop import read_project_indexes
 
@@ -48,6 +48,8 @@ def open_locate(
             from shipway.resolve.interpreter import python_locations
 
             return python_locations(artifact, os.environ)
+        if isinstance(artifact, BaseLayer):
+            return ()  # `verbs.bases` has brought it, or nobody can
         # Lazy: a page is asked for only when a remembered address fails.
         return wheels.locate(artifact)
 

@@ -46,6 +46,10 @@ def check_lock(project: Project, *, platforms: tuple[str, ...] = ()) -> Freshnes
     if lock is None:
         return Freshness(lock=None, inputs=key, drift=(f"there is no `{LOCK_FILE}`",))
     drift = find_drift(project.spec, key, lock) + find_source_drift(lock, project.folder)
+    if lock.bases:
+        from shipway.verbs.bases import find_base_drift
+
+        drift += find_base_drift(lock, project.folder)
     there = {target.platform for target in lock.targets}
     drift += tuple(f"platform `{name}` is not in the lock" for name in platforms if name not in there)
     return Freshness(lock=lock, inputs=key, drift=drift)

@@ -140,6 +140,8 @@ def _versions(lock: Lock) -> dict[tuple[str, str], str]:
     for kind, packages in (("deb", lock.debs), ("wheel", lock.wheels)):
         for package in packages:
             found.setdefault((kind, package.name), set()).add(package.version)
+    for base in lock.bases:
+        found.setdefault(("base", f"{base.name} on {base.platform}"), set()).add(base.manifest[:19])
     return {key: ", ".join(sorted(versions)) for key, versions in found.items()}
 
 
@@ -147,18 +149,23 @@ def _build_once(planned: Planned, task: Task) -> Prepared:
     from shipway.build.builder import build_trees, find_trees
 
     found = find_trees(planned.store, planned.requests)
-    if found is not None:
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
+    base = planned.lock.base_of(target)
+    if found is not None and (
+        base is None or all(planned.store.find_blob(one.sha256) for one in base.layers)
+    ):
         return Prepared(planned=planned, trees=tuple(found), built=0)
+    from shipway.verbs.bases import ensure_bases
     from shipway.verbs.locate import open_locate
     from shipway.verbs.workshop import open_fetcher
 
     fetcher = open_fetcher(task)
     locate = open_locate(planned.project, planned.lock, planned.store, fetcher, task)
+    ensure_bases(planned.lock, [target], planned.project, task, planned.store)
     if task.offline:
         from shipway.build.needs import require_at_hand
 
         missing = [request for request in planned.requests if planned.store.find_tree(request.key) is None]
-        target = planned.lock.target(planned.plan.target, planned.plan.platform)
         require_at_hand(planned.lock, target, missing, store=planned.store, locate=locate)
     built = build_trees(
         planned.plan,

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import gc
 import os
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
-from shipway.core.events import Note
 from shipway.verbs.context import LockMode, Task, host_platform
 from shipway.verbs.find import find_folder
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
     from shipway.core.digest import TreeKey
     from shipway.image.portable import PortableImage
-    from shipway.plan.model import Layer, Plan
     from shipway.run.model import Environment, Invocation
     from shipway.run.ready import Ready
     from shipway.store.store import Store
@@ -72,30 +69,30 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
     asked = read_invocation(words)
     folder = find_folder(task.directory)
     store = Store.open(emit=task.emit)
-    ready = _find_ready(folder, task, store)
+    record = _ready_file(folder, task)
+    ready = _find_ready(record, task)
     if ready is not None:
         keys = _keys(ready.environment.keys)
         with store.use(keys) as use:
             from shipway.run.ready import holds
 
             if not use.missing and holds(ready, context=_context(store, task)):
-                start = Start(
-                    ready.environment, asked, words.engine, use.trees, partial(_portable, None, task)
-                )
+                image = _image_of(None, None if dry_run else ready, record, task)
+                start = Start(ready.environment, asked, words.engine, use.trees, image)
                 return start_container(start, task, dry_run=dry_run)
     prepared = _prepare(task, dry_run=dry_run)
     if prepared is None:
         return RunResult(0, _unbuilt(task))
     environment = _environment(prepared)
-    if not dry_run:
-        _remember(environment, prepared, task)
+    ready = None if dry_run else _remember(environment, prepared, record, task)
     with store.use(_keys(environment.keys)) as use:
         if use.missing:
             raise EngineError(
                 "trees of the environment were collected while it was started",
                 hints=["run the command again"],
             )
-        start = Start(environment, asked, words.engine, use.trees, partial(_portable, prepared, task))
+        image = _image_of(prepared, ready, record, task)
+        start = Start(environment, asked, words.engine, use.trees, image)
         return start_container(start, task, dry_run=dry_run)
 
 
@@ -168,19 +165,37 @@ def run_prepared(words: RunWords, prepared: Prepared, task: Task) -> RunResult:
     with prepared.planned.store.use(_keys(environment.keys)) as use:
         # Always our own engine: what is checked must not depend on which engine a spec prefers.
         asked = read_invocation(words)
-        start = Start(environment, asked, _NATIVE, use.trees, partial(_portable, prepared, task))
+        image = _image_of(prepared, None, "", task)
+        start = Start(environment, asked, _NATIVE, use.trees, image)
         return start_container(start, task, dry_run=False)
 
 
-def _find_ready(folder: str, task: Task, store: Store) -> Ready | None:
+def _ready_file(folder: str, task: Task) -> str:
     from shipway.host.dirs import state_dir
     from shipway.run.places import ready_file
+
+    return ready_file(state_dir(), folder, task.target)
+
+
+def _find_ready(file: str, task: Task) -> Ready | None:
     from shipway.run.ready import read_ready
 
-    if task.platform and task.platform != host_platform():
-        return None
-    del store
-    return read_ready(ready_file(state_dir(), folder, task.target))
+    return None if task.platform and task.platform != host_platform() else read_ready(file)
+
+
+def _image_of(
+    prepared: Prepared | None, ready: Ready | None, record: str, task: Task
+) -> Callable[[], PortableImage]:
+    """A way to the image; asking for it completes the launch record `ready`, if there is one."""
+
+    def make() -> PortableImage:
+        from shipway.verbs.run_portable import make_remembered_image, make_run_image
+
+        if ready is None:
+            return make_run_image(prepared, task)
+        return make_remembered_image(prepared, ready, record, task)
+
+    return make
 
 
 def _context(store: Store, task: Task) -> str:
@@ -222,6 +237,7 @@ def _environment(prepared: Prepared) -> Environment:
     planned = prepared.planned
     lowers = tuple(tree.root for tree in reversed(prepared.trees))
     settings = planned.plan.settings
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
     return Environment(
         project=planned.project.folder,
         name=planned.lock.name,
@@ -230,45 +246,47 @@ def _environment(prepared: Prepared) -> Environment:
         keys=tuple(request.key for request in reversed(planned.requests)),
         env=settings.env,
         workdir=settings.workdir,
-        command=settings.command,
+        command=target.command or (*settings.entrypoint, *settings.command),
         options=read_run_options(planned.project, planned.plan.target),
-        bytecode=planned.lock.target(planned.plan.target, planned.plan.platform).bytecode,
+        bytecode=target.bytecode,
         facts=read_image_facts(lowers),
     )
 
 
-def _remember(environment: Environment, prepared: Prepared, task: Task) -> None:
+def _remember(environment: Environment, prepared: Prepared, file: str, task: Task) -> Ready | None:
     """Write the launch record of the next run, unless something decides that is no single file, or the lock is stale."""
-    from shipway.host.dirs import state_dir
-    from shipway.run.places import ready_file
-    from shipway.run.ready import Ready, read_inputs, write_ready
+    from shipway.run.ready import Ready, read_inputs
+    from shipway.verbs.run_portable import remember
 
     planned = prepared.planned
     target = planned.lock.target(planned.plan.target, planned.plan.platform)
     if task.mode is LockMode.FROZEN or planned.project.inferred or any(one.inputs for one in target.build):
-        return
-    record = Ready(environment, read_inputs(planned.project.inputs()), _context(planned.store, task))
-    try:
-        write_ready(ready_file(state_dir(), planned.project.folder, task.target), record)
-    except OSError as problem:
-        task.emit(
-            Note(f"the next start will be slower, for its record cannot be written: {problem}", "warning")
-        )
+        return None
+    inputs = list(planned.project.inputs())
+    if planned.lock.bases:
+        from shipway.verbs.bases import base_inputs
+
+        inputs += base_inputs(planned.lock, planned.project.folder, planned.store)
+    ready = Ready(environment, read_inputs(inputs), _context(planned.store, task))
+    remember(file, ready, task)
+    return ready
 
 
 def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
-    """Run the container to its end on the engine that is asked for, or say what would be done.
+    """Run the container to its end, or say what would be done: on the engine that is asked for, else on one that can.
 
     Raises:
         ToolError: it could not be made or started.
     """
     from shipway.host.dirs import state_dir
     from shipway.run.engines import ENGINES
+    from shipway.run.native import HostRefuses
     from shipway.run.start import read_run
 
     state = state_dir()
     request = read_run(start.environment, start.asked, environ=os.environ, state=state)
-    engine = ENGINES[start.engine or start.environment.options.engine or _NATIVE]
+    asked = start.engine or start.environment.options.engine
+    engine = ENGINES[asked or _NATIVE]
     if dry_run:
         from shipway.run.describe import describe_run
 
@@ -281,38 +299,23 @@ def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
         merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
 
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    outcome = engine.run(
-        request, state=state, runtime=runtime, emit=task.emit, image=start.image, merge=merge
-    )
+    try:
+        outcome = engine.run(
+            request, state=state, runtime=runtime, emit=task.emit, image=start.image, merge=merge
+        )
+    except HostRefuses as refusal:
+        from shipway.run.choice import run_instead
+
+        outcome = run_instead(
+            refusal,
+            request,
+            asked=bool(asked),
+            state=state,
+            emit=task.emit,
+            image=start.image,
+            merge=merge,
+        )
     return RunResult(outcome.code)
-
-
-def _portable(prepared: Prepared | None, task: Task) -> PortableImage:
-    """The image of the same trees that a run mounts: without the project's files, which are mounted too."""
-    from dataclasses import replace
-
-    from shipway.image.hand_over import make_portable
-    from shipway.verbs.build import layer_contents, make_image
-    from shipway.verbs.prepare import build_planned, plan_project
-
-    if prepared is None:
-        prepared = build_planned(plan_project(task._replace(mode=LockMode.FROZEN), files=False), task)
-    planned = replace(prepared.planned, plan=_without_files(prepared.planned.plan))
-    image = make_image(planned, prepared.trees, task.emit)
-    contents = layer_contents(planned.plan, prepared.trees)
-    return make_portable(image, contents, platform=planned.plan.platform, epoch=planned.plan.settings.epoch)
-
-
-def _without_files(plan: Plan) -> Plan:
-    from dataclasses import replace
-
-    from shipway.plan.model import TreeKind
-
-    def kept(layer: Layer) -> Layer:
-        return replace(layer, trees=tuple(tree for tree in layer.trees if tree.kind is not TreeKind.FILES))
-
-    layers = (kept(layer) for layer in plan.layers)
-    return replace(plan, layers=tuple(layer for layer in layers if layer.trees))
 
 
 def _unbuilt(task: Task) -> tuple[str, ...]:

@@ -68,13 +68,16 @@ def _portable(store: Store, named: Named, task: Task) -> PortableImage:
 
 def _environment(named: Named, task: Task, trees: Sequence[Tree]) -> Environment:
     """`trees`: the top one first."""
+    from shipway.core.digest import Digest
     from shipway.core.reference import parse_reference
+    from shipway.image.stored import canonical_manifest
     from shipway.run.facts import read_image_facts
-    from shipway.run.model import Environment
+    from shipway.run.model import Environment, ImageIds
 
     facts = named.image.facts()
     lowers = tuple(tree.root for tree in trees)
     reference = parse_reference(named.name)
+    manifest = canonical_manifest(named.image.config, named.image.layers)
     return Environment(
         project=find_folder(task.directory),
         name=reference.repository.rpartition("/")[2],
@@ -86,4 +89,5 @@ def _environment(named: Named, task: Task, trees: Sequence[Tree]) -> Environment
         command=(*facts.entrypoint, *facts.command),
         facts=read_image_facts(lowers),
         bytecode=True,
+        image=ImageIds(named.image.config_digest, Digest.of(manifest)),
     )

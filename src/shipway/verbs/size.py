@@ -104,6 +104,8 @@ def sized_layers(planned: Planned, trees: Sequence[Tree]) -> list[SizedLayer]:
 
     def sized(request: TreeRequest, tree: Tree) -> SizedTree:
         name = request.members[0] if request.members else str(request.kind)
+        if request.kind is TreeKind.BASE:
+            name = request.name
         return SizedTree(name, str(request.kind), request.name, tree.manifest())
 
     return [

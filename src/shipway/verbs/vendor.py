@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
-from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.verbs.locking import ensure_lock
+from shipway.verbs.own_output import warn_of_image
 from shipway.verbs.project import read_project, require_locked
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ def run_bundle(path: str, task: Task, *, dry_run: bool = False) -> VendorResult:
     collected = collect_artifacts(wanted.artifacts, parts, wanted.supply)
     write_bundle(path, render_index(wanted.lock.name, collected), collected)
     remove_tree(parts)
-    _warn_of_image(path, wanted, task)
+    # A folder says by its index that it is no part of the project; a file can only be ignored.
+    choices = [(target.include, target.ignore) for target in wanted.lock.targets]
+    warn_of_image(path, wanted.project.folder, choices, task.emit)
     return _result(wanted, path, collected)
 
 
@@ -128,6 +130,7 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
     from shipway.build.vendor import member_of
     from shipway.plan.target import plan_target
     from shipway.store.store import Store
+    from shipway.verbs.bases import ensure_bases
     from shipway.verbs.locate import open_locate
     from shipway.verbs.workshop import open_fetcher
 
@@ -140,6 +143,7 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
     ]
     if not targets:
         targets = [require_locked(lock, task.target or project.spec.default_target, task.platform)]
+    ensure_bases(lock, targets, project, task, store)
     artifacts: dict[str, Artifact] = {}
     for target in targets:
         plan = plan_target(lock, target.name, target.platform)
@@ -200,21 +204,3 @@ def _made(wanted: _Wanted, path: str, items: Sequence[VendorItem], *, dry_run: b
         dry_run=dry_run,
         unpinned=wanted.unpinned,
     )
-
-
-def _warn_of_image(path: str, wanted: _Wanted, task: Task) -> None:
-    """A folder says by its index that it is no part of the project; a file can only be ignored."""
-    from shipway.build.files_tree import read_rules
-
-    below = os.path.relpath(os.path.realpath(path), wanted.project.folder)
-    if below.startswith("../"):
-        return
-    if any(
-        not read_rules(wanted.project.folder, target.ignore).ignored(below) for target in wanted.lock.targets
-    ):
-        task.emit(
-            Note(
-                f"`{shown(below)}` is in the project and would go into its image: add it to `ignore`",
-                "warning",
-            )
-        )

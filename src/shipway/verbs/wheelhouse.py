@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shipway.store.tree import Tree
 
 _RECORD = "wheel-build"
-_BASE = (TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
+_BASE = (TreeKind.BASE, TreeKind.DEB, TreeKind.SYSTEM, TreeKind.PYTHON)
 
 
 class Wheelhouse:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shipway.lock.model import Deb, Lock, TargetLock, Wheel
+    from shipway.store.store import Store
     from shipway.verbs.context import Task
 
 
@@ -172,4 +173,44 @@ def run_why(name: str, task: Task) -> tuple[WhyPackage, ...]:
     target = require_target(project.spec, task.target).name
     store = Store.open(emit=task.emit)
     lock, _ = ensure_lock(project, task._replace(mode=LockMode.FROZEN), store)
-    return find_reasons(lock, require_locked(lock, target, task.platform or host_platform()), name)
+    locked = require_locked(lock, target, task.platform or host_platform())
+    try:
+        return find_reasons(lock, locked, name)
+    except NotFound:
+        found = _in_base(lock, locked, name, store)
+        if not found:
+            raise
+        return found
+
+
+def _in_base(lock: Lock, target: TargetLock, name: str, store: Store) -> tuple[WhyPackage, ...]:
+    """What of that name the base image brings, as far as its layers are here to be looked into."""
+    from shipway.verbs.bases import is_at_hand, read_base
+
+    base = lock.base_of(target)
+    if base is None or not is_at_hand(base, store):
+        return ()
+    facts = read_base(base, store)
+    debs = [("deb", one, version) for one, version, _ in facts.debs if one == name]
+    wheels = [
+        ("wheel", one, version)
+        for python in facts.pythons
+        for one, version in python.packages
+        if one == normalise(name)
+    ]
+    return tuple(
+        WhyPackage(
+            kind=kind,
+            name=one,
+            version=version,
+            target=target.name,
+            platform=target.platform,
+            size=0,
+            sha256="",
+            layer="base",
+            layer_reason=f"of the base `{base.name}`",
+            reasons=(Reason(wish=f"base:{base.name}", origin="", chain=()),),
+            needs=(),
+        )
+        for kind, one, version in dict.fromkeys([*debs, *wheels])
+    )

@@ -38,6 +38,7 @@ def read_project_indexes(spec: Spec, folder: str) -> IndexTable:
 def open_resolvers(project: Project, task: Task, store: Store) -> Resolvers:
     """What `resolve_spec` works with."""
     from shipway.resolve.lock_spec import Resolvers
+    from shipway.verbs.bases import open_finder
 
     fetcher = open_fetcher(task)
 
@@ -53,6 +54,7 @@ def open_resolvers(project: Project, task: Task, store: Store) -> Resolvers:
     return Resolvers(
         store=store,
         fetcher=fetcher,
+        find_base=open_finder(project, task, store),
         make_builder=make_builder,
         mirrors=read_host_mirrors(),
         indexes=read_project_indexes(project.spec, project.folder),

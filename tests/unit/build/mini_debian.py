@@ -20,6 +20,7 @@ PROGRAMS = (
         "dpkg-deb",
         "dpkg-divert",
         "dpkg-query",
+        "dpkg-split",
         "dpkg-statoverride",
         "dpkg-trigger",
         "update-alternatives",

@@ -279,6 +279,28 @@ def test_what_the_search_path_shows():
     )
 
 
+def test_many_interpreters_over_one_large_folder():
+    """Each reads the same packages: they are read once."""
+    site = {f"/all/p{number}.egg-info": "Version: 1" for number in range(5_000)}
+    many = {f"/usr/local/bin/python3.{number}": ELF for number in range(100)}
+    links = {f"/usr/local/lib/python3.{number}/site-packages": "-> /all" for number in range(100)}
+    began = time.process_time()
+    facts = read(site | many | links)
+    assert time.process_time() - began < 10
+    assert len(facts.pythons) == 64
+    assert {len(python.packages) for python in facts.pythons} == {5_000}
+
+
+@pytest.mark.parametrize("variable", ["PATH", "LD_LIBRARY_PATH"])
+def test_a_path_that_names_one_large_folder_in_many_ways(variable):
+    """Each way is another text; the folder is gone through once. Bound in the processor's time, as below."""
+    contents = {f"/usr/bin/tool{number}": "" for number in range(20_000)} | PYTHON
+    began = time.process_time()
+    facts = read(contents, **{variable: ":".join("/usr/bin" + "/" * number for number in range(1, 600))})
+    assert time.process_time() - began < 10
+    assert len(facts.pythons) == 1
+
+
 @pytest.mark.parametrize(
     "contents",
     [

@@ -157,6 +157,16 @@ def changed(**inner):
         changed(User="0:4294967296"),
         changed(User="-1"),
         changed(User="+0"),
+        changed(User="²"),
+        changed(User="٣"),
+        changed(User="9" * 5000),
+        changed(User="a\0"),
+        changed(Env=["A=\ud800"]),
+        changed(Cmd=["a\0b"]),
+        changed(WorkingDir="/a\udfff"),
+        changed(Labels={"a\ud800": "b"}),
+        config_of(BODY, created="2024\0"),
+        config_of(BODY, history=[{"created_by": "\ud800"}]),
     ],
 )
 def test_configurations_that_are_refused(body):

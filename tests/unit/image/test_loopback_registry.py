@@ -5,7 +5,9 @@ import http.client
 import io
 import json
 import os
+import signal
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +70,24 @@ def test_what_a_pull_asks_for(registry):
         assert (status, int(headers["Content-Length"]), body) == (200, len(data), data)
         assert f"sha256:{hashlib.sha256(body).hexdigest()}" == layer["digest"]
     assert [layer.size for layer in registry.seen] == [len(data) for data in CONTENTS]
+
+
+def test_no_signal_ends_in_a_thread_of_ours(registry):
+    """A container starts while the engine's connections may still be open; its signals belong to the main thread."""
+    others = {int(task) for task in os.listdir("/proc/self/task")}
+    host, _, _ = registry.reference.partition("/")
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request("GET", "/v2/")
+    connection.getresponse().read()
+    mine = os.getpid()
+    threads = {int(task) for task in os.listdir("/proc/self/task")} - {mine}
+    assert threads - others  # the one of the open connection
+    for task in threads:
+        status = Path(f"/proc/self/task/{task}/status").read_text()
+        blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+        assert blocked >> (signal.SIGTERM - 1) & 1
+    connection.close()
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_heads_have_no_body_and_take_nothing(registry):

@@ -7,8 +7,7 @@ from shipway.core.digest import BlobDigest
 from shipway.core.errors import ConflictError, ExitCode
 from shipway.lock.model import PythonLock, TargetLock, Wheel
 from shipway.resolve.base_conflict import Kind, Level
-from shipway.resolve.base_conflicts import find_conflicts, require_no_conflict
-from shipway.resolve.base_fit import require_glibc
+from shipway.resolve.base_conflicts import facts_of_packages, find_conflicts, require_no_conflict
 
 TUTORIAL = BaseFacts(
     distribution="ubuntu", suite="jammy", release="22.04", libc="glibc", libc_version="2.35",
@@ -202,38 +201,49 @@ def test_wheels_with_compiled_code_need_glibc(facts):
     assert ("musl 1.2.5" if facts.libc else "no C library") in one.what
 
 
-def test_the_glibc_of_a_base():
-    assert require_glibc(TUTORIAL, "x") == (2, 35)
-
-
 @pytest.mark.parametrize(
-    ("facts", "said"), [(ALPINE, "has musl 1.2.5, no glibc"), (BaseFacts(), "has no C library")]
-)
-def test_a_base_without_glibc_is_told_with_the_way_out(facts, said):
-    with pytest.raises(ConflictError, match=f"the base `alpine:3` {said}") as caught:
-        require_glibc(facts, "alpine:3")
-    assert caught.value.code == ExitCode.CONFLICT
-    assert "debian:bookworm" in caught.value.hints[0]
-
-
-@pytest.mark.parametrize(
-    ("facts", "found"),
+    ("tag", "facts", "said"),
     [
-        (PLAIN, []),
-        (ALPINE, [(Kind.PYTHON, Level.ERROR)]),
-        (BaseFacts(), [(Kind.PYTHON, Level.ERROR)]),
-        (BaseFacts(libc="glibc", libc_version="2.12"), [(Kind.PYTHON, Level.ERROR)]),
+        ("cp310-cp310-musllinux_1_2_x86_64", ALPINE, ""),
+        ("cp310-cp310-musllinux_1_3_x86_64", ALPINE, "needs musl 1.3, the base has musl 1.2.5"),
+        ("cp310-cp310-musllinux_1_1_x86_64", PLAIN, "needs musl 1.1, the base has glibc 2.35"),
+        ("cp310-cp310-manylinux_2_17_x86_64.musllinux_1_1_x86_64", ALPINE, ""),
+        ("cp310-cp310-manylinux_2_17_x86_64.musllinux_1_3_x86_64", ALPINE, "needs musl 1.3"),
     ],
 )
-def test_an_interpreter_of_its_own_needs_glibc(facts, found):
+def test_musl(tag, facts, said):
+    found = find(facts, wheel("numpy", "2.1.0", tag))
+    assert len(found) == bool(said)
+    assert all(said in one.what for one in found)
+
+
+def test_a_c_library_that_the_lock_brings_newer():
+    old = BaseFacts(libc="glibc", libc_version="2.27", origins=(("cuda", "x"), ("libc", "/lib64/libc.so.6")))
+    newer = wheel("numpy", "2.1.0", "cp310-cp310-manylinux_2_28_x86_64")
+    assert find(old, newer, debs=("bash=5:amd64", "libc6=2.28-10+deb10u1:amd64")) == ()
+    [one] = find(old, wheel("x", "1", "cp310-cp310-manylinux_2_31_x86_64"), debs=("libc6=2.28-10:amd64",))
+    assert "the package libc6 2.28-10 of the lock" in one.where
+    assert "the base has glibc 2.28" in one.what
+
+
+@pytest.mark.parametrize(
+    ("facts", "libc", "fits"),
+    [
+        (PLAIN, "gnu", True),
+        (PLAIN, "musl", False),
+        (ALPINE, "gnu", False),
+        (ALPINE, "musl", True),
+        (BaseFacts(), "gnu", False),
+        (BaseFacts(libc="glibc", libc_version="2.12"), "gnu", False),
+    ],
+)
+def test_an_interpreter_of_its_own_needs_its_c_library(facts, libc, fits):
+    filename = f"cpython-3.12.7-20241016-x86_64-unknown-linux-{libc}-install_only_stripped.tar.gz"
     lock = PythonLock(
-        version="3.12",
-        executable="/opt/python/bin/python3.12",
-        origin="standalone",
-        filename="cpython-3.12.tar.zst",
+        version="3.12", executable="/opt/python/bin/python3.12", origin="standalone", filename=filename
     )
     whole = TargetLock(name="cpu", platform="linux/amd64", base="b", python=lock)
-    assert kinds(find_conflicts(facts, whole, ())) == found
+    assert kinds(find_conflicts(facts, whole, ())) == ([] if fits else [(Kind.PYTHON, Level.ERROR)])
 
 
 def test_another_interpreter_than_the_lock_says():
@@ -311,6 +321,34 @@ def test_a_framework_in_an_environment_of_the_base():
 
 def test_a_target_without_python_has_nothing_to_hear():
     assert find(TORCH_IMAGE, python="") == find(ALPINE, python="") == find(TUTORIAL, python="") == ()
+
+
+def test_a_system_of_packages_is_looked_at_as_well():
+    """A plain base brings no CUDA, or the distribution's own."""
+    plain = target(debs=("libc6=2.36-9+deb12u14:amd64", "python3.10=3.10.12-1:amd64"))
+    [one] = find_conflicts(facts_of_packages(plain), plain, JAX_LOCAL)
+    assert (one.kind, one.level) == (Kind.CUDA, Level.WARNING)
+    assert (
+        one.what == "`jax-cuda12-plugin 0.4.30` takes CUDA and cuDNN from the system, and the base has none"
+    )
+    assert find_conflicts(facts_of_packages(plain), plain, JAX_BUNDLED) == ()
+    own = target(
+        debs=(
+            "libc6=2.36-9:amd64",
+            "libcudart11.0=11.8.89~11.8.0-5:amd64",
+            "nvidia-cudnn=8.9.2.26~cuda12+3:amd64",
+        )
+    )
+    facts = facts_of_packages(own)
+    assert (facts.cuda, facts.cudnn) == ("11.8.0", "8.9.2")
+    assert kinds(find_conflicts(facts, own, JAX_LOCAL)) == [
+        (Kind.CUDA, Level.ERROR),
+        (Kind.CUDNN, Level.ERROR),
+    ]
+    assert kinds(find_conflicts(facts, own, JAX_BUNDLED)) == [
+        (Kind.CUDA, Level.WARNING),
+        (Kind.CUDNN, Level.WARNING),
+    ]
 
 
 def test_errors_come_first_and_warnings_are_given_back():

@@ -193,3 +193,17 @@ def test_version_that_nobody_has(mirror, wanted):
         choose(mirror, wanted)
     assert any("3.11.2" in hint for hint in caught.value.hints)
     assert any("stand-alone" in hint for hint in caught.value.hints)
+
+
+def test_a_base_of_musl_gets_a_build_of_musl(mirror):
+    name = "cpython-3.12.3+20240701-x86_64-unknown-linux-musl-install_only_stripped.tar.gz"
+    url = mirror.put(f"/up/releases/download/20240701/{name}", b"musl").replace("+", "%2B")
+    one = {**mirror.entries["cpython-3.12.3-linux-x86_64-gnu"], "libc": "musl", "url": url}
+    mirror.list.write_text(json.dumps({**mirror.entries, "cpython-3.12.3-linux-x86_64-musl": one}))
+    fetcher = Fetcher(environ=mirror.environ)
+    chosen = choose_interpreter(
+        target("3.12"), AMD64, (), libc="musl", fetcher=fetcher, environ=mirror.environ
+    )
+    assert (chosen.filename, chosen.sha256) == (name, BlobDigest.of(b"musl"))
+    assert "musl" not in choose(mirror, "3.12").filename
+    assert [place.url for place in python_locations(chosen, mirror.environ)] == [url]

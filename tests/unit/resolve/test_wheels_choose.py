@@ -81,6 +81,12 @@ def test_misfit_is_described():
         ["x-1-cp311-cp311-linux_x86_64.whl"], AMD64, "3.11", (2, 36)
     )
     assert "no wheel at all" in describe_misfit([], AMD64, "3.11", (2, 36))
+    newer = describe_misfit(["a-1-cp311-cp311-manylinux_2_39_x86_64.whl"], AMD64, "3.11", (2, 36))
+    assert newer.endswith(
+        "(there are: cp311-cp311-manylinux_2_39_x86_64), but a base with a newer C library could use one"
+    )
+    other = describe_misfit(["a-1-cp312-cp312-manylinux_2_39_x86_64.whl"], AMD64, "3.11", (2, 36))
+    assert other.endswith("(there are: cp312-cp312-manylinux_2_39_x86_64)")
 
 
 UV_LOCK = """

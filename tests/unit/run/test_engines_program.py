@@ -13,9 +13,9 @@ from shipway.image.oci import ImageConfig, ImageLayer, render_image
 from shipway.image.portable import PortableLayer
 from shipway.run.docker import DOCKER
 from shipway.run.inside import find_fault
-from shipway.run.model import Limits, Mount
+from shipway.run.model import ImageIds, Limits, Mount
 from shipway.run.oci_engine import describe_oci, run_oci
-from shipway.run.oci_image import ensure_image
+from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_program import require_limits, require_program, require_receiver
 
 SILENT = "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"
@@ -104,14 +104,64 @@ def test_an_engine_that_has_another_image_in_the_end(docker):
 
 
 def test_an_engine_elsewhere_gets_an_archive(docker, monkeypatch, tmp_path):
-    monkeypatch.setenv("DOCKER_HOST", "ssh://gpu1")
     image = portable()
     program = docker(
-        f'cd {tmp_path}; case "$1" in version) echo "linux/amd64 28.1.0";; load) cat > archive;; '
+        f'cd {tmp_path}; case "$1" in context) echo ssh://gpu1;; version) echo "linux/amd64 28.1.0";; load) cat > archive;; '
         f"image) [ -e archive ] && echo {image.image.config_digest} || {{ echo No such image >&2; exit 1; }};; esac"
     )
     assert ensure_image(program, image, "shipway/x:y", [].append) == image.image.config_digest
     assert image.image.config in (tmp_path / "archive").read_bytes()
+
+
+def never():
+    raise AssertionError("the image was made")
+
+
+def ids_of(image):
+    return ImageIds(image.image.config_digest, image.image.digest)
+
+
+def calls(folder):
+    return [line.split()[0] for line in (folder / "calls").read_text().splitlines()]
+
+
+def test_an_image_that_is_known_and_there_is_not_made_again(docker, tmp_path):
+    ids = ids_of(portable())
+    tag = local_tag(request(), DOCKER)
+    docker(f'echo "$*" >> {tmp_path}/calls; [ $1 != image ] || echo "{ids.config} other:1 {tag}"; exit 0')
+    state = str(tmp_path / "state")
+    outcome = run_oci(request(mounts=(), image=ids), DOCKER, state=state, emit=[].append, image=never)
+    assert (outcome.code, calls(tmp_path)) == (0, ["image", "run"])
+
+
+def test_an_image_that_is_known_and_gone_is_handed_over_again(docker, tmp_path, monkeypatch):
+    ids = ids_of(portable())
+    docker(
+        f'cd {tmp_path}; echo "$*" >> calls; case "$1" in context) echo ssh://gpu1;; version) echo "linux/amd64 28.1.0";; load) cat > archive;; '
+        f"image) [ -e archive ] && echo {ids.config} || {{ echo No such image >&2; exit 1; }};; esac"
+    )
+    state = str(tmp_path / "state")
+    assert (
+        run_oci(request(mounts=(), image=ids), DOCKER, state=state, emit=[].append, image=portable).code == 0
+    )
+    assert calls(tmp_path).count("load") == 1
+    assert calls(tmp_path)[-1] == "run"
+
+
+@pytest.mark.parametrize("known", ["config", "manifest"])
+def test_the_engine_calls_the_image_by_one_of_its_digests(docker, known):
+    ids = ids_of(portable())
+    identity = getattr(ids, known).removeprefix(
+        "sha256:" if known == "config" else ""
+    )  # as Podman and containerd
+    assert find_image(docker(f"echo; echo {identity} a:1"), ids, "a:1") == identity
+
+
+def test_a_name_that_has_moved_on_comes_back(docker, tmp_path):
+    ids = ids_of(portable())
+    program = docker(f'echo "$*" >> {tmp_path}/calls; [ $1 = tag ] || echo "{ids.config} a:2"')
+    assert find_image(program, ids, "a:1") == ids.config
+    assert (tmp_path / "calls").read_text().splitlines()[-1] == f"tag {ids.config} a:1"
 
 
 def test_the_engines_program_is_told_what_the_caller_set(docker, monkeypatch):

@@ -66,6 +66,24 @@ def test_links_end_inside(lowers):
     assert inside((), "/etc") is None
 
 
+@pytest.mark.parametrize("what", ["link", "file"])
+def test_what_a_folder_stands_over_leads_nowhere(tmp_path, what):
+    """As the kernel shows it: a lower link or file is hidden by a folder, with all that is below it in this tree and others."""
+    (tmp_path / "outside" / "skel").mkdir(parents=True)
+    (tmp_path / "outside" / "passwd").write_text("of the host")
+    top, base, last = tmp_path / "top", tmp_path / "base", tmp_path / "last"
+    (top / "etc").mkdir(parents=True)
+    (last / "etc").mkdir(parents=True)
+    (last / "etc" / "passwd").write_text("hidden")
+    base.mkdir()
+    if what == "link":
+        (base / "etc").symlink_to(tmp_path / "outside")
+    else:
+        (base / "etc").write_text("")
+    facts = read_image_facts([str(top), str(base), str(last)])
+    assert (facts.passwd, facts.skeleton) == ("", "")
+
+
 @pytest.mark.needs_userns
 def test_a_whiteout_hides_what_is_below(lowers):
     top, _ = lowers

@@ -5,7 +5,7 @@ import pytest
 from run_values import ENVIRONMENT
 
 from shipway.run import ready
-from shipway.run.model import Limits, Mount, Network, RunOptions
+from shipway.run.model import ImageIds, Limits, Mount, Network, RunOptions
 from shipway.run.places import ready_file
 from shipway.run.ready import Ready, holds, read_inputs, read_ready, write_ready
 
@@ -38,6 +38,13 @@ def test_a_record_comes_back_equal(record):
     assert back == value
     assert type(back.environment.options.network) is Network
     assert holds(back, context="store")
+
+
+def test_the_image_comes_back_too(record):
+    value, file = record
+    image = ImageIds("sha256:" + "a" * 64, "sha256:" + "b" * 64)
+    write_ready(file, value._replace(environment=value.environment._replace(image=image)))
+    assert read_ready(file).environment.image == image
 
 
 def test_nothing_is_not_a_record(tmp_path):

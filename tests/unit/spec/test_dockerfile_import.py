@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from shipway.core.errors import SpecError
@@ -161,10 +163,113 @@ def test_images_of_frameworks_become_packages():
     assert [wish.text for wish in spec.target().pip] == ["tensorflow[and-cuda]==2.15.0"]
 
 
-def test_an_image_that_is_not_known_is_left_to_a_person():
-    imported, spec = read("FROM registry.example.org/team/thing:1\n")
-    assert str(spec.target().base) == "debian:bookworm"
-    assert has(said(imported, "left", 1), "is not known here")
+def draft(text, **around):
+    """The import, and its document as it is written; which is a spec."""
+    imported = import_dockerfile(parse_dockerfile(text), Around(name="demo", **around))
+    parse_spec(imported.text, {}, folder="demo")
+    return imported, tomllib.loads(imported.text)
+
+
+def test_an_image_that_is_not_known_stays_as_it_is():
+    imported, document = draft(
+        "FROM registry.example.org/team/thing:1\nRUN pip install einops==0.8\nUSER me\n"
+    )
+    assert document["base"] == "registry.example.org/team/thing:1"
+    assert document["system-site-packages"] is True
+    assert "python" not in document
+    assert has(wrong(imported, 1), "not pinned by digest")
+    assert said(imported, "left") == []
+    assert "held by digest in the lock" in imported.text
+
+
+@pytest.mark.parametrize(
+    ("image", "base", "left"),
+    [
+        ("team/thing:1", "team/thing:1", "names no registry"),
+        ("julia:1.10", "docker://julia:1.10", "names no registry"),
+        ("localhost/thing", "localhost/thing", ""),
+        ("lab:5000/thing:2@sha256:" + "a" * 64, "lab:5000/thing:2@sha256:" + "a" * 64, ""),
+        ("alpine:3.20", "debian:bookworm", "has no apt"),
+        ("node:20-alpine", "debian:bookworm", "has no apt"),
+        ("registry.example.org/distroless/java17", "debian:bookworm", "has no apt"),
+        ("scratch", "debian:bookworm", "has no apt"),
+    ],
+)
+def test_other_images(image, base, left):
+    imported, document = draft(f"FROM {image}\nRUN apt-get update && apt-get install -y python3 git\n")
+    assert document["base"] == base
+    assert "system-site-packages" not in document
+    assert has(said(imported, "left", 1), left) if left else said(imported, "left", 1) == []
+
+
+def test_what_a_plain_base_is_taken_for_can_be_kept():
+    imported, _ = draft("FROM alpine:3.20\n")
+    steps = [it.why for line in imported.lines for it in line.findings if it.outcome == "left"]
+    assert steps == [
+        '`base = "docker://alpine:3.20"` keeps it for a target that needs neither `apt` nor `pip`'
+    ]
+
+
+CUDA_DEVEL = "FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "names", "why"),
+    [
+        ("RUN pip install torch==2.6.0 flash-attn==2.7.4\n", None, "`flash-attn` in line 2"),
+        (
+            "RUN pip install git+https://git.example.org/NVlabs/nvdiffrast.git@v0.3.3\n",
+            None,
+            "`nvdiffrast.git` in line 2",
+        ),
+        ("ENV TORCH_CUDA_ARCH_LIST='8.0 8.6'\n", None, "`TORCH_CUDA_ARCH_LIST` in line 2"),
+        ("RUN nvcc -o /usr/local/bin/tool tool.cu\n", None, "`nvcc` in line 2"),
+        ("RUN apt-get update && apt-get install -y cuda-nvcc-12-4\n", None, "`cuda-nvcc-12-4` in line 2"),
+        ("COPY . .\n", ("ops/kernel.cu", "setup.py"), "`ops/kernel.cu` in the project"),
+    ],
+)
+def test_a_cuda_image_is_kept_by_who_compiles_cuda_code(rest, names, why):
+    imported, document = draft(CUDA_DEVEL + rest, names=names)
+    assert document["base"] == "nvidia/cuda:12.4.1-devel-ubuntu22.04"
+    assert f"for CUDA code is compiled: {why}" in imported.text
+    assert has(wrong(imported, 1), "again with wheels")
+    assert not has(wrong(imported, 1), "`devel`")
+    assert "system-site-packages" not in document
+    steps = [it.why for line in imported.lines for it in line.findings if it.outcome == "wrong"]
+    assert "the lock holds the image by digest" in steps
+    assert has(steps, "choose wheels for CUDA 12.4;")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "RUN pip install torch==2.6.0 numpy\n",
+        "# nvcc\nRUN echo cuda\n",
+        "COPY cuda.py .\n",
+        "RUN apt-get install -y libcudnn8\n",
+    ],
+)
+def test_a_cuda_image_is_not_kept_for_less(rest):
+    imported, document = draft(CUDA_DEVEL + rest, names=("train.py",))
+    assert document["base"] == "ubuntu:jammy"
+    steps = [it.why for line in imported.lines for it in line.findings if it.outcome == "wrong"]
+    assert has(steps, '`base = "nvidia/cuda:12.4.1-devel-ubuntu22.04"`')
+
+
+def test_compiling_needs_the_compiler():
+    imported, _ = draft("FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\nRUN pip install flash-attn\n")
+    assert has(wrong(imported, 1), "this image has no `nvcc`")
+
+
+def test_a_framework_that_takes_cuda_of_the_image():
+    """The second tutorial's own wish, after its way to a GPU; on a plain base its CUDA comes as wheels."""
+    image = "FROM nvidia/cuda:12.2.2-cudnn8-devel-ubuntu22.04\n"
+    imported, document = draft(image + "RUN pip install jax[cuda12_local]==0.4.30\n")
+    assert (document["base"], document["pip"]) == ("ubuntu:jammy", ["jax[cuda12]==0.4.30"])
+    assert has(wrong(imported, 1), "cuDNN 8 of the image")
+    assert has(wrong(imported, 2), "takes CUDA and cuDNN from the image")
+    _, kept = draft(image + "RUN nvcc a.cu && pip install jax[cuda12_local]==0.4.30\n")
+    assert kept["pip"] == ["jax[cuda12-local]==0.4.30"]
 
 
 def test_habits_of_apt():

@@ -1,6 +1,7 @@
 """The verbs of stored images, from the command line."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def test_save_and_load(image, said, tmp_path):
     assert said("save", path, "--image", "mine:1", "--dry-run") == ""
     assert not (tmp_path / "a.tar").exists()
     assert said("save", path, "--image", "mine:1", "--name", "team/x:2").strip() == image.digest
-    said("load", path, "--dry-run")
+    rows = json.loads(said("load", path, "--dry-run", "--json"))["images"]
+    assert [(row["name"], row["digest"]) for row in rows] == [("team/x:2", image.digest)]
     assert names() == ["mine:1"]
     assert said("load", path) == "team/x:2\n"
     assert said("load", path, "--name", "other:3") == "other:3\n"
@@ -101,10 +103,25 @@ def test_save_and_load(image, said, tmp_path):
     assert docker.strip() == image.config_digest
 
 
+def test_save_as_a_file_system(image, said, tmp_path):
+    assert said("save", f"{tmp_path}/a", "--image", "mine:1", "--format", "sif", "--dry-run") == ""
+    assert os.listdir(tmp_path) == []
+    for form in ("sif", "squashfs"):
+        path = tmp_path / f"a.{form}"
+        words = ("save", str(path), "--image", "mine:1", "--format", form, "--compression", "zstd", "--json")
+        result = json.loads(said(*words))
+        assert (result["format"], result["size"]) == (form, path.stat().st_size)
+        assert result["digest"] == image.config_digest
+
+
 def test_options_that_contradict_each_other(image, said, tmp_path):
     said("save", f"{tmp_path}/x/", "--image", "mine:1", "--format", "docker", code=ExitCode.USAGE)
     docker = ("save", f"{tmp_path}/x", "--image", "mine:1", "--format", "docker")
     said(*docker, "--compression", "zstd", code=ExitCode.USAGE)
+    said("save", f"{tmp_path}/x/", "--image", "mine:1", "--format", "sif", code=ExitCode.USAGE)
+    flat = ("save", f"{tmp_path}/x", "--image", "mine:1", "--format", "squashfs")
+    said(*flat, "--compression", "none", code=ExitCode.USAGE)
+    assert os.listdir(tmp_path) == []
 
 
 def test_an_archive_without_a_name_needs_one(said, tmp_path):
@@ -119,3 +136,43 @@ def test_the_digests_of_others_are_kept(said, tmp_path):
     said("load", str(tmp_path / "in"))
     assert {one.image.digest for one in list_names(Store.open())} == {digest}
     assert names() == ["x:1", "y:1"]
+
+
+def test_a_dry_load_checks_everything_and_leaves_nothing(said, tmp_path):
+    bottom, top = layer(("a", b"data")), layer(("b", b"data"))
+    write_layout(tmp_path / "layout", bottom, top, names=("team/x:1",), packed=False)
+    before = contents(Store.open().path)
+    assert said("load", str(tmp_path / "layout"), "--dry-run") == "team/x:1\n"
+    assert contents(Store.open().path) == before
+    [blob] = [path for path in (tmp_path / "layout/blobs/sha256").iterdir() if path.read_bytes() == top]
+    blob.write_bytes(top[:-1] + b"x")
+    said("load", str(tmp_path / "layout"), "--dry-run", code=ExitCode.HASH_MISMATCH)
+    assert contents(Store.open().path) == before
+
+
+def contents(store):
+    """Every finished thing: what is only a lock or a folder does not count."""
+    return sorted(str(path) for path in Path(store).rglob("*") if path.is_file() and "lock" not in str(path))
+
+
+def test_what_an_image_needs_is_kept_by_its_name(image, said):
+    kept = json.loads(said("gc", "--json", "--dry-run"))["kept"]
+    assert {one["reason"] for one in kept} == {"needed by the image `mine:1`"}
+
+
+def test_a_file_in_the_project_is_said_to_become_part_of_its_image(image, tmp_path, capsys, monkeypatch):
+    (tmp_path / "shipway.toml").write_text('name = "x"\nbase = "debian:bookworm"\nfiles.ignore = ["*.out"]\n')
+    monkeypatch.chdir(tmp_path)
+
+    def warned(path):
+        assert execute(["save", path, "--image", "mine:1"]) == 0
+        return "would go into its image" in capsys.readouterr().err
+
+    assert warned("a.tar")
+    assert warned("layout/")
+    assert not warned("a.out")
+    assert not warned(str(tmp_path.parent / "outside.tar"))
+    (tmp_path / "shipway.toml").write_text("name = \n")
+    assert not warned("b.tar")
+    (tmp_path / "shipway.toml").unlink()
+    assert not warned("c.tar")

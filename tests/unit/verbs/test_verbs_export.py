@@ -8,9 +8,9 @@ import tomllib
 import pytest
 
 from shipway.cli.app import execute
-from shipway.cli.verbs_export import KINDS, SBOM_FORMATS
+from shipway.cli.verbs_export import FORMATS, KINDS
 from shipway.core.errors import ExitCode, NotFound, ToolError
-from shipway.export.sbom import FORMATS
+from shipway.export import sbom
 from shipway.verbs import export
 from shipway.verbs.context import LockMode, Task
 from shipway.verbs.export import run_export
@@ -35,7 +35,7 @@ def text(kind, project, target="", **words):
 
 def test_the_command_line_knows_every_kind():
     assert KINDS == export.KINDS
-    assert SBOM_FORMATS == FORMATS
+    assert FORMATS["sbom"] == sbom.FORMATS
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "pylock"])
@@ -102,6 +102,25 @@ def test_a_dry_run_writes_nothing(project):
     assert not (project / "sbom.json").exists()
 
 
+def test_as_json(project, capsys):
+    words = ["-C", str(project), "export", "requirements", "--platform", "linux/amd64", "--json"]
+    assert execute(words) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["kind"]) == ("shipway.export/1", "requirements")
+    assert [(one["path"], one["text"]) for one in document["files"]] == [
+        (None, text("requirements", project))
+    ]
+    output = str(project / "Dockerfile")
+    assert execute([*words[:3], "dockerfile", *words[4:], "--dry-run", "-o", output]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(one["path"], one["text"]) for one in document["files"]] == [
+        (output, None),
+        (f"{output}.dockerignore", None),
+    ]
+    assert document["dry_run"] is True
+    assert not os.path.exists(output)
+
+
 def test_a_platform_that_is_not_locked_is_named(project):
     with pytest.raises(NotFound, match="linux/arm64"):
         run_export("sbom", task(project, platform="linux/arm64", mode=LockMode.FROZEN))
@@ -121,5 +140,10 @@ def test_on_the_command_line(project, capsys, monkeypatch):
     assert (out.out, out.err) == ("", "wrote `.devcontainer/devcontainer.json`\n")
     json.loads((project / ".devcontainer" / "devcontainer.json").read_text())
     assert execute(["export", "makefile", "--format", "spdx"]) == ExitCode.USAGE
-    assert "bill of materials" in capsys.readouterr().err
+    assert "has no form `spdx`" in capsys.readouterr().err
+    assert execute(["export", "apptainer", "--format", "sif"]) == ExitCode.USAGE
+    assert "-o NAME.sif" in capsys.readouterr().err
+    (project / "model.sif").write_text("mine")
+    assert execute(["export", "apptainer", "--format", "sif", "-o", "model.sif"]) == ExitCode.USAGE
+    assert "was not exported" in capsys.readouterr().err
     assert execute(["export", "dockerfil"]) == ExitCode.USAGE

@@ -196,7 +196,7 @@ def _read_token(body: bytes, realm: str) -> _Held:
     """
     try:
         document: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     table = document if isinstance(document, dict) else {}
     token = table.get("token") or table.get("access_token")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -20,7 +20,9 @@ from shipway.host.http_transport import Limits, Transport
 from shipway.host.location import Location, redacted
 from shipway.host.registries import RegistrySettings
 from shipway.image.registry.challenge import Scope
-from shipway.image.registry.model import Descriptor, RemoteManifest
+from shipway.image.registry.model import Descriptor, Found, RemoteManifest
+from shipway.image.registry.referrers import parse_referrers, referrers_tag
+from shipway.image.registry.search import search
 from shipway.image.registry.session import Endpoint, Reply
 from shipway.image.registry.upload import Uploads
 
@@ -32,7 +34,7 @@ MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 _MANIFEST_MOST = 4 << 20
-_OK, _CREATED, _NOT_FOUND = 200, 201, 404
+_OK, _CREATED, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 201, 401, 403, 404
 _PAGE = 1000
 _PAGES = 100
 _CATALOG = (Scope(kind="registry", name="catalog", actions=("*",)),)
@@ -82,14 +84,27 @@ class Registry:
         self.repository = reference.repository
         self._emit = emit
         self._stopped = threading.Event()
-        self._transport = Transport(settings.environ, limits, netrc=False)
-        self._fetcher = Fetcher(emit=emit, limits=limits, environ=settings.environ, netrc=False)
+        own = settings.certificates
+        self._transport = Transport(settings.environ, limits, netrc=False, certificates=own)
+        self._fetcher = Fetcher(
+            emit=emit, limits=limits, environ=settings.environ, netrc=False, certificates=own
+        )
         place = settings.place(self.name)
         self._endpoints = tuple(
             Endpoint(
                 url, place, self.repository, settings, self._transport, limits, self._stopped, credentials
             )
             for url in (*(() if push or credentials else place.mirrors), place.base)
+        )
+        self._finder = Endpoint(
+            place.search or place.base,
+            place,
+            self.repository,
+            settings,
+            self._transport,
+            limits,
+            self._stopped,
+            credentials,
         )
         self._actions = ("pull", "push") if push else ("pull",)
         self._uploads = Uploads(self._own, self.repository, self._scopes(self._own), emit, limits)
@@ -222,19 +237,32 @@ class Registry:
         Raises:
             HostileInput: the registry says that it stored something else.
         """
+        digest = Digest.of(body)
+        self._put(reference.tag or digest, body, media_type, f"the manifest of `{reference.text}`")
+        return digest
+
+    def put_referrer(self, subject: Digest, body: bytes, media_type: str) -> bool:
+        """Store the manifest `body`, which attaches something to the manifest `subject`; whether the registry lists it there.
+
+        Raises:
+            HostileInput: the registry says that it stored something else.
+        """
+        reply = self._put(Digest.of(body), body, media_type, f"what is to be attached to `{subject}`")
+        return reply.headers.get("oci-subject") == subject
+
+    def _put(self, name: str, body: bytes, media_type: str, what: str) -> Reply:
         digest, endpoint = Digest.of(body), self._own
-        name = reference.tag or digest
         url = endpoint.url(f"{endpoint.name_of(self.repository)}/manifests/{name}")
         headers = {"Content-Type": media_type, "Content-Length": str(len(body))}
         reply = endpoint.ask("PUT", url, self._scopes(endpoint), headers=headers, body=body)
-        endpoint.require(reply, (_CREATED,), f"the manifest of `{reference.text}`")
+        endpoint.require(reply, (_CREATED,), what)
         stated = _stated_digest(reply)
         if stated not in {None, digest}:
             raise HostileInput(
                 f"the registry `{self.name}` says that it stored `{stated}` where `{digest}` was sent",
                 hints=["do not trust this tag; tell the registry's administrator"],
             )
-        return digest
+        return reply
 
     def list_tags(self) -> tuple[str, ...]:
         """Every tag of the repository, in the registry's order."""
@@ -255,6 +283,14 @@ class Registry:
                 hints=["look for the name on the registry's own pages"],
             ) from missing
 
+    def search(self, word: str) -> tuple[Found, ...]:
+        """What the registry's own search finds for `word`, the best first.
+
+        Raises:
+            NotFound: it offers no search.
+        """
+        return search(self._finder, word)
+
     def check_login(self) -> bool:
         """Ask for nothing but an answer; whether the registry wanted to know who asks.
 
@@ -266,19 +302,38 @@ class Registry:
         return self._own.auth.was_asked
 
     def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
-        """What was attached to the manifest `digest` (SBOMs, signatures), by the API, else by the tag that stands for it."""
-        endpoint = self._own
-        name = endpoint.name_of(self.repository)
-        for path in (f"{name}/referrers/{digest}", f"{name}/manifests/{digest.replace(':', '-')}"):
-            reply = endpoint.ask(
-                "GET", endpoint.url(path), self._scopes(endpoint),
-                headers={"Accept": INDEX_TYPE}, most=_MANIFEST_MOST,
-            )  # fmt: skip
-            if reply.status == _OK and reply.content_type == INDEX_TYPE:
-                return _read_referrers(reply, self.name)
-            if reply.status != _NOT_FOUND:
-                endpoint.require(reply, (_OK,), f"the referrers of `{digest}`")
-        return ()
+        """What was attached to the manifest `digest` (SBOMs, signatures), by the API, else by the tag that stands for it.
+
+        The registry only says so: whoever uses one compares its `subject`.
+
+        Raises:
+            HostileInput: it lists without end, or the tag holds something else than an index.
+        """
+        path = f"{self._own.name_of(self.repository)}/referrers/{digest}"
+        scopes, headers = self._scopes(self._own), {"Accept": INDEX_TYPE}
+        first = self._own.ask("GET", self._own.url(path), scopes, headers=headers, most=_MANIFEST_MOST)
+        if first.status == _OK and first.content_type == INDEX_TYPE:
+            pages = self._pages(path, scopes, "the referrers", headers, first)
+            return tuple(found for page in pages for found in parse_referrers(page.body, self.name))
+        if first.status in {_UNAUTHORIZED, _FORBIDDEN}:
+            raise self._own.access_refused(first)
+        return parse_referrers(self.referrers_index(digest), self.name)
+
+    def referrers_index(self, digest: Digest) -> bytes:
+        """The index under the tag that stands for the referrers of `digest` where a registry has no API for them.
+
+        Raises:
+            HostileInput: the tag holds something else than an index.
+        """
+        reference = self.referrers_tag(digest)
+        try:
+            return self.get_manifest(reference, (INDEX_TYPE,)).body
+        except NotFound:
+            return b'{"manifests":[]}'
+
+    def referrers_tag(self, digest: Digest) -> Reference:
+        """Where the list of the referrers of `digest` is, if the registry has no API for them."""
+        return Reference(registry=self.name, repository=self.repository, tag=referrers_tag(digest))
 
     def _scopes(self, endpoint: Endpoint) -> tuple[Scope, ...]:
         return (Scope(kind="repository", name=endpoint.name_of(self.repository), actions=self._actions),)
@@ -295,8 +350,20 @@ class Registry:
         return endpoint.ask("HEAD", self._blob_url(endpoint, digest), self._scopes(endpoint))
 
     def _listed(self, path: str, key: str, scopes: tuple[Scope, ...]) -> Iterator[str]:
-        """Names from every page; pages are followed within this listing only, and not without end."""
-        url = self._own.url(f"{path}?{urlencode({'n': _PAGE})}")
+        """Names from every page."""
+        for reply in self._pages(f"{path}?{urlencode({'n': _PAGE})}", scopes, f"the list of {key}"):
+            yield from _names(reply, key, self.name)
+
+    def _pages(
+        self,
+        path: str,
+        scopes: tuple[Scope, ...],
+        what: str,
+        headers: Mapping[str, str] | None = None,
+        first: Reply | None = None,
+    ) -> Iterator[Reply]:
+        """Every page of a list, whose `first` may be here; pages are followed within this list only, and not without end."""
+        url = self._own.url(path)
         seen: set[str] = set()
         while url:
             if url in seen or len(seen) >= _PAGES:
@@ -305,9 +372,9 @@ class Registry:
                     hints=["tell the registry's administrator"],
                 )
             seen.add(url)
-            reply = self._own.ask("GET", url, scopes, most=_MANIFEST_MOST)
-            self._own.require(reply, (_OK,), f"the list of {key}")
-            yield from _names(reply, key, self.name)
+            reply = first or self._own.ask("GET", url, scopes, headers=headers, most=_MANIFEST_MOST)
+            first = None
+            yield self._own.require(reply, (_OK,), what)
             url = self._next_page(reply, url)
 
     def _next_page(self, reply: Reply, url: str) -> str:
@@ -370,26 +437,3 @@ def _names(reply: Reply, key: str, registry: str) -> Iterator[str]:
             hints=["tell the registry's administrator"],
         )
     yield from names
-
-
-def _read_referrers(reply: Reply, registry: str) -> tuple[Descriptor, ...]:
-    table = _json(reply.body)
-    entries = table.get("manifests") if isinstance(table, dict) else None
-    try:
-        return tuple(
-            Descriptor(
-                media_type=str(entry["mediaType"]),
-                digest=Digest(entry["digest"]),
-                size=int(entry["size"]),
-                artifact_type=str(entry.get("artifactType", "")),
-                annotations=tuple(
-                    sorted((str(key), str(value)) for key, value in (entry.get("annotations") or {}).items())
-                ),
-            )
-            for entry in entries or ()
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FetchError(
-            f"the registry `{registry}` answered with referrers that cannot be read",
-            hints=["tell the registry's administrator"],
-        ) from error

@@ -34,6 +34,18 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A repository that a registry's search has found. All of it is the registry's own text."""
+
+    name: str
+    """A repository, without the registry."""
+    description: str
+    stars: int
+    official: bool
+    """Whether the registry says that it stands for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushBlob:
     """One blob to be sent."""
 
@@ -48,13 +60,19 @@ class PushBlob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pushed:
-    """What a push did."""
+class Sent:
+    """How a registry came to have blobs."""
 
-    digest: Digest
-    """Of the manifest."""
     sent: int
     """Bytes of blobs that had to be sent."""
     uploaded: tuple[Digest, ...]
     mounted: tuple[Digest, ...]
     present: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed(Sent):
+    """What a push did."""
+
+    digest: Digest
+    """Of the manifest."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
 from shipway.image.registry.client import Registry
@@ -13,7 +13,7 @@ _WORKERS = 4
 
 def fetch_blobs(
     registry: Registry, wanted: Iterable[tuple[Descriptor, str]], *, workers: int = _WORKERS
-) -> Iterator[tuple[Descriptor, str]]:
+) -> Generator[tuple[Descriptor, str], None, None]:
     """Fetch each descriptor's blob to its path, and yield both as they are complete and verified.
 
     The first failure stops the rest and is raised; unfinished files are removed.

@@ -12,7 +12,7 @@ from enum import StrEnum
 from shipway.core.digest import Digest
 from shipway.core.reference import Reference
 from shipway.image.registry.client import Registry
-from shipway.image.registry.model import PushBlob, Pushed
+from shipway.image.registry.model import PushBlob, Pushed, Sent
 
 _WORKERS = 4
 
@@ -35,6 +35,19 @@ def push(
         FetchError: the registry does not do its part.
         HashMismatch: a blob's opener yields other bytes than it says.
     """
+    done = send_blobs(registry, blobs, workers=workers)
+    digest = registry.put_manifest(reference, manifest, media_type)
+    return Pushed(
+        digest=digest, sent=done.sent, uploaded=done.uploaded, mounted=done.mounted, present=done.present
+    )
+
+
+def send_blobs(registry: Registry, blobs: Iterable[PushBlob], *, workers: int = _WORKERS) -> Sent:
+    """Have every one of `blobs` at the registry. The first failure stops the rest.
+
+    Raises:
+        FetchError, HashMismatch: as `push`.
+    """
     wanted = {blob.digest: blob for blob in blobs}
     ways: dict[Digest, _Way] = {}
     with ThreadPoolExecutor(workers, thread_name_prefix="push") as pool:
@@ -46,13 +59,11 @@ def push(
             registry.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    digest = registry.put_manifest(reference, manifest, media_type)
 
     def taken(way: _Way) -> tuple[Digest, ...]:
         return tuple(name for name in wanted if ways[name] is way)
 
-    return Pushed(
-        digest=digest,
+    return Sent(
         sent=sum(wanted[name].size for name in taken(_Way.UPLOADED)),
         uploaded=taken(_Way.UPLOADED),
         mounted=taken(_Way.MOUNTED),

@@ -23,6 +23,11 @@ _AGENT = {"User-Agent": "shipway"}
 _AGAIN = frozenset({408, 421, 425, 429, 500, 502, 503, 504})
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _OK = 401, 403, 404, 200
 _SMALL = 1 << 20
+_AGAIN_HINTS = ("run the command again", "check proxies and certificates with `shipway doctor`")
+_CERTIFICATES = (
+    "an authority or a client's certificate for this registry alone goes into a folder of `certs.d`: "
+    "docs/guide/registries.md says which"
+)
 _CHALLENGES = 2
 """How often a registry may ask who we are: before it was told anything, and when a token is too old."""
 
@@ -62,6 +67,8 @@ class Endpoint:
         """`url`: scheme, host, and a path that goes before repository names. `credentials`: in place of what the host keeps."""
         parts = urlsplit(url)
         self.origin = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
+        self.root = url.rstrip("/")
+        """The address without the API's own path."""
         own = parts.netloc == urlsplit(place.base).netloc
         namespace = "" if "/" in repository else place.namespace
         self.prefix = "/".join(filter(None, (parts.path.strip("/"), namespace)))
@@ -115,7 +122,7 @@ class Endpoint:
         raise FetchError(
             f"the registry `{redacted(self.origin)}` does not answer {method} `{redacted(url)}`: "
             f"{self.auth.hidden(reasons.last)}",
-            hints=["run the command again", "check proxies and certificates with `shipway doctor`"],
+            hints=[_CERTIFICATES] if reasons.last.startswith("TLS: ") else _AGAIN_HINTS,
         )
 
     def require(self, reply: Reply, statuses: Iterable[int], what: str) -> Reply:
@@ -168,7 +175,7 @@ class Endpoint:
         try:
             errors = json.loads(reply.body)["errors"]
             words = "; ".join(f"{error.get('code', '')}: {error.get('message', '')}" for error in errors[:3])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             words = ""
         text = f"answered {reply.status}" + (f" ({words})" if words else "")
         return shown(self.auth.hidden(text), 400)

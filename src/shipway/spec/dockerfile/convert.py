@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shipway.core.platform import PLATFORMS
 from shipway.core.text import shown
 from shipway.spec.bases import find_base_python
+from shipway.spec.dockerfile.cuda import find_compiling
 from shipway.spec.dockerfile.images import read_image
 from shipway.spec.dockerfile.model import Dockerfile, Instruction, Stage
 from shipway.spec.dockerfile.near import Mount, is_nearly
@@ -17,6 +18,7 @@ from shipway.spec.dockerfile.settle import (
     read_arg,
     read_copy,
     read_env,
+    read_label,
     read_other,
     read_shell,
     read_user,
@@ -35,7 +37,7 @@ _READERS: dict[str, Callable[[Instruction, State], None]] = {
     "ENV": read_env,
     "EXPOSE": read_other,
     "HEALTHCHECK": read_other,
-    "LABEL": read_other,
+    "LABEL": read_label,
     "MAINTAINER": read_other,
     "ONBUILD": read_other,
     "RUN": read_run,
@@ -161,12 +163,12 @@ def _read_base(stage: Stage, state: State) -> None:
         )
         record.put("base", "debian:bookworm", "Debian 12 for want of a base")
         return
-    reading = read_image(stage.base)
+    reading = read_image(stage.base, find_compiling(record.source, state.names))
     for sentence, step in reading.wrong:
         record.wrong(sentence, step)
     for sentence, step in reading.left:
         record.left(sentence, step)
-    state.base = reading.base
+    state.foreign, state.imports = reading.foreign, reading.imports
     record.put("base", reading.base, reading.why)
     if reading.python:
         record.put("python", reading.python, "the image's own")
@@ -183,7 +185,12 @@ def _finish(state: State, chain: tuple[Stage, ...], around: Around) -> None:
     record = state.record
     document = record.draft.document
     _settle_commands(chain, state)
-    if record.wants_python and "python" not in document:
+    if state.imports and document.keys() & {"pip", "requirements", "projects"}:
+        record.line = chain[0].start.line
+        record.put(
+            "system-site-packages", value=True, why="programs see the Python packages of the image too"
+        )
+    elif record.wants_python and not state.foreign and "python" not in document:
         own = find_base_python(*document.get("base", "debian:bookworm").split(":"))
         if own:
             record.line = chain[0].start.line

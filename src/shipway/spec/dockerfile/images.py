@@ -1,16 +1,20 @@
-"""The image behind FROM -> the base, Python and packages that a spec names instead, and what is wrong with the reference."""
+"""The image behind FROM -> the base, Python and packages that a spec names, and what is wrong with the reference.
+
+Images that are a distribution and packages become just that, so that the lock names each package. Any other stays as it is, with
+its layers below: `base = "registry.example.org/team/thing:1"`.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from shipway.core.text import shown
 from shipway.spec.bases import NUMBERS, SUITES, find_base_python
 
 _REFERENCE = re.compile(
     r"(?P<name>[^\s@]+?)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?\Z", re.ASCII
 )
-_PYTHON = re.compile(r"(?:py|python|-)?(3\.\d{1,2})(?:\.\d+)?", re.ASCII)
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?", re.ASCII)
 _FRAMEWORKS = {
     "pytorch/pytorch": "torch",
@@ -19,6 +23,13 @@ _FRAMEWORKS = {
 }
 _CONDA = ("miniconda3", "miniforge3", "mambaforge", "micromamba", "anaconda3", "miniconda", "anaconda")
 _JUPYTER = re.compile(r"jupyter/([a-z-]+)-notebook\Z")
+_WITHOUT_APT = re.compile(
+    r"alpine|busybox|scratch|distroless|centos|fedora|rocky|alma|oraclelinux|amazonlinux|opensuse|archlinux|ubi[0-9]|wolfi|photon",
+    re.ASCII,
+)
+"""Parts of names and tags of images in which no apt is."""
+_LOCKED = "the lock names each package of the base by hash"
+_HELD = "the lock holds the image by digest"
 _USUAL = {"debian": "bookworm", "ubuntu": "noble"}
 """Taken when the reference does not say which; what `latest` means moves."""
 
@@ -28,8 +39,12 @@ class ImageReading:
     """What one reference means for a spec."""
 
     base: str
-    """`debian:bookworm`; never empty."""
+    """`debian:bookworm`, or the image itself; never empty."""
     why: str
+    foreign: bool = False
+    """The base is the image itself."""
+    imports: bool = False
+    """Programs may import Python packages that it holds."""
     python: str = ""
     pip: tuple[str, ...] = ()
     wrong: tuple[tuple[str, str], ...] = ()
@@ -37,8 +52,8 @@ class ImageReading:
     left: tuple[tuple[str, str], ...] = ()
 
 
-def read_image(reference: str) -> ImageReading:
-    """What the image `reference` (variables replaced) means."""
+def read_image(reference: str, compiling: str = "") -> ImageReading:
+    """What the image `reference` (variables replaced) means. `compiling`: what shows that CUDA code is compiled, if it is."""
     match = _REFERENCE.match(reference)
     if match is None:
         step = "name the image as NAME:TAG"
@@ -53,7 +68,9 @@ def read_image(reference: str) -> ImageReading:
     if short == "python":
         return _python_image(tag, wrong)
     if name.endswith("nvidia/cuda"):
-        return _cuda_image(tag, wrong)
+        return (
+            _kept_cuda(reference, tag, wrong, compiling) if compiling else _cuda_image(reference, tag, wrong)
+        )
     for known, package in _FRAMEWORKS.items():
         if name.endswith(known):
             return _framework_image(package, tag, wrong)
@@ -66,7 +83,7 @@ def read_image(reference: str) -> ImageReading:
 def _pin_faults(reference: str, tag: str, digest: str | None) -> list[tuple[str, str]]:
     if digest:
         return []
-    step = "the lock names each package of the base by hash"
+    step = _LOCKED
     if not tag:
         return [(f"`{reference}` has no tag: it is whatever is newest on the day of the build", step)]
     if tag == "latest" or tag.startswith("latest-"):
@@ -127,7 +144,12 @@ def _python_image(tag: str, wrong: list[tuple[str, str]]) -> ImageReading:
     return ImageReading(base=base, python=python, why="what the image stands on", wrong=tuple(wrong))
 
 
-def _cuda_image(tag: str, wrong: list[tuple[str, str]]) -> ImageReading:
+def _base_of_image(reference: str) -> str:
+    """How a spec's `base` says the image `reference`: a prefix makes what has no `/` an image."""
+    return reference if "/" in reference else f"docker://{reference}"
+
+
+def _cuda_image(reference: str, tag: str, wrong: list[tuple[str, str]]) -> ImageReading:
     ubuntu = re.search(r"ubuntu(\d\d)\.?(\d\d)", tag)
     suite = NUMBERS["ubuntu"].get(f"{ubuntu[1]}.{ubuntu[2]}", "") if ubuntu else ""
     wrong.append((
@@ -135,10 +157,56 @@ def _cuda_image(tag: str, wrong: list[tuple[str, str]]) -> ImageReading:
         "the spec takes the plain distribution; wheels bring CUDA, and the driver comes from the host",
     ))  # fmt: skip
     if "devel" in tag:
-        step = "only who compiles CUDA code needs it; add such packages to `apt`"
-        wrong.append(("`devel` carries compilers and headers of several GB that no run needs", step))
+        keep = f'`base = "{shown(_base_of_image(reference), 120)}"`'
+        wrong.append(
+            (
+                "`devel` carries compilers and headers of several GB that no run needs",
+                f"only who compiles CUDA code needs them, and keeps the image: {keep}",
+            )
+        )
+    if cudnn := re.search(r"cudnn(\d)", tag):
+        wrong.append(
+            (
+                f"cuDNN {cudnn[1]} of the image serves only who asks for it, such as `jax[cuda12_local]`, and may be too old",
+                "`jax[cuda12]`, `tensorflow[and-cuda]` and `torch` bring the cuDNN that they were built with",
+            )
+        )
     why = f"the distribution under the CUDA image{'' if suite else ' is none that shipway builds; Ubuntu 24.04 is taken'}"
     return ImageReading(base=f"ubuntu:{suite or 'noble'}", why=why, wrong=tuple(wrong))
+
+
+def _kept_cuda(reference: str, tag: str, wrong: list[tuple[str, str]], compiling: str) -> ImageReading:
+    if "devel" not in tag:
+        wrong.append(
+            (
+                f"CUDA code is compiled ({compiling}), and this image has no `nvcc`",
+                "take the `devel` image of the same version",
+            )
+        )
+    version = _VERSION.match(tag)
+    fitting = f"CUDA {'.'.join(version[0].split('.')[:2])}" if version else "the same CUDA"
+    wrong.append(
+        (
+            "CUDA comes with the base and again with wheels that bring it",
+            f"choose wheels for {fitting}; `lock` tells where they differ",
+        )
+    )
+    return _itself(reference, f"the image itself, for CUDA code is compiled: {compiling}", wrong)
+
+
+def _itself(reference: str, why: str, wrong: list[tuple[str, str]], *, imports: bool = False) -> ImageReading:
+    """The image as base. Whatever was said of its reference, the lock holds it."""
+    first, slash, _ = reference.partition("/")
+    named = bool(slash) and (first == "localhost" or any(mark in first for mark in ".:"))
+    step = "the host says which one is meant: `default` in `shipway/registries.toml`"
+    return ImageReading(
+        base=_base_of_image(reference),
+        foreign=True,
+        imports=imports,
+        why=why,
+        wrong=tuple((what, _HELD if then == _LOCKED else then) for what, then in wrong),
+        left=() if named else ((f"`{shown(reference, 120)}` names no registry", step),),
+    )
 
 
 def _framework_image(package: str, tag: str, wrong: list[tuple[str, str]]) -> ImageReading:
@@ -165,16 +233,15 @@ def _framework_image(package: str, tag: str, wrong: list[tuple[str, str]]) -> Im
 
 
 def _unknown(name: str, reference: str, wrong: list[tuple[str, str]]) -> ImageReading:
-    python = _PYTHON.search(reference)
-    if any(
-        word in name
-        for word in ("alpine", "busybox", "scratch", "distroless", "centos", "fedora", "rocky", "almalinux")
-    ):
-        what = f"`{reference}` is neither Debian nor Ubuntu; packages are looked for in Debian 12 by the same names"
-    else:
-        what = f"what `{reference}` holds is not known here; the spec stands on Debian 12"
-    left = ((what, "add what the image brought to `apt`, `pip` and `env`"),)
-    return ImageReading(
-        base="debian:bookworm", python=python[1] if python and "python" in reference else "",
-        why="Debian 12 in place of an image that no spec can name", wrong=tuple(wrong), left=left,
-    )  # fmt: skip
+    if name == "scratch" or _WITHOUT_APT.search(reference.lower()):
+        keep = f'`base = "{shown(_base_of_image(reference), 120)}"` keeps it for a target that needs neither `apt` nor `pip`'
+        step = "`base` names the system that the packages need" if name == "scratch" else keep
+        what = f"`{shown(reference, 120)}` has no apt; packages are looked for in Debian 12 by the same names"
+        return ImageReading(
+            base="debian:bookworm",
+            why="Debian 12, for packages of Debian and wheels need one like it",
+            wrong=tuple(wrong),
+            left=((what, step),),
+        )
+    why = "the image itself: its layers stay below, held by digest in the lock"
+    return _itself(reference, why, wrong, imports=True)

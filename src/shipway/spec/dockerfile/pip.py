@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import replace
 
 from shipway.core.text import shown
 from shipway.spec.dockerfile.habits import CONDA_MEANT, PIP_MEANT, TOOLS_OF_PIP
@@ -137,12 +138,28 @@ def _requirement(text: str, state: State) -> Requirement | None:
         requirement = parse_requirement(
             f"{meant}{bound}{'; ' + requirement.marker if requirement.marker else ''}"
         )
+    requirement = _with_own_cuda(requirement, state)
     if not requirement.specifier and not requirement.url:
         record.wrong(
             f"`{requirement.name}` has no version: two builds may differ",
             "the lock pins it; write a bound if the code needs one",
         )
     return requirement
+
+
+def _with_own_cuda(requirement: Requirement, state: State) -> Requirement:
+    """`jax[cuda12_local]` takes CUDA from the system, where a plain base has none."""
+    local = [extra for extra in requirement.extras if re.fullmatch(r"cuda\d\d-local", extra)]
+    if not local or state.foreign:
+        return requirement
+    own = tuple(
+        sorted(extra.removesuffix("-local") if extra in local else extra for extra in requirement.extras)
+    )
+    state.record.wrong(
+        f"`{requirement.name}[{local[0]}]` takes CUDA and cuDNN from the image, in whatever version that has",
+        f"the spec has `{requirement.name}[{','.join(own)}]`, which brings those that it was built with",
+    )
+    return replace(requirement, extras=own)
 
 
 def _from_address(text: str, state: State) -> Requirement | None:

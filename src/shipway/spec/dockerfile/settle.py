@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
+from shipway.core.labels import find_label_fault
 from shipway.core.text import shown
 from shipway.spec.dockerfile.habits import DROPPED_VARIABLES, PREDEFINED, SECRET_FILES
 from shipway.spec.dockerfile.model import Instruction
@@ -15,7 +16,6 @@ _SHELLS = frozenset({"bash", "sh", "zsh", "/bin/bash", "/bin/sh", "/usr/bin/bash
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".txz", ".tar.zst")
 _NO_PLACE = {
     "EXPOSE": "ports are those of the host's network; nothing has to be opened",
-    "LABEL": "labels of the image come from the lock",
     "HEALTHCHECK": "nobody restarts a container of a research project; the command's exit code is the answer",
     "STOPSIGNAL": "signals reach the command itself",
     "ONBUILD": "",
@@ -89,6 +89,27 @@ def read_env(instruction: Instruction, state: State) -> None:
             text = word.text.strip(":") if previous is None and word.unknown else word.text
             state.variables[name] = text
             state.record.put_in("env", name, text, "it is set in the image")
+
+
+def read_label(instruction: Instruction, state: State) -> None:
+    """LABEL."""
+    pairs = read_pairs(instruction.text, state.variables, state.record.source.escape)
+    if pairs is None:
+        name, _, value = instruction.text.partition(" ")
+        pairs = ((name, expand(value.strip(), state.variables, state.record.source.escape)),)
+    for name, word in pairs:
+        fault = find_label_fault(name, word.text)
+        if state.build_only:
+            state.record.nothing("labels of a stage that is only copied from stay behind")
+        elif word.unknown:
+            state.record.left(
+                f"`{shown(name)}` takes `{shown(word.unknown[0])}`, which has no value here",
+                "write it into `labels`",
+            )
+        elif fault:
+            state.record.left(f"`{shown(name)}` {fault[0]}", fault[1])
+        else:
+            state.record.put_in("labels", name, word.text, "it says something about the image")
 
 
 def read_copy(instruction: Instruction, state: State) -> None:

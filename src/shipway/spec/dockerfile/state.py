@@ -46,7 +46,10 @@ class State:
     copies: list[Copied] = field(default_factory=list)
     apt_lines: list[int] = field(default_factory=list)
     pip_lines: list[int] = field(default_factory=list)
-    base: str = ""
+    foreign: bool = False
+    """The base is an image of others, with what it holds."""
+    imports: bool = False
+    """Programs may import Python packages of that image."""
     build_only: bool = False
     """This stage is only copied from: its OS packages stay behind."""
 

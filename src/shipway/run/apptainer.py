@@ -1,0 +1,139 @@
+"""A `RunRequest` as Apptainer's command line (pure). Words as in `apptainer exec --help`, 1.1 to 1.4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError
+from shipway.core.text import shown
+from shipway.run.model import Network, Top
+from shipway.run.oci_command import RUN, csv_field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shipway.run.model import RunRequest
+
+NAME = "apptainer"
+ROOT = "ROOT"
+"""Stands for the folder that has the environment."""
+SCRATCH = (("scratch", "/tmp"), ("vartmp", "/var/tmp"), ("run", "/run"))  # noqa: S108 - inside
+"""Folders below the run's own, and what they are inside: whatever the top is, they can be written."""
+TOP = "top"
+_PASSED = frozenset({"APPTAINER_CACHEDIR", "APPTAINER_CONFIGDIR", "APPTAINER_TMPDIR"})
+"""Of the caller's variables for Apptainer, those that say where its own files are."""
+_STEERING = ("APPTAINER", "SINGULARITY")
+_PREFIX = "APPTAINERENV_"
+_SPECIAL = frozenset({"UID", "EUID", "GID", "PREPEND_PATH", "APPEND_PATH"})
+"""Names that mean something else to the shell by which Apptainer sets variables."""
+_NATIVE = "use `--engine native`"
+
+
+def require_doable(request: RunRequest) -> None:
+    """Make sure that Apptainer can do all of `request`.
+
+    Raises:
+        EngineError: it cannot; names what.
+    """
+    if request.top is Top.KEPT:
+        raise EngineError(
+            "Apptainer keeps nothing under a name",
+            hints=("write to the project or the home folder", "use `--keep` with `--engine native`"),
+        )
+    if request.shm_asked:
+        raise EngineError(
+            "Apptainer cannot set the size of `/dev/shm`, which is half of the memory there",
+            hints=("leave the size out", _NATIVE),
+        )
+    env = dict(request.env)
+    unfit = [name for name, value in request.env if not _can_set(name, value)]
+    if env.get("HOME", request.account.home) != request.account.home:
+        unfit.append("HOME")
+    if unfit:
+        names = ", ".join(f"`{shown(name)}`" for name in unfit)
+        raise EngineError(f"Apptainer cannot set {names} inside", hints=("leave the variable out", _NATIVE))
+
+
+def render_exec(request: RunRequest, *, root: str = ROOT, folder: str = RUN) -> tuple[str, ...]:
+    """The words after Apptainer's program that are `request`, in the tree at `root`.
+
+    `folder`: holds the folders of `SCRATCH`, `TOP`, and the run's own files below `files`. The variables are `render_environ`.
+
+    Raises:
+        EngineError: Apptainer cannot do what is asked.
+    """
+    require_doable(request)
+    home, *others = sorted(request.mounts, key=lambda mount: mount.target != request.account.home)
+    return (
+        "--silent",
+        "exec",
+        "--containall",
+        "--cleanenv",
+        "--no-eval",
+        "--no-umask",
+        "--no-privs",
+        "--no-mount=bind-paths",
+        f"--hostname={request.hostname}",
+        *(("--net", "--network=none") if request.network is Network.NONE else ()),
+        *_limits(request),
+        *((f"--overlay={_plain(folder)}/{TOP}",) if request.top is not Top.READ_ONLY else ()),
+        f"--home={_plain(home.source)}:{_plain(home.target)}",
+        *(_mount(f"{folder}/{name}", target) for name, target in SCRATCH),
+        *(_mount(path, path, read_only=True) for path in _guarded(request)),
+        *(_mount(f"{folder}/files/{file.path}", f"/{file.path}", read_only=True) for file in request.files),
+        *(_mount(mount.source, mount.target, read_only=mount.read_only) for mount in others),
+        f"--pwd={request.cwd}",
+        root,
+        *request.argv,
+    )
+
+
+def render_environ(request: RunRequest, caller: Mapping[str, str]) -> dict[str, str]:
+    """The environment of Apptainer's program: the caller's without what would change the container, and the container's own.
+
+    Only the caller and root can read it, unlike an argument list.
+    """
+    kept = {
+        name: value for name, value in caller.items() if not name.startswith(_STEERING) or name in _PASSED
+    }
+    return kept | {f"{_PREFIX}{name}": value for name, value in request.env if name != "HOME"}
+
+
+def _can_set(name: str, value: str) -> bool:
+    return name.isascii() and name.isidentifier() and name not in _SPECIAL and bool(value or name != "PATH")
+
+
+def _limits(request: RunRequest) -> tuple[str, ...]:
+    limits = request.limits
+    words = []
+    if limits.memory is not None:
+        words += [f"--memory={limits.memory}", f"--memory-swap={limits.memory}"]
+    if limits.cpus is not None:
+        words.append(f"--cpus={limits.cpus:g}")
+    if limits.pids is not None:
+        words.append(f"--pids-limit={limits.pids}")
+    return tuple(words)
+
+
+def _guarded(request: RunRequest) -> tuple[str, ...]:
+    """What root could write without any right, and has to be read-only."""
+    return ("/sys", "/proc/sys") if request.account.uid == 0 else ()
+
+
+def _plain(path: str) -> str:
+    """`path`, for options that divide their value at colons and commas and know no quotes.
+
+    Raises:
+        EngineError: it has one.
+    """
+    if ":" in path or "," in path:
+        raise EngineError(
+            f"Apptainer cannot use `{shown(path)}`: it takes colons and commas for ends of a path",
+            hints=("set XDG_STATE_HOME to a folder without them", _NATIVE),
+        )
+    return path
+
+
+def _mount(source: str, target: str, *, read_only: bool = False) -> str:
+    fields = ["type=bind", f"source={source}", f"destination={target}", *(["ro"] if read_only else [])]
+    return "--mount=" + ",".join(csv_field(field) for field in fields)
