@@ -95,6 +95,7 @@ _TOOLS = (
     "umoci",
     "docker",
     "dockerd",
+    "docker-compose",
     "podman",
     "runc",
     "proot",

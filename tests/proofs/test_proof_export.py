@@ -4,20 +4,17 @@ Docker is Debian's, with its built-in BuildKit and no network of its own; the im
 """
 
 import os
-import subprocess
-import sys
 
 import pytest
+from export_world import BUILD, docker, import_base
 from rootfs_compare import differences, from_manifests, from_tar, read_allowed
 
-from private_engines import call_engine, private_docker
-from shipway.host.mirrors import read_mirrors
+from private_engines import private_docker
 from shipway.verbs.context import Task
 from shipway.verbs.export import run_export
 from shipway.verbs.prepare import build_planned, plan_project
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 SPEC = """
 name = "small"
 base = "debian:bookworm"
@@ -44,39 +41,11 @@ pytestmark = [
 ]
 
 
-def docker(engine, *words):
-    # Debian's own client: a newer one without its build plug-in refuses.
-    client = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else "docker"
-    return call_engine(client, {**engine, "DOCKER_BUILDKIT": "1"}, *words)
-
-
 @pytest.fixture
 def engine():
     """A private engine."""
     with private_docker() as settings:
         yield settings
-
-
-def import_base(engine, folder):
-    """What the Dockerfile calls `debian:bookworm`, from the archive."""
-    mirrors = read_mirrors(os.environ)
-    main, security = mirrors.of("debian")[0], mirrors.of("debian-security")[0]
-    sources, tar = folder / "sources.list", folder / "base.tar"
-    lines = [
-        f"deb {main} bookworm main",
-        f"deb {main} bookworm-updates main",
-        f"deb {security} bookworm-security main",
-    ]
-    sources.write_text("\n".join(lines) + "\n")
-    command = [
-        "mmdebstrap",
-        "--quiet",
-        "--variant=minbase",
-        '--aptopt=Acquire::Check-Valid-Until "false"',
-        "bookworm",
-    ]
-    subprocess.run([*command, str(tar), str(sources)], check=True, timeout=300, stdout=sys.stderr)
-    docker(engine, "import", str(tar), "debian:bookworm")
 
 
 @pytest.mark.timeout(900)
@@ -98,9 +67,7 @@ def test_docker_builds_what_we_build(engine, tmp_path, monkeypatch, shared_store
     ours = from_manifests([tree.manifest() for tree in build_planned(planned, task).trees])
 
     import_base(engine, tmp_path)
-    words = ["build", "--network=host", "-t", "small"]
-    words += [f"--secret=id=certs,src={CERTIFICATES}"] if os.path.exists(CERTIFICATES) else []
-    docker(engine, *words, str(project))
+    docker(engine, "build", *BUILD, "-t", "small", str(project))
     container = docker(engine, "create", "small")
     docker(engine, "export", "-o", str(tmp_path / "small.tar"), container)
     found = differences(ours, from_tar(tmp_path / "small.tar"))

@@ -38,14 +38,17 @@ _PACKAGES = r".*/(?:site|dist)-packages"
 _PATTERNS: dict[Waste, str] = {
     Waste.CACHES: r"var/cache/(?:apt|man|fontconfig|ldconfig)/.+|var/lib/apt/lists/.+|(?:root|home/[^/]+)/\.cache/.+",
     Waste.DOCS: r"(?:usr|opt/venv)/share/(?:man|info|doc-base|gtk-doc|lintian|help)/.+"
-    r"|(?:usr|opt/venv)/share/doc/(?![^/]+/copyright\Z).+",
+    r"|(?:usr|opt/venv)/share/doc/.+",
     Waste.HEADERS: r"(?:usr(?:/local)?|opt/venv)/include/.+|usr/(?:lib|share)/(?:.*/)?(?:pkgconfig|cmake|aclocal)/.+",
     Waste.LOCALES: r"usr/share/locale/[^/]+/.+",
     Waste.STATIC: r"(?:usr|opt)/.*\.l?a",
     Waste.TESTS: rf"{_PACKAGES}/[^/]+/(?:.*/)?tests?/.+",
     Waste.WHEEL_HEADERS: rf"{_PACKAGES}/.+\.(?:h|hh|hpp|hxx|cuh|pxd)",
 }
+_KEPT: dict[Waste, str] = {Waste.DOCS: r"(?:usr|opt/venv)/share/doc/[^/]+/copyright"}
+"""What stays of a kind all the same."""
 _MATCHES = [(kind, re.compile(rf"(?:{pattern})\Z", re.DOTALL)) for kind, pattern in _PATTERNS.items()]
+_STAYS = {kind: re.compile(rf"(?:{pattern})\Z", re.DOTALL) for kind, pattern in _KEPT.items()}
 CAREFUL: tuple[Waste, ...] = tuple(kind for kind in Waste if kind is not Waste.WHEEL_HEADERS)
 """What goes when nobody says more: everything that no package is known to need for its own work."""
 
@@ -53,6 +56,20 @@ CAREFUL: tuple[Waste, ...] = tuple(kind for kind in Waste if kind is not Waste.W
 def find_waste(path: str, kinds: Collection[str] = tuple(Waste)) -> Waste | None:
     """The first of `kinds` that the file at `path` (relative to the root) belongs to."""
     for kind, pattern in _MATCHES:
-        if kind in kinds and pattern.match(path):
+        if kind in kinds and pattern.match(path) and not (kind in _STAYS and _STAYS[kind].match(path)):
             return kind
     return None
+
+
+def find_expression(kinds: Collection[str]) -> tuple[str, ...]:
+    """Words of GNU find that are true for an absolute path below `/` that `find_waste` gives one of `kinds`."""
+    words = []
+    for kind in (kind for kind in Waste if kind in kinds):
+        words += ["-o", "-regex", _posix(_PATTERNS[kind])]
+        if kind in _KEPT:
+            words += ["!", "-regex", _posix(_KEPT[kind])]
+    return ("-regextype", "posix-extended", "(", *words[1:], ")") if words else ()
+
+
+def _posix(pattern: str) -> str:
+    return f"/({pattern})".replace("(?:", "(")

@@ -23,6 +23,7 @@ from shipway.export.shell import (
     mirror_argument,
     pip_script,
     quoted,
+    slim_script,
 )
 from shipway.plan.target import PREFIX
 
@@ -98,6 +99,7 @@ def _post(contents: Contents) -> list[str]:
     if contents.target.python:
         steps += _python(contents)
     steps += [f"rm -rf {DEBS} {PIP} /debs.list /requirements.txt /build /var/lib/apt/lists/*"]
+    steps += slim_script(contents, "/")
     steps += [f"mkdir -p {quoted([contents.settings.workdir])}"]
     return [*lines, *_lines(steps)]
 

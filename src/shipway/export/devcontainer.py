@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shipway.export.options import engine_options, mount_source
+from shipway.export.options import engine_options, image_name, mount_source
 from shipway.plan.target import PREFIX
 
 if TYPE_CHECKING:
@@ -14,18 +14,30 @@ if TYPE_CHECKING:
 
 USER = "dev"
 """Has the number of whoever opens the folder, which the tool sees to (`updateRemoteUserUID`)."""
+_ORIGIN = "Written by `shipway export devcontainer` from the lock; change the spec and export again."
+"""Where the specification has room for it: the format has no comments."""
 
 
 def render_devcontainer(contents: Contents, run: RunOptions) -> str:
     """The file, for `.devcontainer/devcontainer.json`. Expects the Dockerfile at `build/Dockerfile.TARGET`."""
     workdir = contents.settings.workdir
+    image = f"{image_name(contents)}-{contents.target.name.lower()}-dev:latest"
+    # Not `build`: the tool looks for the image that a Dockerfile starts from, and does not know that `scratch` is none.
+    building = (
+        "env",
+        "DOCKER_BUILDKIT=1",
+        "docker",
+        "build",
+        "--tag",
+        image,
+        "--build-arg",
+        f"USER_NAME={USER}",
+    )
     document: dict[str, Any] = {
         "name": f"{contents.lock.name} ({contents.target.name})",
-        "build": {
-            "dockerfile": f"../build/Dockerfile.{contents.target.name}",
-            "context": "..",
-            "args": {"USER_NAME": USER},
-        },
+        "customizations": {"shipway": {"origin": _ORIGIN}},
+        "initializeCommand": [*building, "--file", f"build/Dockerfile.{contents.target.name}", "."],
+        "image": image,
         "workspaceFolder": workdir,
         "workspaceMount": f"type=bind,source=${{localWorkspaceFolder}},target={workdir}",
         "remoteUser": USER,
@@ -43,7 +55,7 @@ def render_devcontainer(contents: Contents, run: RunOptions) -> str:
         document["hostRequirements"] = {"gpu": "optional"}
     if contents.target.python:
         settings = {"python.defaultInterpreterPath": f"{PREFIX}/bin/python"}
-        document["customizations"] = {"vscode": {"settings": settings, "extensions": ["ms-python.python"]}}
+        document["customizations"]["vscode"] = {"settings": settings, "extensions": ["ms-python.python"]}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

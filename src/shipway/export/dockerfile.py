@@ -25,6 +25,7 @@ from shipway.export.shell import (
     mirror_argument,
     pip_script,
     quoted,
+    slim_script,
     unpack_script,
 )
 from shipway.plan.target import PREFIX
@@ -139,6 +140,7 @@ def _system(contents: Contents) -> list[str]:
         "install --configure --pending",
         "rm -f /tmp/dpkg.log /var/lib/dpkg/*-old /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache",
         "rm -f /usr/sbin/policy-rc.d /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log",
+        *slim_script(contents, "/"),
     ]
     return [
         "# --- The essential set laid out in a folder, then installed by its own dpkg in an image that holds nothing else.",
@@ -224,6 +226,8 @@ def _python(contents: Contents) -> list[str]:
             "# Some packages ship files that are no Python of any version; these stay without bytecode.",
             *_run([f"{compiling} || true"]),
         ]
+    if slimming := slim_script(contents, PREFIX):
+        lines += ["# What the target leaves out of packages (`slim`), as in the system.", *_run(slimming)]
     return lines
 
 

@@ -7,6 +7,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from shipway.core.waste import find_expression
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -97,3 +99,15 @@ def unpack_script(first: Sequence[Deb], root: str, architecture: str) -> list[st
         f"cd {root}/var/lib/dpkg && mkdir -p info triggers updates alternatives",
         f"touch status diversions && echo 1 > info/format && echo {architecture} > arch",
     ]
+
+
+def slim_script(contents: Contents, root: str) -> list[str]:
+    """Statements that remove below `root` what the target leaves out; folders stay.
+
+    Of the whole system (`/`), alternatives that then lead nowhere go, too: of manual pages that were never there, none is made.
+    """
+    expression = find_expression(contents.target.slim)
+    if not expression:
+        return []
+    statements = [f"find {root} -xdev {quoted(expression)} ! -type d -delete"]
+    return [*statements, *(["find /etc/alternatives -xtype l -delete"] if root == "/" else [])]

@@ -77,10 +77,11 @@ def read_packages(layers: Sequence[LayerFiles], emit: Emit) -> ImagePackages:
     real = _Real(BaseFiles(now, lambda place, size: layers[place.tree].read(place.entry.path)[:size]))
     known: dict[str, Owner] = {}
     versions: dict[str, str] = {}
+    later = _first_versions(layers)
     there: dict[tuple[str, str], str] = {}
     owners: list[dict[str, Owner]] = []
     for number, layer in enumerate(layers):
-        for entry, claim in _claims(layer, versions, emit):
+        for entry, claim in _claims(layer, versions, later, emit):
             if now.get(entry.path) == Placed(entry, number):
                 _count(there, claim)
             known.update((real(path), claim.owner) for path in claim.paths)
@@ -89,7 +90,9 @@ def read_packages(layers: Sequence[LayerFiles], emit: Emit) -> ImagePackages:
     return ImagePackages(there=there, owners=tuple(owners))
 
 
-def _claims(layer: LayerFiles, versions: dict[str, str], emit: Emit) -> Iterator[tuple[Entry, Claim]]:
+def _claims(
+    layer: LayerFiles, versions: dict[str, str], later: Mapping[str, str], emit: Emit
+) -> Iterator[tuple[Entry, Claim]]:
     """What the databases of one layer claim, those first that say which versions the lists of files are of."""
     found = [(find_database(entry.path), entry) for entry in layer.manifest.entries if entry.kind == FILE]
     for kind, entry in sorted((one for one in found if one[0]), key=lambda one: one[0] != "status"):
@@ -97,11 +100,22 @@ def _claims(layer: LayerFiles, versions: dict[str, str], emit: Emit) -> Iterator
             emit(Note(f"`{shown(entry.path)}` is too big for a package database, and is not read", "warning"))
             continue
         for claim in parse_claims(
-            kind, entry.path, layer.read(entry.path), lambda name: versions.get(name, "")
+            kind, entry.path, layer.read(entry.path), lambda name: versions.get(name) or later.get(name, "")
         ):
             if kind == "status":
                 versions[claim.owner.name] = claim.owner.version
             yield entry, claim
+
+
+def _first_versions(layers: Sequence[LayerFiles]) -> dict[str, str]:
+    """The first version that any layer's status says of each OS package: a package's files may lie below its status."""
+    found: dict[str, str] = {}
+    for layer in layers:
+        for entry in layer.manifest.entries:
+            if entry.kind == FILE and entry.size <= _LIMIT and find_database(entry.path) == "status":
+                for claim in parse_claims("status", entry.path, layer.read(entry.path), str):
+                    found.setdefault(claim.owner.name, claim.owner.version)
+    return found
 
 
 def _count(there: dict[tuple[str, str], str], claim: Claim) -> None:

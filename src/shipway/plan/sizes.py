@@ -13,9 +13,6 @@ from shipway.core.manifest import FILE
 from shipway.core.overlay import stack
 from shipway.plan.findings import find_waste_in
 
-UNOWNED = "other"
-"""Kind of a tree with those files of a finished image that no package owns."""
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,6 +21,8 @@ if TYPE_CHECKING:
     from shipway.plan.findings import Finding
 
 
+UNOWNED = "other"
+"""Kind of a tree with those files of a finished image that no package owns."""
 _BASE = "base"
 """A layer of a base image, which is no package though it has a name."""
 

@@ -247,7 +247,10 @@ def _side(label: str, lock: Lock, around: Around, *, target: str = "") -> Side:
         packages=read_packages(lock, locked),
         config=read_config(lock, locked),
         settings=read_settings(
-            locked.platform, settings.env, settings.workdir, {"command": settings.command}
+            locked.platform,
+            settings.env,
+            settings.workdir,
+            {"entrypoint": settings.entrypoint, "command": settings.command},
         ),
         trees=None,
     )

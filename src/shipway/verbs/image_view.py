@@ -36,7 +36,7 @@ class ImageView:
     name: str
     """As it was asked for."""
     ours: bool
-    """Whether shipway made it."""
+    """Whether shipway made it, perhaps over a base of others."""
     facts: Config
     layers: tuple[SizedLayer, ...]
     """Bottom first, each taken apart by packages."""
@@ -135,7 +135,7 @@ def _view(name: str, image: StoredImage, trees: Sequence[Tree], emit: Emit, *, w
         layers.append(SizedLayer(layer.name, reason, trees_of_it))
     return ImageView(
         name=name,
-        ours=all(layer.blob is None for layer in image.layers),
+        ours=any(layer.blob is None for layer in image.layers),
         facts=facts,
         layers=tuple(layers),
         packages=dict(packages.there),
@@ -157,6 +157,9 @@ def _flat(parts: Sequence[LayerFiles]) -> Manifest:
 def _reasons(facts: Config, image: StoredImage) -> list[str]:
     """Why each layer is there: ours say it, of others it is the line of history that made it."""
     steps = [step.created_by or step.comment for step in facts.history if not step.empty]
-    if len(steps) != len(image.layers) or all(layer.blob is None for layer in image.layers):
+    if len(steps) != len(image.layers):
         return [layer.reason for layer in image.layers]
-    return [shown(" ".join(step.split()), _REASON) for step in steps]
+    return [
+        layer.reason if layer.blob is None else shown(" ".join(step.split()), _REASON)
+        for layer, step in zip(image.layers, steps, strict=True)
+    ]

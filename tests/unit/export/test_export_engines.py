@@ -206,6 +206,18 @@ def read_yaml(text):
     return block(0)
 
 
+def test_a_slim_target_is_slim_in_every_export():
+    plain = contents("cpu")
+    slim = replace(plain, target=replace(plain.target, slim=("docs",)))
+    for render, count in ((render_dockerfile, 2), (render_apptainer, 1)):
+        text = render(slim)
+        assert text.count("share/doc") == 2 * count
+        assert "find" not in render(plain)
+        if render is render_dockerfile:
+            for script in shell_of(text):
+                check_shell(script)
+
+
 def test_a_compose_file_has_a_service_for_each_target():
     document = read_yaml(render_compose((contents("cpu"), contents("gpu")), RUNS))
     assert set(document) == {"services"}
@@ -231,8 +243,10 @@ def test_a_compose_file_has_a_service_for_each_target():
 
 def test_a_development_container_is_json():
     document = json.loads(render_devcontainer(contents("gpu"), replace(RUN, cpus=2)))
-    assert document["build"]["dockerfile"] == "../build/Dockerfile.gpu"
-    assert document["build"]["args"] == {"USER_NAME": document["remoteUser"]}
+    building = document["initializeCommand"]
+    assert building[building.index("--tag") + 1] == document["image"]
+    assert building[building.index("--file") + 1] == "build/Dockerfile.gpu"
+    assert building[building.index("--build-arg") + 1] == f"USER_NAME={document['remoteUser']}"
     assert document["workspaceFolder"] == "/work"
     assert document["hostRequirements"] == {"gpu": "optional"}
     assert "--cpus=2" in document["runArgs"]

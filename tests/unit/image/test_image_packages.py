@@ -138,6 +138,8 @@ def test_a_layer_below_the_database_is_read_with_the_later_one():
     bottom = layer(usr__bin__git="")
     top = layer(var__lib__dpkg__status=STATUS, **{"var__lib__dpkg__info__git.list": "/usr/bin/git\n"})
     assert read(bottom, top).owners[0]["usr/bin/git"].version == "1:2.39"
+    bottom = layer(usr__bin__git="", **{"var__lib__dpkg__info__git.list": "/usr/bin/git\n"})
+    assert read(bottom, layer(var__lib__dpkg__status=STATUS)).owners[0]["usr/bin/git"].version == "1:2.39"
 
 
 def test_each_layer_has_the_version_of_its_time():

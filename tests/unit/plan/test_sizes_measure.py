@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 
 import pytest
 
 from shipway.core.digest import BlobDigest, TreeKey
 from shipway.core.manifest import DIRECTORY, FILE, WHITEOUT, Entry, Manifest
-from shipway.core.waste import CAREFUL, Waste, find_waste
+from shipway.core.waste import CAREFUL, Waste, find_expression, find_waste
 from shipway.lock.model import Deb, Lock, PythonLock, Source, TargetLock, Wheel
 from shipway.plan.causes import find_causes, parse_requested
 from shipway.plan.findings import is_build_tool
@@ -141,6 +142,36 @@ SITE = "opt/venv/lib/python3.11/site-packages"
 )  # fmt: skip
 def test_waste_goes_by_path(path, waste):
     assert find_waste(path) is waste
+
+
+PATHS = (
+    "usr/share/doc/git/changelog.gz", "usr/share/doc/git/copyright", "usr/share/doc/git/contrib/copyright",
+    "usr/share/man/man1/git.1.gz", "usr/share/documents/x", "usr/include/stdio.h", "usr/lib/x/pkgconfig/z.pc",
+    "usr/share/locale/de/LC_MESSAGES/git.mo", "usr/share/locale/locale.alias", "usr/lib/x/libz.a", "usr/lib/x/libz.so.1",
+    f"{SITE}/numpy/core/tests/test_a.py", f"{SITE}/numpy/testing/x.py", f"{SITE}/torch/include/a.h", "root/.cache/pip/x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kinds", [(Waste.DOCS,), CAREFUL, tuple(Waste)])
+def test_find_finds_the_same_files(tmp_path, kinds):
+    for path in PATHS:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    # The words are for a root; here that is a folder.
+    words = [
+        word.replace("/(", f"{tmp_path}/(", 1) if word.startswith("/") else word
+        for word in find_expression(kinds)
+    ]
+    done = subprocess.run(
+        ["find", tmp_path, *words, "!", "-type", "d"], capture_output=True, text=True, check=True
+    )
+    found = {line.removeprefix(f"{tmp_path}/") for line in done.stdout.splitlines()}
+    assert found == {path for path in PATHS if find_waste(path, kinds)}
+    assert found
+
+
+def test_nothing_is_left_out_of_a_target_that_is_not_slim():
+    assert find_expression(()) == ()
 
 
 def test_only_the_wanted_kinds_are_looked_for():
