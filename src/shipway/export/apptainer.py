@@ -12,10 +12,12 @@ from shipway.core.errors import SpecError
 from shipway.export.model import install_order, require_one_line, require_pullable
 from shipway.export.requirements import hashed_line, hashed_source_line
 from shipway.export.shell import (
+    BEGAN,
     DEBS,
     PIP,
     QUIET,
     aliases,
+    begin_slimming,
     fetch_list,
     fetch_script,
     file_of,
@@ -92,14 +94,15 @@ def _post(contents: Contents) -> list[str]:
         "# Where packages come from; empty: as the image's own settings say. PIP_INDEX_URL may be exported here, too.",
     ]
     lines += [f"{mirror_argument(alias)}=''" for alias in aliases(contents)]
-    steps = [listing(fetch_list(contents), "/debs.list"), *fetch_script(contents)] if contents.debs else []
+    steps = begin_slimming(contents)
+    steps += [listing(fetch_list(contents), "/debs.list"), *fetch_script(contents)] if contents.debs else []
     if contents.target.python:
         steps += pip_script()
     steps += _packages(contents) if contents.debs else []
     if contents.target.python:
         steps += _python(contents)
+    steps += slim_script(contents, "/", since=BEGAN)
     steps += [f"rm -rf {DEBS} {PIP} /debs.list /requirements.txt /build /var/lib/apt/lists/*"]
-    steps += slim_script(contents, "/")
     steps += [f"mkdir -p {quoted([contents.settings.workdir])}"]
     return [*lines, *_lines(steps)]
 

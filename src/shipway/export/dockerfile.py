@@ -14,10 +14,12 @@ from shipway.core.image_source import parse_image_source
 from shipway.export.model import install_order, require_one_line, require_pullable
 from shipway.export.requirements import direct_reference, hashed_line, hashed_source_line
 from shipway.export.shell import (
+    BEGAN,
     DEBS,
     PIP,
     QUIET,
     aliases,
+    begin_slimming,
     fetch_list,
     fetch_script,
     file_of,
@@ -174,8 +176,10 @@ def _over(contents: Contents, base: BaseImage) -> list[str]:
             r"if [ -e $policy ]; then policy=; else printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy; fi"
         ),
         f'install() {{ dpkg {options} "$@" > /tmp/dpkg.log 2>&1 || {{ cat /tmp/dpkg.log; exit 1; }}; }}',
+        *begin_slimming(contents),
         f"install --force-depends --unpack {names}",
         "install --force-depends --configure --pending",
+        *slim_script(contents, "/", since=BEGAN),
         "rm -f /tmp/dpkg.log $policy",
     ]
     mount = f"type=bind,from=fetch,source={DEBS},target=/mnt"

@@ -19,6 +19,8 @@ DEBS = "/debs"
 """Where the stage that fetches leaves OS packages."""
 PIP = "/pip"
 """Where it unpacks the suite's own pip, which is a tool of the build and no part of the result."""
+BEGAN = "/began"
+"""A file as old as the first thing that is installed."""
 QUIET = "export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true LC_ALL=C.UTF-8 TZ=UTC"
 
 
@@ -101,13 +103,21 @@ def unpack_script(first: Sequence[Deb], root: str, architecture: str) -> list[st
     ]
 
 
-def slim_script(contents: Contents, root: str) -> list[str]:
+def begin_slimming(contents: Contents) -> list[str]:
+    """The statement before anything is installed over a root that others made: what is there already stays."""
+    return [f"touch {BEGAN}"] if contents.target.slim else []
+
+
+def slim_script(contents: Contents, root: str, *, since: str = "") -> list[str]:
     """Statements that remove below `root` what the target leaves out; folders stay.
 
-    Of the whole system (`/`), alternatives that then lead nowhere go, too: of manual pages that were never there, none is made.
+    `since`: a file; what is older stays, and then the file goes. Of the whole system (`/`), alternatives that lead nowhere
+    then go, too: of manual pages that were never there, none is made.
     """
     expression = find_expression(contents.target.slim)
     if not expression:
         return []
-    statements = [f"find {root} -xdev {quoted(expression)} ! -type d -delete"]
-    return [*statements, *(["find /etc/alternatives -xtype l -delete"] if root == "/" else [])]
+    newer = f" -cnewer {since}" if since else ""
+    statements = [f"find {root} -xdev{newer} {quoted(expression)} ! -type d -delete"]
+    statements += [f"find /etc/alternatives{newer} -xtype l -delete"] if root == "/" else []
+    return [*statements, *([f"rm -f {since}"] if since else [])]

@@ -38,6 +38,19 @@ def test_a_dockerfile_begins_with_the_image_by_digest():
     assert "ARG BOOTSTRAP=debian:bookworm" in text
 
 
+@pytest.mark.parametrize(
+    ("render", "first"), [(render_dockerfile, "--unpack"), (render_apptainer, "apt-helper")]
+)
+def test_a_slim_target_leaves_the_base_as_it_is(render, first):
+    text = render(over(slim=("docs",)))
+    places = [
+        text.index(one)
+        for one in ("touch /began", first, "find / -xdev -cnewer /began -regextype", "rm -f /began")
+    ]
+    assert places == sorted(places)
+    assert "/began" not in render(over())
+
+
 def test_without_packages_nothing_is_installed():
     text = render_dockerfile(over(debs=(), python=None, wheels=(), base={"user": "", "suite": ""}))
     assert f"@{DIGEST} AS system\n\n# --- The image." in text
