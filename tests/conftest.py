@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -47,17 +46,6 @@ def _can_docker() -> str:
     return "no dockerd that could be started privately (needs root, docker and dockerd)"
 
 
-def _can_subuid() -> str:
-    """Whether a user of this machine has subordinate ids, which `useradd` gives on Debian; `scripts/test` makes one."""
-    try:
-        with open("/etc/subuid", encoding="ascii") as file:
-            names = {line.partition(":")[0] for line in file}
-    except OSError:
-        names = set()
-    known = {user.pw_name for user in pwd.getpwall()}
-    return "" if names & known else "no user has subordinate ids (subuid)"
-
-
 def _can_network() -> str:
     """Ask the host's own pip, or uv where there is none, whether its index answers; no address is known here."""
     if os.environ.get("SHIPWAY_TEST_OFFLINE"):
@@ -85,7 +73,6 @@ _TOOL_PATH = os.pathsep.join(
 _ABILITIES = {
     "needs_root": _can_root,
     "needs_userns": _can_userns,
-    "needs_subuid": _can_subuid,
     "needs_docker": _can_docker,
     "needs_network": _can_network,
 }

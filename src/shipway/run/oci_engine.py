@@ -29,8 +29,15 @@ if TYPE_CHECKING:
     from shipway.run.oci_command import Dialect
     from shipway.run.oci_program import Program
 
-_KILLED = (ExitCode.ENGINE, 128 + signal.SIGTERM, 128 + signal.SIGKILL)
-"""How a container ends whose service is stopped: at once, as asked, or after some patience."""
+_KILLED = (
+    ExitCode.ENGINE,
+    ExitCode.NOT_EXECUTABLE,
+    ExitCode.COMMAND_NOT_FOUND,
+    128 + signal.SIGTERM,
+    128 + signal.SIGKILL,
+)
+"""What is answered when the service goes away: the program's own codes (Podman's by the words of the error that it met), or the
+container's, which is ended as asked or after some patience."""
 _NOT_STARTED = (ExitCode.COMMAND_NOT_FOUND, ExitCode.NOT_EXECUTABLE, ExitCode.FAILED)
 
 

@@ -198,3 +198,18 @@ def test_what_a_command_is_inside(tmp_path):
     assert [fault(one) for one in ("good", "/usr/bin/good", "./tool", "/work/tool")] == [None] * 4
     assert fault("plain") == ExitCode.NOT_EXECUTABLE
     assert [fault(one) for one in ("none", "./none", "/bin/good")] == [ExitCode.COMMAND_NOT_FOUND] * 3
+
+
+@pytest.mark.parametrize("code", [125, 126, 127, 137, 143])
+def test_a_service_that_went_away_is_told_by_asking_it(docker, tmp_path, code):
+    ids = ids_of(portable())
+    docker(
+        f'case "$1" in image) echo {ids.config};; run) exit {code};; version) echo "{SILENT}" >&2; exit 1;; esac'
+    )
+    (tmp_path / "root/usr/bin").mkdir(parents=True)
+    (tmp_path / "root/usr/bin/python").touch(0o755)
+    there = request(mounts=(), image=ids, lowers=(f"{tmp_path}/root",), env=(("PATH", "/usr/bin"),))
+    with pytest.raises(EngineError, match="Docker went away while the container ran") as caught:
+        run_oci(there, DOCKER, state=str(tmp_path / "state"), emit=[].append, image=never)
+    assert caught.value.code is ExitCode.ENGINE
+    assert "docker ps" in caught.value.hints[-1]
