@@ -16,8 +16,15 @@ import subprocess
 import sys
 import tempfile
 
+import hypothesis
 import pytest
 import uv
+
+# How long an example takes says more of what else the machine does than of the code; tests of hostile input set a bound.
+hypothesis.settings.register_profile(
+    "noisy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("noisy")
 
 _REAL_HOME = os.path.realpath(os.path.expanduser("~"))
 _OURS = re.compile(r"SHIPWAY_(?!REQUIRE$|TEST_)")

@@ -177,7 +177,7 @@ def test_exact_reads():
     assert [reader.read(n) for n in (1, 4, 0, 2, 10, 5)] == [b"a", b"bcde", b"", b"fg", b"hi", b""]
 
 
-@settings(max_examples=150, deadline=1000)
+@settings(max_examples=150, deadline=10_000)
 @given(st.data())
 def test_damage_is_refused_or_harmless(data):
     raw = bytearray(deb(DATA))

@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 from archive_bytes import END, NAMES_THAT_ESCAPE, long_name, padded, pax, stream, tar_file, tar_header
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.archive.limits import Limits
@@ -279,7 +279,7 @@ part = st.text(
 paths = st.lists(part, min_size=1, max_size=5).map("/".join)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(
     st.lists(
         st.tuples(
@@ -339,7 +339,7 @@ def _seed() -> bytes:
     )
 
 
-@settings(max_examples=300, deadline=1000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=10_000)
 @given(st.data())
 def test_damage_is_refused_or_harmless(data):
     """Any change of some bytes: an error of ours, or members that keep every promise; never another exception, never a hang."""
@@ -361,7 +361,7 @@ def test_damage_is_refused_or_harmless(data):
         assert "\0" not in path
 
 
-@settings(max_examples=200, deadline=1000)
+@settings(max_examples=200, deadline=10_000)
 @given(st.binary(max_size=3000))
 def test_noise_is_refused(data):
     with pytest.raises(ToolError):

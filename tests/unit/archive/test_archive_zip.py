@@ -11,7 +11,7 @@ import zlib
 
 import pytest
 from archive_bytes import NAMES_THAT_ESCAPE, Zip, descriptor, opened
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.archive.limits import Limits
@@ -282,7 +282,7 @@ name = st.text(
 ).filter(lambda text: text not in (".", ".."))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.dictionaries(name, st.binary(max_size=3000), max_size=6), st.booleans(), st.booleans())
 def test_reads_what_zipfile_writes(files, deflated, streamed):
     out = io.BytesIO()
@@ -315,7 +315,7 @@ class Unseekable(io.RawIOBase):
         return self.out.write(data)
 
 
-@settings(max_examples=300, deadline=1000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=10_000)
 @given(st.data())
 def test_damage_is_refused_or_harmless(data):
     text = b"some words again and again " * 20
@@ -338,7 +338,7 @@ def test_damage_is_refused_or_harmless(data):
         assert not any(part in ("", ".", "..") for part in path.split("/"))
 
 
-@settings(max_examples=200, deadline=1000)
+@settings(max_examples=200, deadline=10_000)
 @given(st.binary(max_size=400), st.binary(max_size=60))
 def test_noise_is_refused(data, more):
     try:
