@@ -1,5 +1,6 @@
 """A whole project in Docker: locked, built, handed over and run by the command line alone."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from private_engines import private_docker
+from shipway.core.errors import ExitCode
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_network, pytest.mark.needs_tool("docker", "dockerd")]
 
@@ -116,3 +118,12 @@ def test_a_given_image_runs_by_dockers_own_command_after_each_edit(project):
     note.write_text("two")
     assert given() == ("two", 1)
     assert given() == ("two", 0)
+
+
+def test_a_check_of_a_slim_target_runs_where_it_is_told(project):
+    refused = shipway(project, "slim", "--", "sh", "-c", "[ -e /.dockerenv ]")
+    assert refused.returncode == ExitCode.VERIFY, "our own engine, whatever the spec prefers"
+    done = shipway(project, "slim", "--engine", "docker", "--json", "--", "sh", "-c", "[ -e /.dockerenv ]")
+    assert done.returncode == 0, done.stderr
+    saved = json.loads(done.stdout)
+    assert saved["after"] < saved["before"]

@@ -47,6 +47,7 @@ def _slim(call: Call) -> Answer:
         name=arguments.text("name"),
         keep=arguments.values["keep"],
         also=arguments.values["also"],
+        engine=arguments.text("engine"),
         dry_run=arguments.flag("dry-run"),
     )
     result = run_slim(request, call.task())

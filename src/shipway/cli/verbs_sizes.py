@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, DRY_RUN, JSON, Option, Takes, Verb
+from shipway.cli.option import CHOICE, DRY_RUN, ENGINE, JSON, Option, Takes, Verb
 from shipway.core.waste import CAREFUL, Waste
 
 SIZES = (
@@ -43,6 +43,7 @@ SIZES = (
                 Takes.VALUES, "", "WHAT"),
          Option("also", "Leave out this kind of files, too", Takes.VALUES, "", "KIND",
                 tuple(kind for kind in Waste if kind not in CAREFUL)),
+         ENGINE._replace(help="What runs the check; the default is `native`, whatever the spec or `SHIPWAY_ENGINE` says"),
          *CHOICE, DRY_RUN, JSON), "[COMMAND...]", home="commands_sizes", rest=True,
     ),
 )  # fmt: skip

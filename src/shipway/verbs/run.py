@@ -158,15 +158,16 @@ def _read_env_file(path: str) -> Sequence[tuple[str, str]]:
 def run_prepared(words: RunWords, prepared: Prepared, task: Task) -> RunResult:
     """Run the command in the environment of trees that were just made or found; nothing is remembered for later runs.
 
+    Our own engine runs it where the words name no other, whatever the spec prefers.
+
     Raises:
         ToolError: the container could not be started.
     """
     environment = _environment(prepared)
     with prepared.planned.store.use(_keys(environment.keys)) as use:
-        # Always our own engine: what is checked must not depend on which engine a spec prefers.
         asked = read_invocation(words)
         image = _image_of(prepared, None, "", task)
-        start = Start(environment, asked, _NATIVE, use.trees, image)
+        start = Start(environment, asked, words.engine or _NATIVE, use.trees, image)
         return start_container(start, task, dry_run=False)
 
 

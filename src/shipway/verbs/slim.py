@@ -40,6 +40,8 @@ class SlimRequest:
     """Kinds of files and packages (`apt:make`) that stay."""
     also: tuple[str, ...] = ()
     """Kinds of files that go beyond the careful ones."""
+    engine: str = ""
+    """What runs the check; empty: our own, so that it does not depend on what the spec prefers."""
     dry_run: bool = False
 
 
@@ -191,7 +193,7 @@ def _check(request: SlimRequest, prepared: Prepared, task: Task, where: str, *, 
 
     task.emit(Note(f"checking {where}"))
     with _standard_output_as_talk():
-        code = run_prepared(RunWords(argv=request.check), prepared, task).code
+        code = run_prepared(RunWords(argv=request.check, engine=request.engine), prepared, task).code
     if code != 0:
         raise VerifyError(
             f"the check `{shown(' '.join(request.check))}` fails {where}: exit code {code}",
