@@ -12,7 +12,7 @@ import os
 import select
 import sys
 
-from . import command, fallback, process, syscalls
+from . import command, control, fallback, process, syscalls
 from .model import CHROOT, NAMESPACES, PROOT, SandboxFailure
 from .mounts import Builder
 
@@ -37,6 +37,8 @@ class Inside:
         self.report = report
         self.release = release
         self.channel = channel
+        self.control: int | None = None
+        """Where more is asked for while the command runs."""
 
     @property
     def own_pids(self) -> bool:
@@ -75,8 +77,9 @@ def _live(inside: Inside) -> None:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     signals = process.SignalReader()
     try:
-        child = _start(inside, world, signals)
-        status = _watch(child, signals, proot=inside.mode == PROOT)
+        crew = None if inside.control is None else control.Crew(inside.request, world, inside.control)
+        child = _start(inside, world, signals, crew)
+        status = _watch(child, signals, crew, proot=inside.mode == PROOT)
         _end_the_rest(own_pids=inside.own_pids)
         process.send_message(inside.report, ("ended", status))
         os.read(inside.release, 1)
@@ -138,15 +141,22 @@ def bring_loopback_up() -> None:
     made.close()
 
 
-def _start(inside: Inside, world: fallback.World | None, signals: process.SignalReader) -> int:
+def _start(
+    inside: Inside, world: fallback.World | None, signals: process.SignalReader, crew: control.Crew | None
+) -> int:
     """Fork the command. Raises `SandboxFailure` if it could not be set up; a failed exec is reported as a message."""
     reader, writer = os.pipe()
+    channel = process.FdChannel() if crew is not None and inside.request.tty else inside.channel
     child = process.fork()
     if child == 0:
         os.close(reader)
-        command.become(inside.request, world, writer, inside.channel)
+        command.become(inside.request, world, writer, channel)
     # This process lives beside the command: it keeps nothing that a look into it, or a forgotten end of a pipe, could reveal.
     held = world.descriptors() if world is not None else ()
+    if crew is not None:
+        held = (*held, crew.fd, *(() if channel is None else (channel.ours.fileno(),)))
+        if channel is not None:
+            channel.theirs.detach()
     process.close_all_but({inside.report, inside.release, signals.fd, reader, *held})
     answer = process.receive_message(reader)
     os.close(reader)
@@ -155,24 +165,35 @@ def _start(inside: Inside, world: fallback.World | None, signals: process.Signal
         if kind == "failed":
             raise SandboxFailure(message, step="start", errno=number)
         process.send_message(inside.report, ("exec", message, number))
+    elif crew is not None:
+        crew.started(child, channel)
     return child
 
 
-def _watch(child: int, signals: process.SignalReader, *, proot: bool) -> int:
-    """Reap and forward until `child` is over; returns its wait status."""
+def _watch(child: int, signals: process.SignalReader, crew: control.Crew | None, *, proot: bool) -> int:
+    """Reap, forward and start more until `child` is over; returns its wait status."""
     poll = select.poll()
     poll.register(signals.fd, select.POLLIN)
+    if crew is not None:
+        poll.register(crew.fd, select.POLLIN)
     while True:
-        if not poll.poll(_PROOT_INTERVAL if proot else None):
+        ready = poll.poll(_PROOT_INTERVAL if proot else None)
+        if not ready:
             _end_what_proot_waits_for(child)
+            continue
+        if crew is not None and ready == [(crew.fd, select.POLLIN)]:
+            crew.serve()
+            continue
+        if crew is not None and not any(fd == signals.fd for fd, _ in ready):
+            poll.unregister(crew.fd)  # the caller has gone, and the kernel is about to tell
             continue
         number = signals.read()
         if number == process.SIGCHLD:
-            status = _reap(child)
+            status = _reap(child, crew)
             if status is not None:
                 return status
-        else:
-            _forward(child, number, whole_group=proot)
+        elif number in process.FORWARDED:
+            control.deliver(child, number, whole_group=proot)  # PRoot ignores signals, what it runs does not
 
 
 def _end_what_proot_waits_for(proot: int) -> None:
@@ -187,7 +208,7 @@ def _end_what_proot_waits_for(proot: int) -> None:
             _kill(pid)
 
 
-def _reap(child: int) -> int | None:
+def _reap(child: int, crew: control.Crew | None) -> int | None:
     """Collect every dead process; the wait status of `child` if it was among them."""
     found = None
     while True:
@@ -197,23 +218,10 @@ def _reap(child: int) -> int | None:
             return found
         if pid == 0:
             return found
+        if crew is not None:
+            crew.ended(pid, status)
         if pid == child:
             found = status
-
-
-def _forward(child: int, number: int, *, whole_group: bool) -> None:
-    """Pass a signal on. `whole_group`: PRoot ignores signals, what it runs does not."""
-    # The command leads a session whose parent is outside it, where the kernel ignores SIGTSTP: SIGSTOP stops it all the same.
-    sent = process.SIGSTOP if number == process.SIGTSTP else number
-    if number not in process.FORWARDED:
-        return
-    try:
-        if whole_group or number in process.TO_THE_GROUP:
-            os.killpg(child, sent)
-        else:
-            os.kill(child, sent)
-    except ProcessLookupError:
-        return
 
 
 def _end_the_rest(*, own_pids: bool) -> None:

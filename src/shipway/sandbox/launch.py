@@ -9,6 +9,7 @@ Every descriptor between them is a pipe whose end is noticed, and each asks the 
 
 from __future__ import annotations
 
+import _socket
 import os
 
 from . import causes, modes, outside, process, terminal
@@ -105,6 +106,7 @@ def start(
         1 if stdout is None else stdout,
         2 if stderr is None else stderr,
     )
+    ours, theirs = _socket.socketpair() if request.control else (None, None)
     answer_reader, answer_writer = os.pipe()
     go_reader, go_writer = os.pipe()
     mask = process.block_signals()
@@ -113,12 +115,15 @@ def start(
         if pid == 0:
             os.close(answer_reader)
             os.close(go_writer)
-            outside.run_outside(outside.Outside(request, mode, streams, answer_writer, go_reader))
+            theirs_fd = None if theirs is None else theirs.detach()
+            outside.run_outside(outside.Outside(request, mode, streams, answer_writer, go_reader, theirs_fd))
     finally:
         process.restore_signals(mask)
         os.close(answer_writer)
         os.close(go_reader)
-    running = Running(request, pid, answer_reader, go_writer, streams)
+        if theirs is not None:
+            theirs.close()
+    running = Running(request, pid, answer_reader, go_writer, streams, ours)
     try:
         if on_start is not None:
             on_start(pid)
@@ -132,14 +137,28 @@ def start(
 class Running:
     """A sandbox that was started."""
 
-    def __init__(self, request: Request, pid: int, answer: int, go: int, streams: tuple[int, int, int]):
-        """`pid` is the outside process."""
+    def __init__(
+        self,
+        request: Request,
+        pid: int,
+        answer: int,
+        go: int,
+        streams: tuple[int, int, int],
+        control: _socket.socket | None = None,
+    ):
+        """`pid` is the outside process. `control`: where more is asked for (`control.py`), if the request says so."""
         self.pid = pid
+        self.control = control
         self._request = request
         self._answer = answer
         self._go = go
         self._stdin = streams[0]
         self._handlers: dict[int, Any] = {}
+
+    @property
+    def answer(self) -> int:
+        """A descriptor that can be read, and not before, when `wait` needs no waiting."""
+        return self._answer
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the command inside."""
@@ -170,6 +189,8 @@ class Running:
     def _finish(self) -> None:
         process.close_quietly(self._answer)
         process.close_quietly(self._go)
+        if self.control is not None:
+            self.control.close()
         try:
             os.waitpid(self.pid, 0)
         except ChildProcessError:  # the caller ignores SIGCHLD: the kernel reaped it

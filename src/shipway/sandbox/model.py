@@ -206,7 +206,8 @@ class Request(Value):
     """A process and the world it sees. Every field has a stated default; the environment is `env` and nothing else."""
 
     __slots__ = (
-        "argv", "cwd", "drop_caps", "env", "forward_signals", "host_uid_as", "hostname", "ipc", "keep_fds", "merged_root", "mode",
+        "argv", "control", "cwd", "drop_caps", "env",
+        "forward_signals", "host_uid_as", "hostname", "ipc", "keep_fds", "merged_root", "mode",
         "network", "no_new_privs", "ops", "pid_namespace", "rlimits", "seccomp_terminal", "suppress_chown", "suppress_sync",
         "tty", "umask", "uts",
     )  # fmt: skip
@@ -236,13 +237,15 @@ class Request(Value):
         forward_signals: bool = True,
         mode: str = "auto",
         merged_root: str | None = None,
+        control: bool = False,
     ):
         """`host_uid_as`: the caller's id inside, `root` (0) or `self`. `network`: `host` or `none`.
 
         `suppress_chown`: a build; changes of owner, file capabilities, ACLs and devices are recorded and answered 0, changes of
         own ids are answered 0. `drop_caps` False leaves root inside the capabilities that package scripts need. `rlimits`:
         names of `resource` without `RLIMIT_`, soft and hard, -1 for unlimited. `keep_fds`: descriptors the process inherits.
-        `mode`: `auto` or a `Mode`; `merged_root`: the tree that stands for all lowers in modes without mounts.
+        `mode`: `auto` or a `Mode`; `merged_root`: the tree that stands for all lowers in modes without mounts. `control`: more
+        can be started inside while it runs (`control.py`), and a terminal of the command is handed to the caller, who relays it.
         """
         self.ops = tuple(ops)
         self.argv = tuple(argv)
@@ -266,6 +269,7 @@ class Request(Value):
         self.forward_signals = forward_signals
         self.mode = mode
         self.merged_root = merged_root
+        self.control = control
         self._check()
 
     def _check(self) -> None:

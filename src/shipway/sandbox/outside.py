@@ -23,13 +23,25 @@ if TYPE_CHECKING:
 class Outside:
     """What the outside process has from the caller."""
 
-    def __init__(self, request: Request, mode: str, streams: tuple[int, int, int], answer: int, go: int):
-        """`answer`: where the result goes. `go`: says when to begin; ends when the caller is gone."""
+    def __init__(
+        self,
+        request: Request,
+        mode: str,
+        streams: tuple[int, int, int],
+        answer: int,
+        go: int,
+        control: int | None = None,
+    ):
+        """`answer`: where the result goes. `go`: says when to begin; ends when the caller is gone.
+
+        `control`: what the first process inside is asked over, if it is.
+        """
         self.request = request
         self.mode = mode
         self.streams = streams
         self.answer = answer
         self.go = go
+        self.control = control
 
 
 def run_outside(outside: Outside) -> NoReturn:
@@ -65,16 +77,19 @@ class _Session:
         self._make_namespaces()
         report, report_writer = os.pipe()
         release_reader, release = os.pipe()
-        channel = process.FdChannel() if self.request.tty or self.request.suppress_chown else None
+        relayed = self.request.tty and self.outside.control is None
+        channel = process.FdChannel() if relayed or self.request.suppress_chown else None
         self.init = process.fork()
         if self.init == 0:
             os.close(release)
             os.close(report)
-            init.run_init(
-                init.Inside(self.request, self.outside.mode, report_writer, release_reader, channel)
-            )
+            inside = init.Inside(self.request, self.outside.mode, report_writer, release_reader, channel)
+            inside.control = self.outside.control
+            init.run_init(inside)
         os.close(report_writer)
         os.close(release_reader)
+        if self.outside.control is not None:
+            os.close(self.outside.control)
         self._keep_streams()
         self._loop(report, channel)
         return self._answer(release)
@@ -93,8 +108,12 @@ class _Session:
         self.outside.answer, self.outside.go = (
             process.duplicate_high(fd) for fd in (self.outside.answer, self.outside.go)
         )
+        kept = {0, 1, 2, self.outside.answer, self.outside.go, *self.request.keep_fds}
+        if self.outside.control is not None:
+            self.outside.control = process.duplicate_high(self.outside.control)
+            kept.add(self.outside.control)
         process.set_standard_streams(*self.outside.streams)
-        process.close_all_but({0, 1, 2, self.outside.answer, self.outside.go, *self.request.keep_fds})
+        process.close_all_but(kept)
 
     def _make_namespaces(self) -> None:
         mode, request = self.outside.mode, self.request
@@ -123,7 +142,8 @@ class _Session:
     def _keep_streams(self) -> None:
         """Hold the caller's streams no longer than needed: their readers wait for the last holder."""
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        for number in (2,) if self.request.tty else (0, 1, 2):
+        relayed = self.request.tty and self.outside.control is None
+        for number in (2,) if relayed else (0, 1, 2):
             os.dup2(null, number)
         os.close(null)
 
