@@ -14,6 +14,8 @@ class Network(StrEnum):
 
     HOST = "host"
     NONE = "none"
+    BRIDGE = "bridge"
+    """A network of its own, with a way out and mapped ports."""
 
 
 class Top(StrEnum):
@@ -37,6 +39,83 @@ class Mount(NamedTuple):
     """`source` is a folder of ours, so a missing mount point may be made in it."""
 
 
+class Port(NamedTuple):
+    """A port of the container that the host shows."""
+
+    container: int
+    host: int = 0
+    """0: any free one."""
+    address: str = "127.0.0.1"
+    """Of the host."""
+    protocol: str = "tcp"
+
+
+class Ulimit(NamedTuple):
+    """A limit of each process (getrlimit(2)); -1: unlimited."""
+
+    name: str
+    """As Docker writes it: `memlock`, `nofile`."""
+    soft: int
+    hard: int
+
+
+class TmpfsMount(NamedTuple):
+    """A file system in memory."""
+
+    target: str
+    """Absolute, inside."""
+    size: int | None = None
+    """Bytes; None: half of the memory."""
+    mode: int = 0o1777
+
+
+class RestartKind(StrEnum):
+    """When a container is started again by itself."""
+
+    NO = "no"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+    UNLESS_STOPPED = "unless-stopped"
+
+
+class Restart(NamedTuple):
+    """A restart policy."""
+
+    kind: RestartKind = RestartKind.NO
+    most: int = 0
+    """Of `on-failure`: how often; 0: always."""
+
+
+class LogOptions(NamedTuple):
+    """How the output of a container that lives on is kept."""
+
+    driver: str = ""
+    """As Docker names them; empty: files of ours, or what the engine prefers."""
+    max_size: int | None = None
+    """Bytes of one file."""
+    max_files: int | None = None
+    mode: str = ""
+    """`blocking` or `non-blocking`."""
+    buffer: int | None = None
+    """Bytes that wait in mode `non-blocking`, before more is dropped."""
+    others: tuple[tuple[str, str], ...] = ()
+    """Options that only the engine knows."""
+
+
+class LifeOptions(NamedTuple):
+    """How long a container lives, and where it is found."""
+
+    name: str = ""
+    """Empty and not detached: it ends with the command that started it."""
+    detach: bool = False
+    interactive: bool = False
+    """Standard input stays open."""
+    rm: bool = False
+    """Removed at its end."""
+    restart: Restart = Restart()
+    log: LogOptions = LogOptions()
+
+
 class Limits(NamedTuple):
     """What a container may use. None: no limit."""
 
@@ -45,11 +124,17 @@ class Limits(NamedTuple):
     cpus: float | None = None
     """CPUs' worth of time."""
     pids: int | None = None
+    cpuset: str = ""
+    """CPUs that it may run on, `0-3,8`; empty: all."""
+    cpu_shares: int | None = None
+    """Its weight beside others, 1024 being usual (cgroup v1's `cpu.shares`)."""
+    memory_swap: int | None = None
+    """Bytes of memory and swap together; -1: no limit of swap; None: as much as `memory`, so no swap."""
 
     @property
     def asked(self) -> bool:
         """Whether there is any limit."""
-        return any(limit is not None for limit in self)
+        return any(limit not in (None, "") for limit in self)
 
 
 class RunOptions(NamedTuple):
@@ -64,6 +149,9 @@ class RunOptions(NamedTuple):
     pass_env: tuple[str, ...] = ()
     engine: str = ""
     """What runs them, unless the caller says; empty: ours."""
+    ports: tuple[Port, ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+    tmpfs: tuple[TmpfsMount, ...] = ()
 
 
 class ImageFacts(NamedTuple):
@@ -137,6 +225,23 @@ class Invocation(NamedTuple):
     keep: str = ""
     """Name under which the writable top lives on."""
     tty: bool = False
+    ports: tuple[Port, ...] = ()
+    beside: str = ""
+    """The container whose network it shares; empty: its own."""
+    pid_space: str = ""
+    """Whose processes it sees: empty: its own; `host`; `container:NAME`."""
+    ipc_space: str = ""
+    """The same of shared memory and message queues."""
+    user: str = ""
+    """As `--user` writes it; empty: the caller."""
+    groups: tuple[str, ...] = ()
+    """More groups, by name or number."""
+    entrypoint: str | None = None
+    """What is put before `argv` in place of the image's own."""
+    ulimits: tuple[Ulimit, ...] = ()
+    tmpfs: tuple[TmpfsMount, ...] = ()
+    gpus: str = ""
+    """As Docker's `--gpus` writes it."""
 
 
 class Account(NamedTuple):
@@ -220,6 +325,16 @@ class RunRequest(NamedTuple):
     """Somebody asked for `shm_size`; else it is what is usual."""
     merged_root: str = ""
     """A private tree of all lowers, for hosts where they cannot be mounted."""
+    ports: tuple[Port, ...] = ()
+    beside: str = ""
+    """See `Invocation`, and so the following."""
+    pid_space: str = ""
+    ipc_space: str = ""
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+    tmpfs: tuple[TmpfsMount, ...] = ()
+    gpus: str = ""
 
 
 class Outcome(NamedTuple):

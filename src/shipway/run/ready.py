@@ -16,12 +16,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipway import __version__
 from shipway.host.files import make_directory, write_atomic
-from shipway.run.model import Environment, ImageFacts, ImageIds, Limits, Mount, Network, RunOptions
+from shipway.run.model import (
+    Environment,
+    ImageFacts,
+    ImageIds,
+    Limits,
+    Mount,
+    Network,
+    Port,
+    RunOptions,
+    TmpfsMount,
+    Ulimit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FORMAT = 2
+_FORMAT = 3
 _SETTLED = 50_000_000
 """Nanoseconds: a file changed this shortly before it was read may change again without its time showing it."""
 
@@ -124,6 +135,9 @@ def _parse_environment(value: dict[str, Any]) -> Environment:
     options["network"] = Network(options["network"])
     options["env"] = _pairs(options["env"])
     options["pass_env"] = tuple(options["pass_env"])
+    options["ports"] = tuple(Port(*port) for port in options["ports"])
+    options["ulimits"] = tuple(Ulimit(*ulimit) for ulimit in options["ulimits"])
+    options["tmpfs"] = tuple(TmpfsMount(*tmpfs) for tmpfs in options["tmpfs"])
     facts = dict(zip(ImageFacts._fields, value["facts"], strict=True))
     facts["shells"] = tuple(facts["shells"])
     image = value["image"]
