@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import SpecError
@@ -20,6 +20,7 @@ from shipway.resolve.bases import (
     wishes_over,
 )
 from shipway.resolve.debs import DebRequest, DebResolution, resolve_debs
+from shipway.resolve.hold import Hold, held_debs
 from shipway.resolve.interpreter import choose_interpreter, exact_version, interpreter_wishes
 from shipway.resolve.libc import glibc_of
 from shipway.resolve.release import parse_time
@@ -61,6 +62,8 @@ class LockRequest:
     previous: Lock | None = None
     upgrade: frozenset[str] | None = frozenset()
     """Names to renew; None: everything."""
+    hold: Hold | None = None
+    """What must not move at all; None: versions of `previous` are preferred, and move where they have to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,11 @@ def needs_python(target: Target) -> bool:
 
 
 def _resolve_debs(request: LockRequest, bases: Bases, tools: Resolvers) -> DebResolution:
+    if request.hold is not None and request.hold.debs and request.previous is not None:
+        keys = [(target.name, platform) for target, platform in _variants(request)]
+        held = held_debs(request.previous, keys)
+        if held is not None:
+            return held
     wanted = []
     for target, platform in _variants(request):
         found = bases.get((target.name, platform))
@@ -222,6 +230,7 @@ def _resolve_wheels(request: LockRequest, system: _System, tools: Resolvers) -> 
         fetcher=tools.fetcher,
         previous=request.previous,
         upgrade=upgrade,
+        hold=request.hold.free if request.hold is not None else None,
         project_dir=request.project,
         builder=tools.make_builder(_assemble(request, system, WheelResolution()))
         if tools.make_builder
@@ -297,6 +306,28 @@ def _target(
             BuildCommandLock(argv=one.argv, inputs=one.inputs, network=one.network) for one in target.build
         ),
         layers=choose_layers(contents, budget=lock.layer_budget, previous=kept.get(key, ())),
+    )
+
+
+def restate(lock: Lock, spec: Spec, inputs: TreeKey) -> Lock:
+    """`lock` as made from `spec`, which asks for the same in other words (`numpy` as `numpy==2.1.0`); `inputs`: its checksum."""
+    return replace(
+        lock,
+        inputs=inputs,
+        targets=tuple(
+            replace(
+                locked,
+                requested=tuple(
+                    sorted(
+                        [
+                            *(line for line in locked.requested if not line.startswith("pip:")),
+                            *(f"pip:{wish.text} < {wish.origin}" for wish in spec.target(locked.name).pip),
+                        ]
+                    )
+                ),
+            )
+            for locked in lock.targets
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from shipway.lock.model import IndexLock, Lock, Source, Wheel
 from shipway.resolve.choose import describe_misfit
 from shipway.resolve.conflicts import explain, names_without_wheels
 from shipway.resolve.hashing import hash_file
+from shipway.resolve.hold import differing_names, held_constraints
 from shipway.resolve.simple_api import fetch_project, versions
 from shipway.resolve.uv_groups import group_names, index_sources, make_project
 from shipway.resolve.uv_lock import UvFile, UvPackage, packages_of, parse_uv_lock
@@ -62,6 +63,8 @@ class _Session:
     """Whether index pages were read anew already."""
     refresh: bool = False
     """Whether the next question to uv goes past its cache of index pages."""
+    hold: frozenset[str] | None = None
+    """See `resolve_wheels`."""
 
     def note(self, text: str, level: str = "info") -> None:
         if text not in self.said:
@@ -76,6 +79,7 @@ def resolve_wheels(
     fetcher: Fetcher,
     previous: Lock | None = None,
     upgrade: frozenset[str] | None = None,
+    hold: frozenset[str] | None = None,
     project_dir: str = ".",
     builder: WheelBuilder | None = None,
     environ: Mapping[str, str] | None = None,
@@ -83,7 +87,7 @@ def resolve_wheels(
     emit: Emit = silent,
 ) -> WheelResolution:
     """Choose the wheels of all `requests` together. Versions of `previous` are kept but for `upgrade` (empty: all are renewed).
-    `allow_file`: git addresses may be `file:` ones.
+    `hold`: no version of `previous` moves, but for these names. `allow_file`: git addresses may be `file:` ones.
 
     Raises:
         NotFound: a package, version or index does not exist.
@@ -123,6 +127,7 @@ def resolve_wheels(
             emit=emit,
             environ=environ,
             refresh=upgrade is not None or (previous is None and index_pages_are_old()),
+            hold=hold,
         )
         workshop.prepare(asking, previous if upgrade is None else None)
         return _assemble(session, requests, *_settle(session))
@@ -166,10 +171,11 @@ def _choose_versions(session: _Session) -> Chosen:
     try:
         return _lock(session, session.groups, _previous_wheels(session))
     except NoSolution:
-        if not session.looked and not session.fetcher.offline:
+        # What must not move has no other version, however new; whoever holds asks again without.
+        if session.hold is None and not session.looked and not session.fetcher.offline:
             session.refresh = True  # the missing version may have appeared today
             return _choose_versions(session)
-        if len({request.target for request in session.groups.values()}) == 1:
+        if len({request.target for request in session.groups.values()}) == 1 or _are_held_together(session):
             raise
         apart = _choose_apart(session)
         session.note(
@@ -177,6 +183,11 @@ def _choose_versions(session: _Session) -> Chosen:
             "warning",
         )
         return apart
+
+
+def _are_held_together(session: _Session) -> bool:
+    """Whether the targets had one set of versions so far, and nothing may move: then what is new fits all of them or none."""
+    return session.hold is not None and session.previous is not None and not differing_names(session.previous)
 
 
 def _choose_apart(session: _Session) -> Chosen:
@@ -208,7 +219,7 @@ def _lock(session: _Session, groups: Mapping[str, WheelRequest], kept: Sequence[
     indexes = [session.table.require(alias) for alias in sources]
     searched = [index for index in indexes if not sources[index.alias].packages]
     lowest = _lowest_python(list(groups.values()))
-    additions = session.workshop.additions(tuple(session.excluded))
+    additions = session.workshop.additions((*session.excluded, *_held(session, groups)))
     project = make_project(groups, session.table, additions, lowest)
     locations = session.table.require(DEFAULT).locations
     refresh, session.refresh = session.refresh and not session.fetcher.offline, False
@@ -237,6 +248,12 @@ def _lock(session: _Session, groups: Mapping[str, WheelRequest], kept: Sequence[
         locked = parse_uv_lock(text)
         return {name: packages_of(locked, name, request) for name, request in groups.items()}
     raise AssertionError("an index has a location")
+
+
+def _held(session: _Session, groups: Mapping[str, WheelRequest]) -> tuple[str, ...]:
+    if session.hold is None or session.previous is None:
+        return ()
+    return held_constraints(session.previous, groups, session.hold)
 
 
 def _lowest_python(requests: Sequence[WheelRequest]) -> str:

@@ -3,6 +3,8 @@ r"""Where the keys and array items of a TOML text stand. Only for text that `tom
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
 """Keys and array positions from the top: `("targets", "gpu", "pip", 0)`."""
@@ -16,6 +18,35 @@ _LITERAL = re.compile(r"'[^']*'")
 _LONG_LITERAL = re.compile(r"'''.*?'''(?:'{0,2})(?!')", re.DOTALL)
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 _PLAIN = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
+
+
+class Span(NamedTuple):
+    """Part of a text, as positions of characters."""
+
+    start: int
+    end: int
+    """Behind its last character."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Layout:
+    """Where everything of a TOML text is, by characters."""
+
+    values: dict[Path, Span] = field(default_factory=dict)
+    """Of every key and array item; bare words with the blanks behind them."""
+    pairs: dict[Path, int] = field(default_factory=dict)
+    """Where the line `key = value` of each key begins; keys of inline tables, too."""
+    headers: dict[Path, int] = field(default_factory=dict)
+    """Where the first `[table]` of each table begins."""
+    tails: dict[Path, int] = field(default_factory=dict)
+    """Table -> the end of its last own key, or of its header; the top is the empty path, and there only when it has keys."""
+
+
+def find_layout(text: str) -> Layout:
+    """The places of everything in `text`."""
+    finder = _Finder(text)
+    finder.find()
+    return finder.layout
 
 
 def find_lines(text: str) -> dict[Path, int]:
@@ -33,6 +64,7 @@ class _Finder:
         self.counts: dict[Path, int] = {}
         self.counted_to = 0
         self.line = 1
+        self.layout = Layout()
 
     def find(self) -> dict[Path, int]:
         table: Path = ()
@@ -41,6 +73,7 @@ class _Finder:
                 table = self.header()
             else:
                 self.pair(table)
+                self.layout.tails[table] = self.position
         return self.lines
 
     def skip(self) -> bool:
@@ -56,6 +89,7 @@ class _Finder:
             self.lines.setdefault(path[:length], self.line)
 
     def header(self) -> Path:
+        start = self.position
         many = self.text.startswith("[[", self.position)
         self.position += 2 if many else 1
         keys = self.dotted()
@@ -68,6 +102,8 @@ class _Finder:
                 path = (*path, self.counts[path])
         self.mark(path)
         self.position = self.text.index("]", self.position) + (2 if many else 1)
+        self.layout.headers.setdefault(path, start)
+        self.layout.tails[path] = self.position
         return path
 
     def pair(self, table: Path) -> None:
@@ -75,6 +111,7 @@ class _Finder:
         keys = self.dotted()
         end, self.position = self.position, start
         self.mark((*table, *keys))
+        self.layout.pairs[(*table, *keys)] = start
         self.position = self.text.index("=", end) + 1
         self.value((*table, *keys))
 
@@ -103,6 +140,11 @@ class _Finder:
 
     def value(self, path: Path) -> None:
         self.skip()
+        begin = self.position
+        self.any_value(path)
+        self.layout.values[path] = Span(begin, self.position)
+
+    def any_value(self, path: Path) -> None:
         start = self.text[self.position : self.position + 3]
         if start[0] == "[":
             self.array(path)

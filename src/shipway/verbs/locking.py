@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shipway.core.digest import TreeKey
     from shipway.core.events import Emit
     from shipway.lock.model import Lock
+    from shipway.resolve.hold import Hold
     from shipway.store.store import Store
     from shipway.verbs.context import Task
     from shipway.verbs.project import Project
@@ -86,9 +87,13 @@ def make_lock(
     *,
     upgrade: frozenset[str] | None,
     platforms: tuple[str, ...] = (),
+    hold: Hold | None = None,
+    builds: bool = True,
     dry_run: bool = False,
 ) -> Lock:
-    """Resolve the spec and write the lock, unless it is for a dry run. `upgrade`: names that may move; None: all."""
+    """Resolve the spec and write the lock, unless it is for a dry run. `upgrade`: names that may move; None: all. `hold`: what
+    must stay, and not only if it can. `builds`: what has no wheel may be built.
+    """
     from shipway.resolve.lock_spec import LockRequest, choose_platforms, resolve_spec
     from shipway.verbs.workshop import open_resolvers
 
@@ -101,8 +106,10 @@ def make_lock(
         project=project.folder,
         previous=found.lock,
         upgrade=upgrade,
+        hold=hold,
     )
-    lock = resolve_spec(request, open_resolvers(project, task, store))
+    resolvers = open_resolvers(project, task, store)
+    lock = resolve_spec(request, resolvers if builds else replace(resolvers, make_builder=None))
     if not dry_run and task.mode is not LockMode.TRIAL:
         write_lock(project, lock, task.emit)
     return lock
