@@ -152,6 +152,12 @@ class RunOptions(NamedTuple):
     ports: tuple[Port, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
     tmpfs: tuple[TmpfsMount, ...] = ()
+    user: str = ""
+    """As `--user` writes it; empty: the caller."""
+    ipc_space: str = ""
+    """See `Invocation.ipc_space`."""
+    restart: Restart = Restart()
+    """Of containers that live on, unless the caller says."""
 
 
 class ImageFacts(NamedTuple):
@@ -280,6 +286,10 @@ class HostFacts(NamedTuple):
     """Bundle that the caller's settings name, or empty."""
     certificates: str = ""
     """The system's bundle, or empty."""
+    groups: tuple[tuple[str, int], ...] = ()
+    """The groups that the caller is in, by name; read only where somebody asks for groups."""
+    cpus: int = 0
+    """CPUs of this machine, numbered from 0."""
 
 
 class HostFile(NamedTuple):

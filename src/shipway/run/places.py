@@ -6,6 +6,7 @@ kept/KEY/NAME/…         writable tops that live on
 roots/KEY/DIGEST/…      environments merged into one folder
 runs/ID/…               what lives as long as one container
 ready/DIGEST.json       launch records
+volumes/NAME            volumes with names
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ def roots_folder(state: str, project: str = "") -> str:
 def runs_folder(state: str, identity: str = "") -> str:
     """Of all runs, or of one."""
     return f"{state}/runs/{identity}" if identity else f"{state}/runs"
+
+
+def volume_folder(state: str, name: str = "") -> str:
+    """Of all volumes with names, or of one."""
+    return f"{state}/volumes/{name}" if name else f"{state}/volumes"
 
 
 def ready_file(state: str, project: str, target: str) -> str:

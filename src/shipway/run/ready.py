@@ -24,6 +24,8 @@ from shipway.run.model import (
     Mount,
     Network,
     Port,
+    Restart,
+    RestartKind,
     RunOptions,
     TmpfsMount,
     Ulimit,
@@ -32,7 +34,7 @@ from shipway.run.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FORMAT = 3
+_FORMAT = 4
 _SETTLED = 50_000_000
 """Nanoseconds: a file changed this shortly before it was read may change again without its time showing it."""
 
@@ -138,6 +140,8 @@ def _parse_environment(value: dict[str, Any]) -> Environment:
     options["ports"] = tuple(Port(*port) for port in options["ports"])
     options["ulimits"] = tuple(Ulimit(*ulimit) for ulimit in options["ulimits"])
     options["tmpfs"] = tuple(TmpfsMount(*tmpfs) for tmpfs in options["tmpfs"])
+    kind, most = options["restart"]
+    options["restart"] = Restart(RestartKind(kind), most)
     facts = dict(zip(ImageFacts._fields, value["facts"], strict=True))
     facts["shells"] = tuple(facts["shells"])
     image = value["image"]

@@ -113,6 +113,21 @@ def require_keep_name(name: str) -> str:
     return name
 
 
+def require_container_name(name: str) -> str:
+    """`name` if a container can be called so.
+
+    Raises:
+        ToolError: it cannot.
+    """
+    if not re.match(_KEEP_NAME, name, re.ASCII):
+        raise ToolError(
+            f"Not a name for a container: `{shown(name)}`",
+            hints=("use letters, digits, `.`, `_` and `-`, 64 at most, the first a letter or digit",),
+            code=ExitCode.USAGE,
+        )
+    return name
+
+
 def normal_path(path: str) -> str:
     """`path` without `.`, `..`, doubled and trailing slashes, as names only (no links are followed)."""
     parts: list[str] = []
