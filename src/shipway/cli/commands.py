@@ -11,6 +11,9 @@ from shipway.cli.parser import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shipway.verbs.life_words import LifeOptions
+    from shipway.verbs.run import RunWords
+
 
 def _init(call: Call) -> Answer:
     from shipway.cli.show_init import init_document, render_init
@@ -57,11 +60,12 @@ def _shell(call: Call) -> Answer:
     return _start(call, interactive=True)
 
 
-def _start(call: Call, *, interactive: bool) -> Answer:
-    from shipway.verbs.run import RunWords, run_command
+def run_words(call: Call, *, interactive: bool) -> RunWords:
+    """The options of `run` and its like, as they were written."""
+    from shipway.verbs.run import RunWords
 
     arguments, values = call.arguments, call.arguments.values
-    words = RunWords(
+    return RunWords(
         argv=arguments.words,
         shell=interactive,
         env=values["env"],
@@ -74,18 +78,54 @@ def _start(call: Call, *, interactive: bool) -> Answer:
         memory=values["memory"],
         cpus=values["cpus"],
         pids=values["pids"],
-        keep=arguments.text("keep"),
+        keep=str(values.get("keep") or ""),
         read_only=arguments.flag("read-only"),
         engine=call.settings.engine,
-        tty=not arguments.flag("no-tty") and _is_terminal(),
+        tty=_wants_terminal(call),
+        life=read_life(call),
     )
+
+
+def _start(call: Call, *, interactive: bool) -> Answer:
+    from shipway.verbs.run import run_command
+
+    arguments, words = call.arguments, run_words(call, interactive=interactive)
     if image := arguments.text("image"):
         from shipway.verbs.run_image import run_image
 
         result = run_image(words, call.task(), image, dry_run=arguments.flag("dry-run"))
     else:
         result = run_command(words, call.task(), dry_run=arguments.flag("dry-run"))
+    if result.name:
+        return Answer(
+            f"{result.id}\n",
+            f"`{result.name}` runs" + (f"; its output is in `{result.log}`" if result.log else ""),
+        )
     return Answer("".join(f"{line}\n" for line in result.plan), code=result.code)
+
+
+def _wants_terminal(call: Call) -> bool:
+    """A terminal where the caller has one, unless it is detached; or as asked for."""
+    flag = call.arguments.flag
+    return not flag("no-tty") and (flag("tty") or (not flag("detach") and _is_terminal()))
+
+
+def read_life(call: Call, *, detach: bool = False) -> LifeOptions | None:
+    """How long the container lives, as the options say; None when it is thrown away with this command."""
+    arguments = call.arguments
+    detach = detach or arguments.flag("detach")
+    restart = arguments.text("restart")
+    if not (arguments.text("name") or detach or restart):
+        return None
+    from shipway.verbs.life_words import parse_life
+
+    return parse_life(
+        name=arguments.text("name"),
+        detach=detach,
+        interactive=arguments.flag("interactive") or not detach,
+        rm=arguments.flag("rm"),
+        restart=restart,
+    )
 
 
 def _is_terminal() -> bool:

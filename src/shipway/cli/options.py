@@ -7,6 +7,7 @@ from shipway.cli.verbs_engines import ENGINE_VERBS
 from shipway.cli.verbs_export import EXPORT
 from shipway.cli.verbs_images import IMAGES
 from shipway.cli.verbs_import import IMPORTING
+from shipway.cli.verbs_life import LIFE_VERBS
 from shipway.cli.verbs_packages import PACKAGES
 from shipway.cli.verbs_registry import REGISTRY_VERBS
 from shipway.cli.verbs_sizes import SIZES
@@ -117,6 +118,7 @@ CORE = (
 VERBS: tuple[Verb, ...] = (
     *CORE,
     *PACKAGES,
+    *LIFE_VERBS,
     *VENDORING,
     *IMPORTING,
     *SIZES,

@@ -211,11 +211,39 @@ def _count(text: str) -> int:
     return value
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _lines(text: str) -> int:
+    if text == "all":
+        return -1
+    value = int(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+def _restart(text: str) -> str:
+    kind, colon, most = text.partition(":")
+    if kind not in ("no", "on-failure", "always", "unless-stopped") or (
+        colon and (kind != "on-failure" or not _count(most))
+    ):
+        raise ValueError(text)
+    return text
+
+
 _KINDS: dict[str, tuple[Callable[[str], str | int | float], str]] = {
     "text": (str, ""),
     "size": (parse_size, "a size is a number with `k`, `m`, `g` or `t`: `8g`"),
     "age": (parse_age, "an age is a number with `s`, `m`, `h`, `d` or `w`: `30d`"),
     "number": (_number, "give a number above zero: `1.5`"),
+    "seconds": (_seconds, "give seconds: `30`, `0.5`"),
+    "lines": (_lines, "give a number of lines, or `all`"),
+    "restart": (_restart, "it is one of: no, on-failure, on-failure:TIMES, always, unless-stopped"),
     "count": (_count, "give a whole number above zero: `512`"),
 }
 

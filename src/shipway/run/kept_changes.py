@@ -39,7 +39,7 @@ def read_changes(upper: str, lower: Mapping[str, Entry]) -> list[Entry]:
 def _below(upper: str, folder: str, lower: Mapping[str, Entry]) -> Iterator[Entry]:
     here = os.path.join(upper, folder)
     names = sorted(os.listdir(here))
-    if folder and _is_opaque(here):
+    if folder and is_opaque(here):
         yield from _hidden(folder, frozenset(names), lower)
     for name in names:
         path = f"{folder}/{name}" if folder else name
@@ -77,7 +77,8 @@ def _hidden(folder: str, names: frozenset[str], lower: Mapping[str, Entry]) -> I
             yield Entry(path, WHITEOUT, 0)
 
 
-def _is_opaque(path: str) -> bool:
+def is_opaque(path: str) -> bool:
+    """Whether the folder `path` of an upper hides the folder below it."""
     for name in _OPAQUE:
         with contextlib.suppress(OSError):
             if os.getxattr(path, name, follow_symlinks=False) == b"y":

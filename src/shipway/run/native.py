@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,19 @@ from shipway.run.tops import example_folders, opened_top
 from shipway.sandbox.model import Bind, Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shipway.core.events import Emit
     from shipway.run.model import Merge, Mount, RunRequest
     from shipway.run.tops import TopFolders
+    from shipway.sandbox.launch import Running
     from shipway.sandbox.model import Op, Result
 
+    Door = tuple[int, Callable[[Running], None]]
+    """Where others may ask for what runs, and who answers."""
+
 NAME = "native"
-_REFUSALS = frozenset({"namespaces", "mounts", "overlay"})
+REFUSALS = frozenset({"namespaces", "mounts", "overlay"})
 """Steps of the sandbox after whose failure nothing has run, and a merged tree may still do."""
 _EPHEMERAL = ("/run", "/var/tmp")  # noqa: S108 - inside a container, in memory of its own
 
@@ -108,11 +113,12 @@ def run_native(
     for note in request.notes:
         emit(Note(note, "warning"))
     with opened_top(request, state, emit) as folders:
-        _prepare(request, folders, state)
+        prepare(request, folders, state)
         try:
-            result = _run_somehow(request, folders, runtime, emit, merge)
+            with _opened_door(folders.run, request, emit) as door:
+                result = _run_somehow(request, folders, door, runtime, emit, merge)
         except SandboxFailure as failure:
-            kind = HostRefuses if failure.step in _REFUSALS else EngineError
+            kind = HostRefuses if failure.step in REFUSALS else EngineError
             raise kind(
                 f"The container could not be started: {failure.message}",
                 hints=(*failure.hints, "`shipway doctor` says what this host refuses"),
@@ -120,19 +126,46 @@ def run_native(
     if result.note:
         emit(Note(result.note, "warning"))
     if result.message:
-        raise _not_started(request, result)
+        raise not_started(request, result)
     return Outcome(result.code, result.mode)
 
 
+@contextlib.contextmanager
+def _opened_door(folder: str, request: RunRequest, emit: Emit) -> Iterator[Door | None]:
+    """Let others list and enter the run as long as it lives."""
+    from shipway.run.life.anonymous import announce, doorkeeper, open_door  # noqa: PLC0415 - describing needs none
+
+    try:
+        announce(folder, request, NAME)
+        door = open_door(folder)
+    except OSError as problem:
+        emit(
+            Note(
+                f"nobody can enter this container: `{folder}` takes no socket ({problem.strerror})", "warning"
+            )
+        )
+        yield None
+        return
+    try:
+        yield door.fileno(), doorkeeper(door, request)
+    finally:
+        door.close()
+
+
 def _run_somehow(
-    request: RunRequest, folders: TopFolders, runtime: str, emit: Emit, merge: Merge | None
+    request: RunRequest,
+    folders: TopFolders,
+    door: Door | None,
+    runtime: str,
+    emit: Emit,
+    merge: Merge | None,
 ) -> Result:
     try:
-        return _run_limited(request, plan_sandbox(request, folders), runtime, emit)
+        return _run_limited(request, plan_sandbox(request, folders), door, runtime, emit)
     except SandboxFailure as failure:
-        if merge is None or failure.step not in _REFUSALS:
+        if merge is None or failure.step not in REFUSALS:
             raise
-    merged = request._replace(merged_root=_make_merged(request, folders, merge))
+    merged = merged_request(request, folders, merge)
     if request.top is Top.READ_ONLY:
         emit(
             Note(
@@ -140,11 +173,15 @@ def _run_somehow(
                 "warning",
             )
         )
-    return _run_limited(merged, plan_sandbox(merged, folders), runtime, emit)
+    return _run_limited(merged, plan_sandbox(merged, folders), door, runtime, emit)
 
 
-def _make_merged(request: RunRequest, folders: TopFolders, merge: Merge) -> str:
-    """A tree of this run's own, or the one that was kept: what is written goes into it."""
+def merged_request(request: RunRequest, folders: TopFolders, merge: Merge) -> RunRequest:
+    """The same in a tree of this run's own, or the one that was kept: what is written goes into it.
+
+    Raises:
+        NoSpace, StoreError: it cannot be made.
+    """
     base = os.path.dirname(folders.upper) if request.top is Top.KEPT else folders.run
     tree, part = f"{base}/merged", f"{base}/merged.part"
     if not os.path.isdir(tree):
@@ -153,13 +190,20 @@ def _make_merged(request: RunRequest, folders: TopFolders, merge: Merge) -> str:
             os.mkdir(part, 0o755)
             merge(request.lowers, part)
             os.rename(part, tree)
-    return tree
+    return request._replace(merged_root=tree)
 
 
-def _prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
+def prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
+    """Have everything on the host that the sandbox is going to mount.
+
+    Raises:
+        EngineError: the source of a mount is missing, or its place in a folder of the user's.
+        NoSpace, StoreError: something cannot be made.
+    """
     make_mount_sources(request, state)
     if request.foreign:
         with translating_disk_errors(f"writing below `{folders.run}`"):
+            remove_tree(folders.over)
             _lay_over(request, folders.over)
 
 
@@ -192,14 +236,14 @@ def _mirror(lowers: tuple[str, ...], over: str, path: str) -> None:
         os.chmod(over + part, os.stat(found.host).st_mode & 0o777 | 0o700 if found else 0o755)
 
 
-def _run_limited(request: RunRequest, plan: Request, runtime: str, emit: Emit) -> Result:
+def _run_limited(request: RunRequest, plan: Request, door: Door | None, runtime: str, emit: Emit) -> Result:
     if not request.limits.asked:
-        return _run(plan)
+        return _run(plan, door)
     from shipway.run.limits import enforced_limits  # noqa: PLC0415 - drags in `subprocess`, and most runs have no limit
 
     name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
     with enforced_limits(request.limits, uid=os.geteuid(), name=name, runtime=runtime) as enforcer:
-        result = _run(plan, enforcer.admit)
+        result = _run(plan, door, enforcer.admit)
         killed = enforcer.count_memory_kills()
     if killed:
         emit(
@@ -211,13 +255,14 @@ def _run_limited(request: RunRequest, plan: Request, runtime: str, emit: Emit) -
     return result
 
 
-def _run(plan: Request, on_start: Callable[[int], None] | None = None) -> Result:
+def _run(plan: Request, door: Door | None, on_start: Callable[[int], None] | None = None) -> Result:
     from shipway.sandbox.launch import run  # noqa: PLC0415 - drags in `ctypes`, which describing a run does not need
 
-    return run(plan, on_start=on_start)
+    return run(plan.replace(control=True), on_start=on_start, door=door)
 
 
-def _not_started(request: RunRequest, result: Result) -> ToolError:
+def not_started(request: RunRequest, result: Result) -> ToolError:
+    """Why the command of a sandbox that was made did not start."""
     command = shown(request.argv[0])
     if result.code == ExitCode.COMMAND_NOT_FOUND:
         return command_missing(request.argv[0])

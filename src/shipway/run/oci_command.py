@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
-from shipway.run.model import Network, Top
+from shipway.run.model import Network, RestartKind, Top
 
 if TYPE_CHECKING:
-    from shipway.run.model import RunRequest
+    from shipway.run.model import LifeOptions, LogOptions, RunRequest
 
 RUN = "RUN"
 """Stands for the folder of a run, which exists only as long as its container."""
@@ -20,6 +20,9 @@ _STEERING = re.compile(
 )
 """Variables by which an engine's own program would be led."""
 _TMPFS = "exec,mode=1777"
+LABEL = "shipway.container"
+"""Holds our id of a container that lives on."""
+PROJECT_LABEL = "shipway.project"
 
 
 class Dialect(NamedTuple):
@@ -92,11 +95,56 @@ def render_run(request: RunRequest, dialect: Dialect, *, image: str, folder: str
             f"{dialect.title} keeps nothing under a name",
             hints=("write to the project or the home folder", "use `--keep` with `--engine native`"),
         )
+    words = ["run", "--rm", "--interactive", *_container(request, dialect, image=image, folder=folder)]
+    return tuple(words)
+
+
+def render_create(
+    request: RunRequest, dialect: Dialect, life: LifeOptions, *, identity: str, image: str, folder: str
+) -> tuple[str, ...]:
+    """The words that make a container that lives on, without starting it. `identity`: ours, which becomes a label.
+
+    Raises:
+        EngineError: as `plan_inputs`.
+    """
+    restart = life.restart
+    most = f":{restart.most}" if restart.most else ""
+    words = [
+        "create",
+        f"--name={life.name}",
+        f"--label={LABEL}={identity}",
+        f"--label={PROJECT_LABEL}={request.project}",
+        *(("--interactive",) if life.interactive else ()),
+        *((f"--restart={restart.kind.value}{most}",) if restart.kind is not RestartKind.NO else ()),
+        *_log_words(life.log),
+        *_container(request._replace(top=_plain_top(request.top)), dialect, image=image, folder=folder),
+    ]
+    return tuple(words)
+
+
+def _plain_top(top: Top) -> Top:
+    """The engine keeps what is written as long as the container is there."""
+    return Top.READ_ONLY if top is Top.READ_ONLY else Top.THROWN_AWAY
+
+
+def _log_words(log: LogOptions) -> tuple[str, ...]:
+    options = {
+        "max-size": None if log.max_size is None else f"{log.max_size}b",
+        "max-file": log.max_files,
+        "mode": log.mode or None,
+        "max-buffer-size": None if log.buffer is None else f"{log.buffer}b",
+        **dict(log.others),
+    }
+    return (
+        *((f"--log-driver={log.driver}",) if log.driver else ()),
+        *(f"--log-opt={name}={value}" for name, value in options.items() if value is not None),
+    )
+
+
+def _container(request: RunRequest, dialect: Dialect, *, image: str, folder: str) -> tuple[str, ...]:
+    """What is the same however long it lives."""
     account = request.account
     words = [
-        "run",
-        "--rm",
-        "--interactive",
         *(("--tty",) if request.tty else ()),
         "--init",
         "--pull=never",

@@ -85,14 +85,19 @@ def run_oci(
     inputs = plan_inputs(request.env)
     with opened_run(state) as folder:
         with translating_disk_errors(f"writing below `{folder}`"):
-            _write_folder(folder, request, inputs.file)
+            write_folder(folder, request, inputs.file)
         words = render_run(request, dialect, image=identity, folder=folder)
         code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)})
     _require_started(program, request, code)
     return Outcome(code, dialect.name)
 
 
-def _write_folder(folder: str, request: RunRequest, env: bytes) -> None:
+def write_folder(folder: str, request: RunRequest, env: bytes) -> None:
+    """What the container reads from its folder: variables, the files laid over the environment, and room for `/tmp`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     write_run_file(f"{folder}/env", env, 0o600)
     os.mkdir(f"{folder}/scratch")
     os.chmod(f"{folder}/scratch", 0o1777)  # noqa: S103 - what /tmp is inside

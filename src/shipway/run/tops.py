@@ -95,6 +95,26 @@ def opened_top(request: RunRequest, state: str, emit: Emit = silent) -> Iterator
         yield folders
 
 
+def lasting_folders(request: RunRequest, folder: str, emit: Emit = silent) -> TopFolders:
+    """The folders of a container that lives on, all in its own `folder`; made when they are not there.
+
+    Raises:
+        NoSpace, StoreError: they cannot be made.
+    """
+    folders = TopFolders(folder, f"{folder}/upper", f"{folder}/work")
+    if request.top is Top.READ_ONLY:
+        folders = TopFolders(folder)
+    elif (kind := filesystem_type(folder)) not in _UPPERS:
+        text = f"`{folder}` lies on {kind}, so what the container writes stays in memory, and goes when it is stopped"
+        emit(Note(text, "warning"))
+        folders = TopFolders(folder)
+    with translating_disk_errors(f"make the folders of a container below `{folder}`"):
+        _make_folder(folders.scratch, 0o1777)
+        for path in filter(None, (folders.upper, folders.work)):
+            _make_folder(path, 0o755)
+    return folders
+
+
 @contextlib.contextmanager
 def opened_run(state: str) -> Iterator[str]:
     """An empty folder for one container, removed when the block ends.

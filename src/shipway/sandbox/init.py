@@ -146,7 +146,8 @@ def _start(
 ) -> int:
     """Fork the command. Raises `SandboxFailure` if it could not be set up; a failed exec is reported as a message."""
     reader, writer = os.pipe()
-    channel = process.FdChannel() if crew is not None and inside.request.tty else inside.channel
+    handed_over = crew is not None and inside.request.tty and not inside.request.relay
+    channel = process.FdChannel() if handed_over else inside.channel
     child = process.fork()
     if child == 0:
         os.close(reader)
@@ -154,8 +155,9 @@ def _start(
     # This process lives beside the command: it keeps nothing that a look into it, or a forgotten end of a pipe, could reveal.
     held = world.descriptors() if world is not None else ()
     if crew is not None:
-        held = (*held, crew.fd, *(() if channel is None else (channel.ours.fileno(),)))
-        if channel is not None:
+        held = (*held, crew.fd)
+        if handed_over and channel is not None:
+            held = (*held, channel.ours.fileno())
             channel.theirs.detach()
     process.close_all_but({inside.report, inside.release, signals.fd, reader, *held})
     answer = process.receive_message(reader)
@@ -166,7 +168,7 @@ def _start(
             raise SandboxFailure(message, step="start", errno=number)
         process.send_message(inside.report, ("exec", message, number))
     elif crew is not None:
-        crew.started(child, channel)
+        crew.started(child, channel if handed_over else None)
     return child
 
 

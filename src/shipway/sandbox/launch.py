@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import select
 
 from . import causes, modes, outside, process, terminal
 from .model import Attribute, Device, Owner, Result, SandboxFailure
@@ -30,11 +31,12 @@ def run(
     stdout: int | None = None,
     stderr: int | None = None,
     on_start: Callable[[int], None] | None = None,
+    door: tuple[int, Callable[[Running], None]] | None = None,
 ) -> Result:
     """Run `request` to its end. Streams are descriptors; None means our own.
 
     `on_start(pid)` is called before anything is set up, while the process waits: limits it is given then hold for all it
-    starts. Where a mode is refused and another one is tried, it is called again.
+    starts. Where a mode is refused and another one is tried, it is called again. `door`: see `Running.wait`.
     In the main thread signals are passed on (`forward_signals`); an exception in the caller kills the sandbox. Raises
     `SandboxFailure` if the sandbox could not be made; a command that could not be executed is a result with code 126 or 127.
     """
@@ -44,7 +46,7 @@ def run(
             running = start(
                 request.replace(mode=mode), stdin=stdin, stdout=stdout, stderr=stderr, on_start=on_start
             )
-            return running.wait()
+            return running.wait(door)
         except SandboxFailure as failure:
             if failure.step not in modes.REFUSED_STEPS:
                 raise
@@ -169,12 +171,17 @@ class Running:
         os.kill(self.pid, process.SIGKILL)
         self._finish()
 
-    def wait(self) -> Result:
-        """Wait for the end. Raises `SandboxFailure`."""
+    def wait(self, door: tuple[int, Callable[[Running], None]] | None = None) -> Result:
+        """Wait for the end. `door`: a descriptor, and who is called once when it can be read, and returns when `answer` can.
+
+        Raises `SandboxFailure`.
+        """
         terminal_modes = terminal.read_modes(self._stdin) if self._request.tty else None
         try:
             if self._request.forward_signals:
                 self._forward_signals()
+            if door is not None and self._is_called(door[0]):
+                door[1](self)
             answer = process.receive_message(self._answer)
         except BaseException:
             os.kill(self.pid, process.SIGKILL)
@@ -185,6 +192,13 @@ class Running:
             for number, handler in self._handlers.items():
                 process.handle_signal(number, handler)
         return parse_answer(answer)
+
+    def _is_called(self, door: int) -> bool:
+        """Whether somebody is at `door` before the end."""
+        poll = select.poll()
+        for fd in (door, self._answer):
+            poll.register(fd, select.POLLIN)
+        return door in [fd for fd, _ in poll.poll()]
 
     def _finish(self) -> None:
         process.close_quietly(self._answer)

@@ -203,12 +203,23 @@ def parse_op(value: Mapping[str, Any]) -> Op:
 
 
 class Request(Value):
-    """A process and the world it sees. Every field has a stated default; the environment is `env` and nothing else."""
+    """A process and the world it sees. Every field has a stated default; the environment is `env` and nothing else.
+
+    `host_uid_as`: the caller's id inside, `root` (0) or `self`. `network`: `host` or `none`.
+
+    `suppress_chown`: a build; changes of owner, file capabilities, ACLs and devices are recorded and answered 0, changes of
+    own ids are answered 0. `drop_caps` False leaves root inside the capabilities that package scripts need. `rlimits`:
+    names of `resource` without `RLIMIT_`, soft and hard, -1 for unlimited. `keep_fds`: descriptors the process inherits.
+    `mode`: `auto` or a `Mode`; `merged_root`: the tree that stands for all lowers in modes without mounts. `control`: more
+    can be started inside while it runs (`control.py`). `relay`: a terminal of the command is joined to the caller's streams;
+    False with `control`: its master is handed to the caller.
+    """
 
     __slots__ = (
         "argv", "control", "cwd", "drop_caps", "env",
         "forward_signals", "host_uid_as", "hostname", "ipc", "keep_fds", "merged_root", "mode",
-        "network", "no_new_privs", "ops", "pid_namespace", "rlimits", "seccomp_terminal", "suppress_chown", "suppress_sync",
+        "network", "no_new_privs", "ops", "pid_namespace", "relay", "rlimits", "seccomp_terminal", "suppress_chown",
+        "suppress_sync",
         "tty", "umask", "uts",
     )  # fmt: skip
 
@@ -238,15 +249,8 @@ class Request(Value):
         mode: str = "auto",
         merged_root: str | None = None,
         control: bool = False,
+        relay: bool = True,
     ):
-        """`host_uid_as`: the caller's id inside, `root` (0) or `self`. `network`: `host` or `none`.
-
-        `suppress_chown`: a build; changes of owner, file capabilities, ACLs and devices are recorded and answered 0, changes of
-        own ids are answered 0. `drop_caps` False leaves root inside the capabilities that package scripts need. `rlimits`:
-        names of `resource` without `RLIMIT_`, soft and hard, -1 for unlimited. `keep_fds`: descriptors the process inherits.
-        `mode`: `auto` or a `Mode`; `merged_root`: the tree that stands for all lowers in modes without mounts. `control`: more
-        can be started inside while it runs (`control.py`), and a terminal of the command is handed to the caller, who relays it.
-        """
         self.ops = tuple(ops)
         self.argv = tuple(argv)
         self.env = dict(env or {})
@@ -254,13 +258,10 @@ class Request(Value):
         self.host_uid_as = host_uid_as
         self.network = network
         self.hostname = hostname
-        self.pid_namespace = pid_namespace
-        self.ipc = ipc
-        self.uts = uts
+        self.pid_namespace, self.ipc, self.uts = pid_namespace, ipc, uts
         self.no_new_privs = no_new_privs
         self.drop_caps = drop_caps
-        self.suppress_chown = suppress_chown
-        self.suppress_sync = suppress_sync
+        self.suppress_chown, self.suppress_sync = suppress_chown, suppress_sync
         self.seccomp_terminal = seccomp_terminal
         self.rlimits = {name: (int(pair[0]), int(pair[1])) for name, pair in (rlimits or {}).items()}
         self.tty = tty
@@ -269,7 +270,7 @@ class Request(Value):
         self.forward_signals = forward_signals
         self.mode = mode
         self.merged_root = merged_root
-        self.control = control
+        self.control, self.relay = control, relay
         self._check()
 
     def _check(self) -> None:

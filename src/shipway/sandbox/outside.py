@@ -77,8 +77,7 @@ class _Session:
         self._make_namespaces()
         report, report_writer = os.pipe()
         release_reader, release = os.pipe()
-        relayed = self.request.tty and self.outside.control is None
-        channel = process.FdChannel() if relayed or self.request.suppress_chown else None
+        channel = process.FdChannel() if self._relays or self.request.suppress_chown else None
         self.init = process.fork()
         if self.init == 0:
             os.close(release)
@@ -93,6 +92,10 @@ class _Session:
         self._keep_streams()
         self._loop(report, channel)
         return self._answer(release)
+
+    @property
+    def _relays(self) -> bool:
+        return self.request.tty and self.request.relay
 
     def _prepare(self) -> None:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, process.SIGKILL)
@@ -142,8 +145,7 @@ class _Session:
     def _keep_streams(self) -> None:
         """Hold the caller's streams no longer than needed: their readers wait for the last holder."""
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        relayed = self.request.tty and self.outside.control is None
-        for number in (2,) if relayed else (0, 1, 2):
+        for number in (2,) if self._relays else (0, 1, 2):
             os.dup2(null, number)
         os.close(null)
 

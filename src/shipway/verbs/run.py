@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shipway.core.digest import TreeKey
     from shipway.image.portable import PortableImage
-    from shipway.run.model import Environment, Invocation
+    from shipway.run.model import Environment, Invocation, LifeOptions, Merge
     from shipway.run.ready import Ready
     from shipway.store.store import Store
     from shipway.store.tree import Tree
@@ -48,6 +48,10 @@ class RunWords(NamedTuple):
     tty: bool = False
     engine: str = ""
     """Empty: the spec's, else our own."""
+    life: LifeOptions | None = None
+    """Of a container that lives on; None: it is thrown away with this command."""
+    own: bool = False
+    """It is the project's own container (`up`)."""
 
 
 class RunResult(NamedTuple):
@@ -56,6 +60,11 @@ class RunResult(NamedTuple):
     code: int
     plan: tuple[str, ...] = ()
     """Of a dry run: one line per fact and step."""
+    name: str = ""
+    """Of a container that goes on without this command."""
+    id: str = ""
+    log: str = ""
+    """The file with its output."""
 
 
 def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunResult:
@@ -78,8 +87,8 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
 
             if not use.missing and holds(ready, context=_context(store, task)):
                 image = _image_of(None, None if dry_run else ready, record, task)
-                start = Start(ready.environment, asked, words.engine, use.trees, image)
-                return start_container(start, task, dry_run=dry_run)
+                start = Start(ready.environment, asked, words.engine, use.trees, image, use.fds)
+                return start_container(start, task, dry_run=dry_run, life=words.life, own=words.own)
     prepared = _prepare(task, dry_run=dry_run)
     if prepared is None:
         return RunResult(0, _unbuilt(task))
@@ -92,8 +101,21 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
                 hints=["run the command again"],
             )
         image = _image_of(prepared, ready, record, task)
-        start = Start(environment, asked, words.engine, use.trees, image)
-        return start_container(start, task, dry_run=dry_run)
+        start = Start(environment, asked, words.engine, use.trees, image, use.fds)
+        return start_container(start, task, dry_run=dry_run, life=words.life, own=words.own)
+
+
+def find_environment(task: Task) -> Environment | None:
+    """What a run would mount now; None while something is to be locked or built first. Changes nothing."""
+    from shipway.run.ready import holds
+    from shipway.store.store import Store
+
+    ready = _find_ready(_ready_file(find_folder(task.directory), task), task)
+    store = Store.open(emit=task.emit)
+    if ready is not None and holds(ready, context=_context(store, task)):
+        return ready.environment
+    prepared = _prepare(task, dry_run=True)
+    return None if prepared is None else _environment(prepared)
 
 
 class Start(NamedTuple):
@@ -107,6 +129,10 @@ class Start(NamedTuple):
     """The top one first."""
     image: Callable[[], PortableImage]
     """The same as an image, for an engine that wants one."""
+    fds: tuple[int, ...] = ()
+    """Descriptors that hold the trees against collection."""
+    image_name: str = ""
+    """The stored image that it is; empty: the project's own environment."""
 
 
 def read_invocation(words: RunWords) -> Invocation:
@@ -120,7 +146,7 @@ def read_invocation(words: RunWords) -> Invocation:
 
     here = os.getcwd()
     home = os.path.expanduser("~")
-    env = [pair for path in words.env_files for pair in _read_env_file(path)]
+    env = [pair for path in words.env_files for pair in read_env_file(path)]
     env += [pair for text in words.env if (pair := parse_assignment(text, os.environ))]
     return Invocation(
         argv=words.argv,
@@ -138,7 +164,12 @@ def read_invocation(words: RunWords) -> Invocation:
     )
 
 
-def _read_env_file(path: str) -> Sequence[tuple[str, str]]:
+def read_env_file(path: str) -> Sequence[tuple[str, str]]:
+    """The variables in the file `path`.
+
+    Raises:
+        ToolError: it cannot be read, or a line has another form.
+    """
     from shipway.core.errors import ExitCode, ToolError
     from shipway.core.text import shown
     from shipway.run.words import parse_env_file
@@ -273,8 +304,12 @@ def _remember(environment: Environment, prepared: Prepared, file: str, task: Tas
     return ready
 
 
-def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
+def start_container(
+    start: Start, task: Task, *, dry_run: bool, life: LifeOptions | None = None, own: bool = False
+) -> RunResult:
     """Run the container to its end, or say what would be done: on the engine that is asked for, else on one that can.
+
+    `life`: it lives on.
 
     Raises:
         ToolError: it could not be made or started.
@@ -293,12 +328,11 @@ def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
 
         return RunResult(0, (*describe_run(request), "", *engine.describe(request, start.image)))
 
-    def merge(lowers: Sequence[str], target: str) -> None:
-        from shipway.build.merge import merge_trees
+    merge = merger(start.trees)
+    if life is not None:
+        from shipway.verbs.lasting import start_lasting
 
-        manifests = {tree.root: tree.manifest() for tree in start.trees}
-        merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
-
+        return start_lasting(start, merge, task, life, own=own)
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     try:
         outcome = engine.run(
@@ -317,6 +351,18 @@ def start_container(start: Start, task: Task, *, dry_run: bool) -> RunResult:
             merge=merge,
         )
     return RunResult(outcome.code)
+
+
+def merger(trees: Sequence[Tree]) -> Merge:
+    """What merges some of `trees` into one folder, for hosts that refuse overlays."""
+
+    def merge(lowers: Sequence[str], target: str) -> None:
+        from shipway.build.merge import merge_trees
+
+        manifests = {tree.root: tree.manifest() for tree in trees}
+        merge_trees([(root, manifests[root]) for root in reversed(lowers)], target)
+
+    return merge
 
 
 def _unbuilt(task: Task) -> tuple[str, ...]:

@@ -56,8 +56,9 @@ def run_image(words: RunWords, task: Task, image: str, *, dry_run: bool = False)
                 f"what `{named.name}` is made from is no longer in the store", hints=["pull or load it again"]
             )
         portable = partial(_portable, store, named, task)
-        start = Start(_environment(named, task, use.trees), asked, words.engine, use.trees, portable)
-        return start_container(start, task, dry_run=dry_run)
+        environment = _environment(named, task, use.trees)
+        start = Start(environment, asked, words.engine, use.trees, portable, use.fds, named.name)
+        return start_container(start, task, dry_run=dry_run, life=words.life, own=words.own)
 
 
 def _portable(store: Store, named: Named, task: Task) -> PortableImage:

@@ -139,7 +139,7 @@ class Launched:
         self.answer = answer
         monkeypatch.setattr(native, "_run", self)
 
-    def __call__(self, plan, on_start=None):
+    def __call__(self, plan, door=None, on_start=None):
         self.plans.append(plan)
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -232,7 +232,7 @@ def test_limits_are_never_dropped_in_silence(environment, tmp_path, monkeypatch)
 class Refusing(Launched):
     """A host without namespaces: only a plan with a merged tree runs."""
 
-    def __call__(self, plan, on_start=None):
+    def __call__(self, plan, door=None, on_start=None):
         self.plans.append(plan)
         if plan.merged_root is None:
             raise SandboxFailure("refused", step=self.answer)

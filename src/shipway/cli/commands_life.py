@@ -1,0 +1,366 @@
+"""The adapters of the verbs about containers that live on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from shipway.cli.call import Answer, Call
+from shipway.cli.commands import read_life
+from shipway.cli.parser import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from shipway.verbs.containers import Container
+    from shipway.verbs.entering import Piece
+    from shipway.verbs.run import RunWords
+
+_PATIENCE = 10.0
+
+
+def _words(call: Call, *, detach: bool) -> RunWords:
+    """What `up` and `job` share with `run`."""
+    from shipway.cli.commands import run_words
+
+    return run_words(call, interactive=False)._replace(
+        life=read_life(call, detach=detach), tty=call.arguments.flag("tty")
+    )
+
+
+def _up(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_life import container_document, describe_up
+    from shipway.verbs.starting import run_up
+
+    arguments = call.arguments
+    result = run_up(
+        _words(call, detach=True),
+        call.task(),
+        recreate=arguments.flag("recreate"),
+        dry_run=arguments.flag("dry-run"),
+    )
+    if result.container is None:
+        return Answer("".join(f"{line}\n" for line in result.plan))
+    if call.json:
+        document = {
+            **container_document(result.container),
+            "done": result.done,
+            "differs": list(result.differs),
+        }
+        return Answer(render_json("up", document))
+    return Answer(f"{result.container.name}\n", describe_up(result))
+
+
+def _job(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.run import run_command
+    from shipway.verbs.run_image import run_image
+
+    arguments = call.arguments
+    dry_run = arguments.flag("dry-run")
+    words = _words(call, detach=True)
+    if image := arguments.text("image"):
+        result = run_image(words, call.task(), image, dry_run=dry_run)
+    else:
+        result = run_command(words, call.task(), dry_run=dry_run)
+    if dry_run:
+        return Answer("".join(f"{line}\n" for line in result.plan))
+    if call.json:
+        return Answer(render_json("job", {"name": result.name, "id": result.id, "log": result.log or None}))
+    return Answer(f"{result.name}\n", f"its output is in `{result.log}`" if result.log else "")
+
+
+def _exec(call: Call) -> Answer:
+    from shipway.verbs.containers import choose_words
+    from shipway.verbs.entering import exec_in, read_variables
+
+    arguments = call.arguments
+    container, argv = choose_words(arguments.words, call.task())
+    if not argv:
+        raise UsageError(
+            "`shipway exec` needs a command", hints=[f"for example `shipway exec {container.name} bash`"]
+        )
+    env = read_variables(arguments.values["env"], arguments.values["env-file"])
+    cwd = arguments.text("workdir")
+    if arguments.flag("detach") or arguments.text("service"):
+        return _serve(call, container, argv, env)
+    tty = not arguments.flag("no-tty") and (arguments.flag("tty") or _is_terminal())
+    code = exec_in(container, argv, env=env, cwd=cwd, tty=tty, user=arguments.text("user"))
+    return Answer(code=0 if code is None else code)
+
+
+def _serve(
+    call: Call, container: Container, argv: tuple[str, ...], env: tuple[tuple[str, str], ...]
+) -> Answer:
+    from shipway.verbs.entering import serve
+
+    arguments = call.arguments
+    name = arguments.text("service") or os.path.basename(argv[0])
+    log = serve(container, name, argv, env, cwd=arguments.text("workdir"), tty=arguments.flag("tty"))
+    return Answer(f"{container.name}/{name}\n", f"its output is in `{log}`")
+
+
+def _attach(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named
+    from shipway.verbs.entering import join
+
+    named = find_named(_one(call), call.task())
+    code = join(named)
+    if code is None:
+        return Answer(talk=f"left `{named.container.name}`, which goes on")
+    return Answer(code=code)
+
+
+def _ps(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_life import listed_document, render_ps
+    from shipway.verbs.containers import list_all
+
+    flag = call.arguments.flag
+    listed = list_all(call.task(), every=flag("all"), here=flag("here"))
+    if call.json:
+        return Answer(render_json("ps", {"containers": [listed_document(one) for one in listed]}))
+    if flag("quiet-ids"):
+        return Answer("".join(f"{one.container.id}\n" for one in listed))
+    return Answer(render_ps(listed, time.time()))
+
+
+def _logs(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named
+    from shipway.verbs.entering import LogRequest, read_pieces
+
+    flag, values = call.arguments.flag, call.arguments.values
+    now, tail = time.time(), values["tail"]
+    request = LogRequest(
+        follow=flag("follow"),
+        last=None if tail is None or tail < 0 else tail,
+        timestamps=flag("timestamps"),
+        since=now - values["since"] if values["since"] is not None else 0.0,
+        until=now - values["until"] if values["until"] is not None else 0.0,
+    )
+    _write_pieces(read_pieces(find_named(_one(call), call.task()), request))
+    return Answer()
+
+
+def _write_pieces(pieces: Iterable[Piece]) -> None:
+    """Raw bytes to the streams they came from."""
+    sys.stdout.flush()
+    for piece in pieces:
+        view = memoryview(piece.data)
+        while view:
+            view = view[os.write(1 if piece.stream == 1 else 2, view) :]
+
+
+def _stop(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named, stop
+
+    patience = _patience(call)
+    task = call.task()
+    names = []
+    for name in call.arguments.words or ("",):
+        named = find_named(name, task)
+        stop(named, patience, call.emit)
+        names.append(_called(named.container, named.service))
+    return Answer("".join(f"{name}\n" for name in names))
+
+
+def _start(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named
+    from shipway.verbs.starting import start_again
+
+    task, attached = call.task(), call.arguments.flag("attach")
+    names = []
+    for name in call.arguments.words or ("",):
+        container = find_named(name, task).container
+        code = start_again(container, task, attached=attached)
+        if attached and code is not None:
+            return Answer(code=code)
+        names.append(container.name)
+    return Answer("".join(f"{name}\n" for name in names))
+
+
+def _restart(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named
+    from shipway.verbs.starting import restart
+
+    task, names = call.task(), []
+    for name in call.arguments.words or ("",):
+        container = find_named(name, task).container
+        restart(container, task, _patience(call))
+        names.append(container.name)
+    return Answer("".join(f"{name}\n" for name in names))
+
+
+def _kill(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named, kill
+
+    number = _signal_number(call.arguments.text("signal") or "KILL")
+    names = []
+    for name in call.arguments.words or ("",):
+        named = find_named(name, call.task())
+        kill(named, number)
+        names.append(_called(named.container, named.service))
+    return Answer("".join(f"{name}\n" for name in names))
+
+
+def _signal_number(text: str) -> int:
+    name = text.upper().removeprefix("SIG")
+    try:
+        return signal.Signals(int(name)) if name.isdigit() else signal.Signals["SIG" + name]
+    except (ValueError, KeyError):
+        raise UsageError(
+            f"`--signal` cannot be `{text}`",
+            hints=["a signal is `TERM`, `SIGHUP`, `9`; `kill -l` lists them"],
+        ) from None
+
+
+def _rm(call: Call) -> Answer:
+    from shipway.verbs.containers import LIVES, find_named, list_all, remove
+
+    arguments, task = call.arguments, call.task()
+    found = [find_named(name, task).container for name in arguments.words]
+    if arguments.flag("ended"):
+        found += [
+            one.container
+            for one in list_all(task, every=True, here=False)
+            if one.container.status.state not in LIVES and one.container.record.lasting
+        ]
+    elif not found:
+        raise UsageError(
+            "`shipway rm` needs a name, or `--ended`", hints=["`shipway ps -a` lists what is there"]
+        )
+    for container in found:
+        remove(container, force=arguments.flag("force"), emit=call.emit)
+    return Answer("".join(f"{one.name}\n" for one in found))
+
+
+def _down(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.containers import take_down
+
+    ended, removed = take_down(call.task(), _patience(call), keep_files=call.arguments.flag("keep-files"))
+    if call.json:
+        return Answer(render_json("down", {"ended": ended, "removed": removed}))
+    return Answer("".join(f"{name}\n" for name in dict.fromkeys([*ended, *removed])))
+
+
+def _rename(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named, rename
+
+    old, new = call.arguments.words
+    rename(find_named(old, call.task()).container, new)
+    return Answer()
+
+
+def _wait(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named, wait_for
+
+    codes = []
+    for name in call.arguments.words or ("",):
+        codes.append(wait_for(find_named(name, call.task())))
+        sys.stdout.write(f"{codes[-1]}\n")
+        sys.stdout.flush()
+    return Answer(code=codes[-1])
+
+
+def _stats(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_life import render_stats, usage_document
+    from shipway.verbs.usage import measure
+
+    task, names = call.task(), call.arguments.words
+    if call.json or call.arguments.flag("once") or not sys.stdout.isatty():
+        found = measure(names, task, seconds=0.5)
+        return Answer(
+            render_json("stats", {"containers": [usage_document(one) for one in found]})
+            if call.json
+            else render_stats(found)
+        )
+    try:
+        while True:
+            text = render_stats(measure(names, task, seconds=1.0))
+            sys.stdout.write("\x1b[H\x1b[J" + text)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return Answer()
+
+
+def _top(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_life import process_document, render_top
+    from shipway.verbs.containers import find_named
+    from shipway.verbs.usage import list_processes
+
+    found = list_processes(find_named(_one(call), call.task()).container)
+    if call.json:
+        return Answer(render_json("top", {"processes": [process_document(one) for one in found]}))
+    return Answer(render_top(found))
+
+
+def _cp(call: Call) -> Answer:
+    from shipway.verbs.copying import copy
+
+    source, target = call.arguments.words
+    return Answer(talk=copy(source, target, call.task()))
+
+
+def _events(call: Call) -> Answer:
+    from shipway.cli.show_life import render_event
+    from shipway.verbs.happenings import list_events, watch_events
+
+    age = call.arguments.values["since"]
+    for event in list_events(since=time.time() - age if age is not None else 0.0):
+        sys.stdout.write(render_event(event, as_json=call.json))
+    sys.stdout.flush()
+    if not call.arguments.flag("follow"):
+        return Answer()
+    try:
+        for event in watch_events():
+            sys.stdout.write(render_event(event, as_json=call.json))
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return Answer()
+    return Answer()
+
+
+def _one(call: Call) -> str:
+    return call.arguments.words[0] if call.arguments.words else ""
+
+
+def _called(container: Container, service: str) -> str:
+    return f"{container.name}/{service}" if service else container.name
+
+
+def _patience(call: Call) -> float:
+    value = call.arguments.values.get("time")
+    return _PATIENCE if value is None else float(value)
+
+
+def _is_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {
+    "up": _up,
+    "down": _down,
+    "job": _job,
+    "exec": _exec,
+    "attach": _attach,
+    "ps": _ps,
+    "logs": _logs,
+    "stop": _stop,
+    "start": _start,
+    "restart": _restart,
+    "kill": _kill,
+    "rm": _rm,
+    "rename": _rename,
+    "wait": _wait,
+    "stats": _stats,
+    "top": _top,
+    "cp": _cp,
+    "events": _events,
+}

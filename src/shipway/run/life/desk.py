@@ -1,0 +1,116 @@
+"""What can be asked of every container that runs here, also of one that is thrown away: commands, signals, files, namespaces."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from shipway.core.errors import ExitCode
+from shipway.run.life.commands import Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.run.life.commands import Commands
+    from shipway.run.life.peers import Peer
+    from shipway.run.model import RunRequest
+
+_STREAMS = 3
+_HANGUP = 1
+
+
+class Desk:
+    """Answers for one sandbox."""
+
+    def __init__(self, request: RunRequest, commands: Commands):
+        self.request = request
+        self.commands = commands
+
+    def answer(self, peer: Peer, words: dict[str, Any]) -> bool:
+        """Do what `words` ask for; False when that is nothing known here."""
+        doing: dict[str, Callable[[Peer, dict[str, Any]], None]] = {
+            "exec": self._execute,
+            "write": self._write,
+            "namespaces": self._namespaces,
+        }
+        call = doing.get(str(words.get("do")))
+        if call is None:
+            return False
+        call(peer, words)
+        return True
+
+    def words_of(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What the sandbox is told to start: the container's own variables and folder where nothing else is asked for."""
+        cwd = str(asked.get("cwd") or "")
+        return {
+            "argv": tuple(map(str, asked["argv"])),
+            "env": {**dict(self.request.env), **asked.get("env", {})},
+            "cwd": cwd if cwd.startswith("/") else f"{self.request.cwd}/{cwd}" if cwd else self.request.cwd,
+            "tty": bool(asked.get("tty")),
+        }
+
+    def _execute(self, peer: Peer, words: dict[str, Any]) -> None:
+        fds = peer.take_fds()
+        if len(fds) != _STREAMS:
+            peer.send({"error": "three descriptors are needed", "code": ExitCode.ENGINE})
+            peer.finish()
+        else:
+            number = self.commands.start(self.words_of(words), fds, _calls_for(peer))
+            self._follow(peer, number)
+        for fd in fds:
+            os.close(fd)
+
+    def _follow(self, peer: Peer, number: int) -> None:
+        """Pass signals on, and hang up when whoever asked has gone."""
+
+        def heard(frame: Any) -> None:
+            which = frame.words().get("signal")
+            if isinstance(which, int):
+                self.commands.signal(number, which)
+
+        def gone() -> None:
+            self.commands.signal(number, _HANGUP)
+
+        peer.on_frame = heard
+        peer.on_close = gone
+
+    def _write(self, peer: Peer, words: dict[str, Any]) -> None:
+        del words
+        fds = peer.take_fds()
+        if len(fds) == 1:
+            self.commands.write(fds[0], _calls_for(peer))
+        else:
+            peer.send({"error": "one descriptor is needed", "code": ExitCode.ENGINE})
+            peer.finish()
+        for fd in fds:
+            os.close(fd)
+
+    def _namespaces(self, peer: Peer, words: dict[str, Any]) -> None:
+        del words
+
+        def answer(names: list[str], fds: list[int]) -> None:
+            peer.send({"names": names}, fds)
+            peer.finish()
+
+        self.commands.ask_namespaces(answer)
+
+
+def _calls_for(peer: Peer) -> Calls:
+    """Tell the one who asked, and nobody else."""
+
+    def started(pid: int, fds: list[int]) -> None:
+        peer.send({"started": pid}, fds)
+        for fd in fds:
+            os.close(fd)
+
+    def failed(sentence: str, code: int) -> None:
+        peer.on_close = None
+        peer.send({"error": sentence, "code": code})
+        peer.finish()
+
+    def ended(code: int) -> None:
+        peer.on_close = None
+        peer.send({"exit": code})
+        peer.finish()
+
+    return Calls(started, failed, ended)

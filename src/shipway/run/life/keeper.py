@@ -1,0 +1,134 @@
+"""The process beside a container of Docker or Podman: it keeps the container's log as a file of the caller's, and tells its end.
+
+The container does not need it. One that was killed is replaced by the next command that reads the log, and begins it anew from
+what the engine has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from shipway.host.files import remove_tree
+from shipway.run.life import records
+from shipway.run.life.journal import write_event
+from shipway.run.life.log_write import open_sink
+from shipway.run.life.loop import Loop
+from shipway.run.life.model import MAIN, State, Status
+from shipway.run.life.oci_status import inspect_containers
+from shipway.run.life.output import Output
+from shipway.run.life.spawn import detach
+from shipway.run.life.streams import Streams
+from shipway.run.oci_program import require_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.core.errors import ToolError
+    from shipway.core.events import Emit
+    from shipway.run.life.model import Record
+    from shipway.run.oci_program import Program
+
+_POLL = 0.2
+_ENGINE_GONE = 3600.0
+"""Seconds that an engine may be silent before its keeper gives up."""
+
+
+def spawn_keeper(engine: str, record: Record, folder: str, state: str) -> None:
+    """Start the keeper of a container that was started; nothing happens where there is one."""
+    from shipway.core.events import silent  # noqa: PLC0415
+    from shipway.run.life.oci_life import dialect_of  # noqa: PLC0415 - the two need each other
+
+    program = require_program(dialect_of(engine))
+
+    def live(tell: Callable[[ToolError | None], None], ready: Callable[[], None], emit: Emit) -> None:
+        del emit
+        write_event(state, record, "start")
+        ready()
+        tell(None)
+        _Keeper(program, record, folder, state).run()
+
+    detach(folder, f"shipway: {record.name}", silent, (), live).close()
+
+
+class _Keeper:
+    """One container's."""
+
+    def __init__(self, program: Program, record: Record, folder: str, state: str):
+        self.program = program
+        self.record = record
+        self.folder = folder
+        self.state = state
+        self.loop = Loop()
+
+    def run(self) -> None:
+        """Follow until the container is over."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        remove_tree(f"{self.folder}/log/{MAIN}.log")
+        remove_tree(f"{self.folder}/log/{MAIN}.idx")
+        output = Output(open_sink(self.folder, MAIN, self.record.options.log))
+        since, restarts = "", -1
+        while True:
+            self._follow(output, since)
+            status = self._settled()
+            if status.restarts != restarts and status.state is State.EXITED:
+                write_event(self.state, self.record, "die", code=status.code)
+            restarts = status.restarts
+            if status.state not in (State.RUNNING, State.RESTARTING, State.PAUSED):
+                break
+            since = f"{time.time() - _POLL:.3f}"
+        output.end(status.code)
+        if self.record.options.rm:
+            self._remove()
+
+    def _remove(self) -> None:
+        self.program.ask("rm", "--force", "--volumes", self.record.engine_id)
+        write_event(self.state, self.record, "remove", detail="--rm")
+        records.remove_container(self.folder)
+
+    def _follow(self, output: Output, since: str) -> None:
+        """Read the engine's log to the end of this run of the command."""
+        driver = self.record.options.log.driver
+        if driver in ("none", "syslog", "journald"):
+            self.program.ask("wait", self.record.engine_id)
+            return
+        words = ("logs", "--follow", *((f"--since={since}",) if since else ()), self.record.engine_id)
+        streams = Streams(self.loop, output)
+        ends = streams.make_pipes(interactive=False)
+        pid = os.posix_spawn(
+            self.program.path,
+            (self.program.path, *words),
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(ends)],
+        )
+        for fd in ends:
+            os.close(fd)
+        self.loop.run(lambda: not streams.open)
+        os.waitpid(pid, 0)
+        streams.finish(_nothing)
+
+    def _settled(self) -> Status:
+        """How it stands, once the engine answers and knows."""
+        deadline = time.monotonic() + _ENGINE_GONE
+        while time.monotonic() < deadline:
+            with contextlib.suppress(Exception):
+                found = inspect_containers(self.program, [self.record.engine_id])
+                status = found.get(self.record.engine_id, Status(State.EXITED, code=137))
+                if status.state is not State.RUNNING or self._still_runs():
+                    return status
+            time.sleep(_POLL)
+        return Status(State.EXITED, code=137)
+
+    def _still_runs(self) -> bool:
+        """Whether it runs a moment later as well: the log may end a moment before the container does."""
+        time.sleep(_POLL)
+        found = inspect_containers(self.program, [self.record.engine_id])
+        status = found.get(self.record.engine_id)
+        return status is not None and status.state is State.RUNNING
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,220 @@
+"""The log of a command: what it wrote, as it wrote it, in a file that belongs to the caller; and beside it who wrote when.
+
+NAME.log    the bytes of standard output and standard error, in the order they came
+NAME.idx    a record for each piece: `<QqBI`: place in the log, nanoseconds since 1970, stream (1 or 2), length
+NAME.log.1  the log before this one, with its NAME.idx.1; `.2` is older
+
+A log that cannot be written (a full disk) loses what comes, counts it, and says so in the log as soon as it can: no command
+waits or fails because of its log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import syslog
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from shipway.host.files import make_directory, write_all
+
+if TYPE_CHECKING:
+    from shipway.run.model import LogOptions
+
+ENTRY = struct.Struct("<QqBI")
+_MAX_SIZE, _MAX_FILES, _BUFFER = 100 << 20, 5, 1 << 20
+
+
+class Sink(Protocol):
+    """What takes the output of a command."""
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Take one piece of stream 1 or 2."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+def log_file(folder: str, service: str) -> str:
+    """Where the log of `service` in the container in `folder` is."""
+    return f"{folder}/log/{service}.log"
+
+
+def open_sink(folder: str, service: str, options: LogOptions) -> Sink:
+    """The sink that `options` ask for.
+
+    Raises:
+        OSError: its first file cannot be made.
+    """
+    if options.driver == "none":
+        return _Nowhere()
+    if options.driver == "syslog":
+        return _Syslog(service)
+    make_directory(f"{folder}/log")
+    written = LogFiles(
+        log_file(folder, service),
+        most=options.max_size or _MAX_SIZE,
+        files=options.max_files or _MAX_FILES,
+    )
+    return Buffered(written, options.buffer or _BUFFER) if options.mode == "non-blocking" else written
+
+
+class _Nowhere:
+    """Keeps nothing."""
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Drop it."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Syslog:
+    """The host's log, a message for each line."""
+
+    def __init__(self, service: str):
+        syslog.openlog(f"shipway-{service}", syslog.LOG_PID, syslog.LOG_USER)
+        self._rest = b""
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Send the lines that are complete."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            level = syslog.LOG_INFO if stream == 1 else syslog.LOG_ERR
+            syslog.syslog(level, line.decode("utf-8", "replace"))
+
+    def close(self) -> None:
+        """Send the line that was not ended."""
+        if self._rest:
+            self.write(1, b"\n")
+
+
+class LogFiles:
+    """The files of one log."""
+
+    def __init__(self, path: str, *, most: int, files: int):
+        """`most`: bytes of one file. `files`: how many there are, the newest included."""
+        self._path = path
+        self._most = most
+        self._files = files
+        self._lost = 0
+        self._open()
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._log = os.open(self._path, flags, 0o600)
+        self._index = os.open(_index_of(self._path), flags, 0o600)
+        self._size = os.fstat(self._log).st_size
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Write one piece, into a new file where it would not fit any more."""
+        if self._size and self._size + len(data) > self._most:
+            self._rotate()
+        if self._lost and not self._put(
+            2, f"[{self._lost} bytes of output were lost: the log could not be written]\n".encode()
+        ):
+            self._lost += len(data)
+            return
+        self._lost = 0
+        if not self._put(stream, data):
+            self._lost += len(data)
+
+    def _put(self, stream: int, data: bytes) -> bool:
+        entry = ENTRY.pack(self._size, time.time_ns(), stream, len(data))
+        try:
+            write_all(self._log, data)
+            self._size += len(data)
+            write_all(self._index, entry)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._size = os.fstat(self._log).st_size
+            return False
+        return True
+
+    def _rotate(self) -> None:
+        """The newest file first becomes `.1`: whoever follows reads it to its end there."""
+        os.close(self._log)
+        os.close(self._index)
+        try:
+            for number in range(self._files - 1, 0, -1):
+                for path in (self._path, _index_of(self._path)):
+                    older = f"{path}.{number}"
+                    newer = f"{path}.{number - 1}" if number > 1 else path
+                    with contextlib.suppress(FileNotFoundError):
+                        os.replace(newer, older)
+            if self._files == 1:
+                os.unlink(self._path)
+                os.unlink(_index_of(self._path))
+        finally:
+            self._open()
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._lost:
+            self.write(2, b"")
+        os.close(self._log)
+        os.close(self._index)
+
+
+class Buffered:
+    """A sink that is written by a thread of its own; what finds its buffer full is dropped and counted."""
+
+    def __init__(self, sink: Sink, most: int):
+        """`most`: bytes that may wait."""
+        self._sink = sink
+        self._most = most
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._size = 0
+        self._dropped = 0
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Queue one piece, or drop it."""
+        with self._changed:
+            if self._size + len(data) > self._most:
+                self._dropped += len(data)
+                return
+            self._waiting.append((stream, data))
+            self._size += len(data)
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._ended:
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                stream, data = self._waiting.popleft()
+                self._size -= len(data)
+                dropped, self._dropped = self._dropped, 0
+            self._sink.write(stream, data)
+            if dropped:
+                self._sink.write(
+                    2, f"[{dropped} bytes of output were dropped: the log was too slow]\n".encode()
+                )
+
+    def close(self) -> None:
+        """Wait for what is queued, for a while."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join(_PATIENCE)
+        if not self._thread.is_alive():
+            self._sink.close()
+
+
+_PATIENCE = 5.0
+"""Seconds."""
+
+
+def _index_of(log: str) -> str:
+    return log.removesuffix(".log") + ".idx"

@@ -1,0 +1,72 @@
+"""What a container of our own engine has written outside its mounts: its upper folder, read and left as it is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from shipway.core.manifest import DIRECTORY, FILE, SYMLINK
+from shipway.run.facts import find_inside
+from shipway.run.kept_changes import WRITTEN_AT_START, is_opaque
+from shipway.run.life.lives import Changed
+from shipway.run.life.model import TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shipway.run.life.model import Container
+
+
+def list_changed(container: Container) -> tuple[Changed, ...]:
+    """By path.
+
+    Raises:
+        OSError: something cannot be read.
+    """
+    upper = f"{container.folder}/upper"
+    if not os.path.isdir(upper):
+        return ()
+    mounted = _places_of_mounts(container)
+    found = _below(upper, "", container.environment.lowers)
+    return tuple(one for one in found if not _is_usual(one, mounted))
+
+
+def _places_of_mounts(container: Container) -> tuple[str, ...]:
+    """Where something is mounted, so that the folders that lead there were made by the start."""
+    environment, asked = container.environment, container.record.asked
+    mounts = (*environment.options.mounts, *asked.mounts)
+    return (environment.workdir.strip("/"), TOOLS.strip("/"), *(mount.target.strip("/") for mount in mounts))
+
+
+def _is_usual(one: Changed, mounted: tuple[str, ...]) -> bool:
+    if one.path in WRITTEN_AT_START:
+        return True
+    leads = any(place == one.path or place.startswith(f"{one.path}/") for place in mounted)
+    home = one.path in ("home", "root") or (one.path.startswith("home/") and one.path.count("/") == 1)
+    cache = one.path in ("var", "var/cache", "etc")
+    return one.kind in (DIRECTORY, FILE) and (leads or (one.kind == DIRECTORY and (home or cache)))
+
+
+def _below(upper: str, folder: str, lowers: tuple[str, ...]) -> Iterator[Changed]:
+    here = os.path.join(upper, folder)
+    names = sorted(os.listdir(here))
+    if folder and is_opaque(here):
+        below = find_inside(lowers, folder)
+        hidden = set(os.listdir(below.host)) if below and os.path.isdir(below.host) else set()
+        for name in sorted(hidden - set(names)):
+            yield Changed(f"{folder}/{name}", "D")
+    for name in names:
+        path = f"{folder}/{name}" if folder else name
+        info = os.lstat(os.path.join(upper, path))
+        there = find_inside(lowers, path) is not None
+        if stat.S_ISCHR(info.st_mode) and info.st_rdev == 0:
+            if there:
+                yield Changed(path, "D")
+        elif stat.S_ISDIR(info.st_mode):
+            if not there:
+                yield Changed(path, "A", DIRECTORY)
+            yield from _below(upper, path, lowers)
+        else:
+            kind = SYMLINK if stat.S_ISLNK(info.st_mode) else FILE
+            yield Changed(path, "C" if there else "A", kind, info.st_size)

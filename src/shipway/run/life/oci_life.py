@@ -1,0 +1,312 @@
+"""Containers of Docker and Podman: the engine owns them; beside each stands a keeper that follows its log and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError, ExitCode
+from shipway.core.text import shown
+from shipway.host.attached import run_attached
+from shipway.host.files import translating_disk_errors
+from shipway.host.lock import is_locked
+from shipway.host.proc import run
+from shipway.run.life import oci_services, records
+from shipway.run.life.keeper import spawn_keeper
+from shipway.run.life.model import Captured, State, Status
+from shipway.run.life.oci_status import inspect_containers, read_changed
+from shipway.run.model import ImageIds
+from shipway.run.mounting import make_mount_sources
+from shipway.run.oci_command import plan_inputs, render_create
+from shipway.run.oci_engine import write_folder
+from shipway.run.oci_image import ensure_image, find_image, local_tag
+from shipway.run.oci_program import Program, require_limits, require_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from shipway.run.life.lives import Asked, Begin, Changed
+    from shipway.run.life.model import Container, Put, Record, Service
+    from shipway.run.life.processes import Process
+    from shipway.run.life.relay import Ends
+    from shipway.run.model import Account, RunRequest
+    from shipway.run.oci_command import Dialect
+
+_LOG_PATIENCE = 3.0
+"""Seconds that an end waits for the keeper to have read the last of the log."""
+_POLL = 0.02
+
+
+class OciLife:
+    """See `lives.Life`."""
+
+    def __init__(self, engine: str):
+        self.engine = engine
+
+    def _program(self) -> Program:
+        return require_program(dialect_of(self.engine))
+
+    def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status]:
+        """One question for all; an engine that does not answer makes them unknown, which is no error here."""
+        try:
+            found = inspect_containers(
+                self._program(), [record.engine_id for record, _ in pairs if record.engine_id]
+            )
+        except EngineError as error:
+            unknown = Status(State.UNKNOWN, reason=error.message)
+            return [unknown for _ in pairs]
+        return [
+            found.get(record.engine_id, Status(State.EXITED, code=_GONE, reason=f"{self.engine} has lost it"))
+            if record.engine_id
+            else Status()
+            for record, _ in pairs
+        ]
+
+    def begin(self, begin: Begin) -> int | None:
+        """Made if it is not there, then started; the engine's own program joins the caller's streams."""
+        program = self._program()
+        record = begin.record
+        if not record.engine_id or not inspect_containers(program, [record.engine_id]):
+            record = self._create(program, begin)
+        if begin.ends is None:
+            program.require("start", record.engine_id)
+            spawn_keeper(self.engine, record, begin.folder, begin.state)
+            return None
+        words = (
+            "start",
+            "--attach",
+            *(("--interactive",) if record.options.interactive else ()),
+            record.engine_id,
+        )
+        code = run_attached((program.path, *words), os.environ)
+        return self._end_of_joining(program, record, begin, code)
+
+    def _end_of_joining(self, program: Program, record: Record, begin: Begin, code: int) -> int | None:
+        status = inspect_containers(program, [record.engine_id]).get(record.engine_id)
+        if status is None or status.state is State.CREATED:
+            raise EngineError(
+                f"{program.dialect.title} did not start `{record.name}`",
+                hints=("its own message stands above",),
+                code=ExitCode(code) if code in (126, 127) else ExitCode.ENGINE,
+            )
+        spawn_keeper(self.engine, record, begin.folder, begin.state)
+        return None if status.state is State.RUNNING else code
+
+    def _create(self, program: Program, begin: Begin) -> Record:
+        record, request = begin.record, begin.read_request()
+        make_mount_sources(request, begin.state)
+        require_limits(program, request)
+        image = self._image(program, request, begin)
+        inputs = plan_inputs(request.env)
+        with translating_disk_errors(f"write below `{begin.folder}`"):
+            write_folder(begin.folder, request, inputs.file)
+        words = render_create(
+            request,
+            program.dialect,
+            record.options,
+            identity=record.id,
+            image=image,
+            folder=begin.folder,
+        )
+        command = program.command(*words)
+        environ = {**os.environ, **dict(inputs.inherited)}
+        finished = run(type(command)(argv=command.argv, env=environ))
+        if finished.code != 0:
+            raise program.trouble(finished, "create")
+        made = record._replace(engine_id=finished.text.strip().splitlines()[-1])
+        records.write_record(begin.folder, made)
+        return made
+
+    def _image(self, program: Program, request: RunRequest, begin: Begin) -> str:
+        tag = local_tag(request, program.dialect)
+        known = find_image(program, ImageIds(*request.image), tag) if request.image else ""
+        return known or ensure_image(program, begin.image(), tag, begin.emit)
+
+    def execute(self, container: Container, asked: Asked, ends: Ends) -> int | None:
+        """By the engine's own program, on the caller's descriptors."""
+        program = self._program()
+        with environment_file(container, asked) as file, _standing_in(ends):
+            words = exec_words(container, asked, file)
+            return run_attached((program.path, *words), os.environ)
+
+    def capture(self, container: Container, asked: Asked, data: bytes) -> Captured:
+        """The same, heard."""
+        program = self._program()
+        with environment_file(container, asked) as file:
+            words = exec_words(container, asked._replace(tty=False), file)
+            command = program.command(*words)
+            finished = run(type(command)(argv=command.argv, env=os.environ, stdin=data))
+        return Captured(finished.code, finished.stdout, finished.stderr)
+
+    def start_service(self, container: Container, name: str, asked: Asked) -> None:
+        """A process of ours stays with it."""
+        oci_services.start(self._program(), container, name, asked)
+
+    def services(self, container: Container) -> tuple[Service, ...]:
+        """As their own files and locks say."""
+        return oci_services.list_services(container)
+
+    def stop(self, container: Container, patience: float, service: str = "") -> int:
+        """The engine waits, and then the keeper has a moment to read the last of the log."""
+        program = self._program()
+        if service:
+            return oci_services.stop(program, container, service, patience)
+        program.require("stop", "--time", str(round(patience)), container.record.engine_id)
+        self._await_keeper(container)
+        return inspect_containers(program, [container.record.engine_id])[container.record.engine_id].code
+
+    def _await_keeper(self, container: Container) -> None:
+        deadline = time.monotonic() + _LOG_PATIENCE
+        while is_locked(f"{container.folder}/{records.LOCK}") and time.monotonic() < deadline:
+            time.sleep(_POLL)
+
+    def signal(self, container: Container, number: int, service: str = "") -> None:
+        """To the command by the engine, to a service by `kill` inside."""
+        program = self._program()
+        if service:
+            oci_services.signal(program, container, service, number)
+        else:
+            program.require("kill", "--signal", str(number), container.record.engine_id)
+
+    def attach(self, container: Container, service: str, ends: Ends) -> int | None:
+        """By the engine's own program."""
+        if service:
+            return oci_services.attach(container, service, ends)
+        program = self._program()
+        code = run_attached((program.path, "attach", container.record.engine_id), os.environ)
+        status = inspect_containers(program, [container.record.engine_id])[container.record.engine_id]
+        return None if status.state is State.RUNNING else code
+
+    def apply(self, container: Container, removals: Sequence[str], puts: Iterable[Put]) -> None:
+        """Removed by a process inside that is the files' owner, put in by the engine."""
+        from shipway.run.life.oci_changes import put_in, take_out  # noqa: PLC0415 - only changes need it
+
+        program = self._program()
+        take_out(program, container, removals)
+        put_in(program, container, puts)
+
+    def processes(self, container: Container) -> tuple[Process, ...]:
+        """As this machine's `/proc` shows them."""
+        from shipway.run.life.processes import read_below, read_process  # noqa: PLC0415 - only listings need it
+
+        where = self._program().endpoint()
+        if where:
+            raise EngineError(
+                f"The processes of `{container.name}` are on another machine, `{where}`",
+                hints=(f"`{self.engine} top {container.name}` lists them",),
+            )
+        first = read_process(container.status.pid)
+        return (*((first,) if first is not None else ()), *read_below(container.status.pid))
+
+    def rename(self, container: Container, name: str) -> None:
+        """Known by name there."""
+        if container.record.engine_id:
+            self._program().require("rename", container.record.engine_id, name)
+
+    def changed(self, container: Container) -> tuple[Changed, ...]:
+        """As the engine's `diff` says."""
+        if not container.record.engine_id or container.status.reason.endswith("has lost it"):
+            return ()
+        return read_changed(self._program(), container)
+
+    def refresh(self, container: Container) -> None:
+        """Have a keeper where one was killed: it reads the log from the beginning."""
+        if container.record.engine_id and not is_locked(f"{container.folder}/{records.LOCK}"):
+            from shipway.host.dirs import state_dir  # noqa: PLC0415
+
+            spawn_keeper(self.engine, container.record, container.folder, state_dir())
+
+    def remove(self, container: Container) -> None:
+        """With its anonymous volumes; one that the engine has lost is no error."""
+
+        def before() -> None:
+            if container.record.engine_id:
+                finished = self._program().ask("rm", "--force", "--volumes", container.record.engine_id)
+                text = finished.stderr.decode("utf-8", "replace").lower()
+                if finished.code != 0 and "no such container" not in text and "no container" not in text:
+                    raise self._program().trouble(finished, "rm")
+            self._await_keeper(container)
+
+        if container.record.engine_id:
+            before()
+        records.remove_container(container.folder)
+
+
+_GONE = 137
+
+
+def dialect_of(engine: str) -> Dialect:
+    """The engine's ways of saying things."""
+    from shipway.run.docker import DOCKER  # noqa: PLC0415 - one of two
+    from shipway.run.podman import podman_for  # noqa: PLC0415
+
+    return DOCKER if engine == "docker" else podman_for(_caller())
+
+
+def _caller() -> Account:
+    from shipway.run.accounts import choose_account  # noqa: PLC0415
+    from shipway.run.facts import read_host_facts  # noqa: PLC0415
+    from shipway.run.model import ImageFacts  # noqa: PLC0415
+
+    return choose_account(read_host_facts(os.environ), ImageFacts())
+
+
+def exec_words(container: Container, asked: Asked, env_file: str) -> tuple[str, ...]:
+    """The words of the engine's `exec`."""
+    return (
+        "exec",
+        *(("--interactive",) if asked.interactive else ()),
+        *(("--tty",) if asked.tty else ()),
+        *((f"--workdir={_absolute(container, asked.cwd)}",) if asked.cwd else ()),
+        *((f"--user={asked.user}",) if asked.user else ()),
+        *((f"--env-file={env_file}",) if env_file else ()),
+        container.record.engine_id,
+        *asked.argv,
+    )
+
+
+def _absolute(container: Container, cwd: str) -> str:
+    start = container.record.asked.workdir or container.environment.workdir
+    return cwd if cwd.startswith("/") else f"{start.rstrip('/')}/{cwd}"
+
+
+@contextlib.contextmanager
+def environment_file(container: Container, asked: Asked) -> Iterator[str]:
+    """A file of variables, for values do not belong on command lines; empty where there are none."""
+    if not asked.env:
+        yield ""
+        return
+    inputs = plan_inputs(asked.env)
+    if inputs.inherited:
+        names = ", ".join(shown(name) for name, _ in inputs.inherited)
+        raise EngineError(
+            f"the value of {names} is not one line of text, which this engine cannot be given",
+            hints=("put it into a file and read that inside",),
+        )
+    path = f"{container.folder}/env-{os.urandom(4).hex()}"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, inputs.file)
+        os.close(fd)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+@contextlib.contextmanager
+def _standing_in(ends: Ends) -> Iterator[None]:
+    """Have `ends` at 0, 1 and 2, which is where the engine's program looks for them."""
+    if tuple(ends) == (0, 1, 2):
+        yield
+        return
+    kept = [os.dup(number) for number in (0, 1, 2)]
+    try:
+        for number, fd in enumerate(ends):
+            os.dup2(fd, number)
+        yield
+    finally:
+        for number, fd in enumerate(kept):
+            os.dup2(fd, number)
+            os.close(fd)

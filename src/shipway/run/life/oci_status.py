@@ -1,0 +1,126 @@
+"""How containers stand, as Docker's or Podman's `inspect` and `diff` say."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shipway.run.kept_changes import WRITTEN_AT_START
+from shipway.run.life.lives import Changed
+from shipway.run.life.model import TOOLS, State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipway.run.life.model import Container
+    from shipway.run.oci_program import Program
+
+_STATES = {
+    "created": State.CREATED,
+    "configured": State.CREATED,
+    "initialized": State.CREATED,
+    "running": State.RUNNING,
+    "stopping": State.RUNNING,
+    "restarting": State.RESTARTING,
+    "paused": State.PAUSED,
+}
+
+
+def inspect_containers(program: Program, ids: Sequence[str]) -> dict[str, Status]:
+    """By id; those that the engine does not know are left out.
+
+    Raises:
+        EngineError: it does not answer.
+    """
+    if not ids:
+        return {}
+    finished = program.ask("container", "inspect", *ids)
+    text = finished.stderr.decode("utf-8", "replace").lower()
+    if finished.code != 0 and "no such" not in text and "no container" not in text:
+        raise program.trouble(finished, "container", "inspect")
+    return parse_inspected(finished.text)
+
+
+def parse_inspected(text: str) -> dict[str, Status]:
+    """The statuses in what `container inspect` prints."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(text or "[]")
+        if isinstance(found, list):
+            return {str(one["Id"]): _status(one) for one in found}
+    return {}
+
+
+def _status(one: dict[str, Any]) -> Status:
+    state = one.get("State", {})
+    return Status(
+        state=_STATES.get(str(state.get("Status", "")).lower(), State.EXITED),
+        pid=int(state.get("Pid") or 0),
+        started=parse_time(str(state.get("StartedAt", ""))),
+        ended=parse_time(str(state.get("FinishedAt", ""))),
+        code=int(state.get("ExitCode") or 0),
+        restarts=int(one.get("RestartCount") or 0),
+        memory_kills=int(bool(state.get("OOMKilled"))),
+        reason=str(state.get("Error") or ""),
+    )
+
+
+def parse_time(text: str) -> float:
+    """Seconds since 1970 from RFC 3339 with nanoseconds; 0 for the engines' zero time."""
+    if not text or text.startswith("0001-"):
+        return 0.0
+    head, dot, rest = text.partition(".")
+    if dot:
+        digits = rest.rstrip("Z")
+        zone = next((digits[i:] for i, c in enumerate(digits) if c in "+-"), "")
+        text = f"{head}.{digits[: len(digits) - len(zone)][:6]}{zone or '+00:00'}"
+    else:
+        text = head.replace("Z", "+00:00")
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(text).timestamp()
+    return 0.0
+
+
+def read_changed(program: Program, container: Container) -> tuple[Changed, ...]:
+    """What the engine's `diff` lists, without what every start writes and the places of mounts."""
+    environment, asked = container.environment, container.record.asked
+    mounts = (*environment.options.mounts, *asked.mounts)
+    places = (
+        environment.workdir.strip("/"),
+        TOOLS.strip("/"),
+        *(mount.target.strip("/") for mount in mounts),
+    )
+    text = program.require("diff", container.record.engine_id)
+    return tuple(one for one in parse_diff(text) if not _is_usual(one.path, places))
+
+
+def parse_diff(text: str) -> tuple[Changed, ...]:
+    """The lines `A /path`, `C /path`, `D /path`; a folder that only leads to something else is left out."""
+    found = [(line[:1], line[2:].lstrip("/")) for line in text.splitlines() if line[1:2] == " "]
+    folders = {path.rpartition("/")[0] for _, path in found}
+    leading = {
+        "/".join(path.split("/")[:count]) for path in folders for count in range(1, path.count("/") + 2)
+    }
+    return tuple(
+        Changed(path, what, "d" if path in leading else "")
+        for what, path in found
+        if path and not (what == "C" and path in leading)
+    )
+
+
+def _is_usual(path: str, places: tuple[str, ...]) -> bool:
+    if path in WRITTEN_AT_START or path in (
+        "home",
+        "root",
+        "etc",
+        "run",
+        "tmp",
+        "var",
+        "var/tmp",
+        "var/cache",
+    ):
+        return True
+    if path.startswith("home/") and path.count("/") == 1:
+        return True
+    return any(place == path or place.startswith(f"{path}/") for place in places)

@@ -1,0 +1,54 @@
+"""Where the output of a command goes: to its log, and to everybody who is attached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.run.life.log_write import Sink
+    from shipway.run.life.peers import Peer
+
+_FULL = 1 << 20
+"""Bytes that wait for one reader before the command waits, or before they are dropped for that reader."""
+
+
+class Output:
+    """The output of one command."""
+
+    def __init__(self, sink: Sink):
+        self._sink = sink
+        self._peers: list[Peer] = []
+
+    def feed(self, stream: int, data: bytes) -> None:
+        """One piece from stream 1 or 2. A reader that is behind loses it, unless the command was started for that very reader."""
+        self._sink.write(stream, data)
+        for peer in tuple(self._peers):
+            if peer.lossless or peer.waiting < _FULL:
+                peer.send_frame(stream, data)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the command has to wait for the reader that it was started for."""
+        return any(peer.lossless and peer.waiting >= _FULL for peer in self._peers)
+
+    def attach(self, peer: Peer, on_leave: Callable[[], None]) -> None:
+        """Send what comes from now on to `peer`, too."""
+        self._peers.append(peer)
+
+        def leave() -> None:
+            if peer in self._peers:
+                self._peers.remove(peer)
+            on_leave()
+
+        peer.on_close = leave
+
+    def end(self, code: int) -> None:
+        """Nothing more comes: tell all who are attached."""
+        peers, self._peers = self._peers, []
+        for peer in peers:
+            peer.on_close = None
+            peer.send({"exit": code})
+            peer.finish()
+        self._sink.close()

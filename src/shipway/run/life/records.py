@@ -1,0 +1,167 @@
+"""The folders of containers: records, states, locks, names.
+
+STATE/containers/ID/container.json  the record, mode 0600: it holds the variables that were given by value
+                   /state.json      the status as its supervisor last wrote it
+                   /lock            held by the supervisor as long as it lives
+                   /control         its socket
+                   /log/…           what the commands wrote
+                   /upper, /work    the native engine's writable top
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import NotFound
+from shipway.core.text import shown
+from shipway.host.clock import now
+from shipway.host.files import make_directory, remove_tree, translating_disk_errors, write_atomic
+from shipway.host.lock import FileLock, is_locked
+from shipway.run.life.codec import decode, encode
+from shipway.run.life.model import Container, Record, State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RECORD, _STATE, LOCK = "container.json", "state.json", "lock"
+_FORMAT = 1
+_KILLED = 137
+
+
+def containers_folder(state: str) -> str:
+    """Of all containers."""
+    return f"{state}/containers"
+
+
+def make_container(state: str, record: Record) -> str:
+    """Make the folder of a new container and write its record; returns the folder.
+
+    Raises:
+        NoSpace, StoreError: it cannot be written.
+    """
+    folder = f"{containers_folder(state)}/{record.id}"
+    with translating_disk_errors(f"make the container's folder `{folder}`"):
+        make_directory(containers_folder(state))
+        os.mkdir(folder, 0o700)
+        write_record(folder, record)
+    return folder
+
+
+def write_record(folder: str, record: Record) -> None:
+    """Write the record in place of what was there."""
+    value = {"format": _FORMAT, **encode(record)}
+    write_atomic(f"{folder}/{_RECORD}", json.dumps(value).encode(), 0o600, durable=False)
+
+
+def read_record(folder: str) -> Record | None:
+    """The record; None if there is none that can be read."""
+    try:
+        with open(f"{folder}/{_RECORD}", encoding="utf-8") as file:
+            value = json.load(file)
+        return decode(Record, value) if value.get("format") == _FORMAT else None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def write_status(folder: str, status: Status) -> None:
+    """Say how the container stands."""
+    write_atomic(f"{folder}/{_STATE}", json.dumps(encode(status)).encode(), 0o600, durable=False)
+
+
+def read_status(folder: str) -> Status:
+    """What was written last; whether it is still so, only the lock tells (`find_status`)."""
+    try:
+        with open(f"{folder}/{_STATE}", encoding="utf-8") as file:
+            return decode(Status, json.load(file))
+    except (OSError, ValueError):
+        return Status()
+
+
+def find_status(folder: str) -> Status:
+    """How a container that has a supervisor stands: what was written last, corrected by who lives."""
+    status = read_status(folder)
+    if status.state in (State.CREATED, State.EXITED) or is_locked(f"{folder}/{LOCK}"):
+        return status
+    again = read_status(folder)  # it may have ended in good order between the two looks
+    if again.state in (State.CREATED, State.EXITED):
+        return again
+    return again._replace(
+        state=State.EXITED, pid=0, ended=now(), code=_KILLED, reason="its supervisor was killed"
+    )
+
+
+def list_records(state: str) -> tuple[tuple[Record, str], ...]:
+    """Every record with its folder, oldest first."""
+    try:
+        names = os.listdir(containers_folder(state))
+    except FileNotFoundError:
+        return ()
+    folders = [f"{containers_folder(state)}/{name}" for name in names]
+    found = [(record, folder) for folder in folders if (record := read_record(folder))]
+    return tuple(sorted(found, key=lambda pair: (pair[0].made, pair[0].id)))
+
+
+def find_record(state: str, name: str) -> tuple[Record, str] | None:
+    """The container called `name`, or whose id begins with it (three digits at least); None when there is none."""
+    records = list_records(state)
+    for record, folder in records:
+        if record.name == name:
+            return record, folder
+    if len(name) < 3:  # noqa: PLR2004 - fewer say nothing
+        return None
+    matches = [pair for pair in records if pair[0].id.startswith(name)]
+    return matches[0] if len(matches) == 1 else None
+
+
+def require_record(state: str, name: str) -> tuple[Record, str]:
+    """As `find_record`.
+
+    Raises:
+        NotFound: there is none; names those that are near.
+    """
+    found = find_record(state, name)
+    if found is None:
+        raise no_container(state, name)
+    return found
+
+
+def no_container(state: str, name: str) -> NotFound:
+    """The error that says so."""
+    names = [record.name for record, _ in list_records(state)]
+    listed = ", ".join(f"`{shown(one)}`" for one in names[:10])
+    hint = (
+        f"there are {listed}"
+        if names
+        else "`shipway up` starts the project's, `shipway run -d` one for a command"
+    )
+    return NotFound(f"There is no container `{shown(name)}`", hints=(hint, "`shipway ps -a` lists all"))
+
+
+@contextlib.contextmanager
+def naming(state: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a context manager of nothing
+    """Hold the names: nobody else makes, renames or removes a container meanwhile."""
+    make_directory(containers_folder(state))
+    with FileLock(f"{containers_folder(state)}/.names.lock"):
+        yield
+
+
+def remove_container(folder: str, before: Callable[[], None] | None = None) -> None:
+    """Remove the folder of a container that does not run. `before`: what goes first, when nobody can start it any more.
+
+    Raises:
+        StoreError: it cannot be removed.
+    """
+    with translating_disk_errors(f"remove the container's folder `{folder}`"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/{_RECORD}")
+        if before is not None:
+            before()
+        remove_tree(folder)
+
+
+def known(record: Record, folder: str) -> Container:
+    """The container as its own files say."""
+    return Container(record, find_status(folder), folder)

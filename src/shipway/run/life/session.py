@@ -1,0 +1,205 @@
+"""One run of a container's command, from the sandbox's start to its result, on its supervisor's loop."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.core.errors import EngineError, ToolError
+from shipway.run.life.commands import Calls, Commands
+from shipway.run.life.desk import Desk
+from shipway.run.life.streams import Streams
+from shipway.run.native import REFUSALS, HostRefuses, merged_request, not_started, plan_sandbox, prepare
+from shipway.sandbox.model import SandboxFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.core.events import Emit
+    from shipway.run.life.loop import Loop
+    from shipway.run.life.output import Output
+    from shipway.run.limits import Enforcer
+    from shipway.run.model import Merge, RunRequest
+    from shipway.run.tops import TopFolders
+    from shipway.sandbox.launch import Running
+    from shipway.sandbox.model import Request, Result
+
+_KILLED = 137
+
+
+class Ended(NamedTuple):
+    """How a run was."""
+
+    code: int
+    memory_kills: int = 0
+    error: ToolError | None = None
+    """Why nothing ran."""
+    reason: str = ""
+    """What there is to say beside the code."""
+
+
+class Session:
+    """One run."""
+
+    def __init__(
+        self, loop: Loop, request: RunRequest, folders: TopFolders, output: Output, *, interactive: bool
+    ):
+        self._loop = loop
+        self._folders = folders
+        self._output = output
+        self._interactive = interactive
+        self._stack = ExitStack()
+        self._enforcer: Enforcer | None = None
+        self._modes: list[str] = []
+        self._failures: list[SandboxFailure] = []
+        self._running: Running | None = None
+        self.request = request
+        self.streams = Streams(loop, output)
+        self.desk: Desk | None = None
+        """Where more can be asked for; None before the command runs."""
+        self._on_start: Callable[[], None] | None = None
+        self._on_end: Callable[[Ended], None] | None = None
+        self._merge: Merge | None = None
+
+    def start(
+        self,
+        *,
+        state: str,
+        runtime: str,
+        merge: Merge | None,
+        emit: Emit,
+        on_start: Callable[[], None],
+        on_end: Callable[[Ended], None],
+    ) -> None:
+        """Begin. `on_start` is called when the command runs; `on_end` once, in any case.
+
+        Raises:
+            ToolError: it could not even be tried.
+        """
+        self._on_start, self._on_end, self._merge = on_start, on_end, merge
+        prepare(self.request, self._folders, state)
+        if self.request.limits.asked:
+            from shipway.run.limits import enforced_limits  # noqa: PLC0415 - most containers have none
+
+            name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
+            self._enforcer = self._stack.enter_context(
+                enforced_limits(self.request.limits, uid=os.geteuid(), name=name, runtime=runtime)
+            )
+        for note in self.request.notes:
+            from shipway.core.events import Note  # noqa: PLC0415
+
+            emit(Note(note, "warning"))
+        self._plan(self.request)
+        self._try()
+
+    def _plan(self, request: RunRequest) -> None:
+        from shipway.sandbox.modes import plan_modes  # noqa: PLC0415 - the sandbox is loaded when one starts
+
+        self.request = request
+        self._modes = plan_modes(self._sandbox())
+
+    def _sandbox(self) -> Request:
+        plan = plan_sandbox(self.request, self._folders)
+        return plan.replace(control=True, relay=False, forward_signals=False)
+
+    def _try(self) -> None:
+        """Start in the next way that the host may allow."""
+        from shipway.sandbox.launch import start  # noqa: PLC0415 - drags in `ctypes`
+
+        mode = self._modes.pop(0)
+        if self.request.tty:
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            ends = (null, null, null)
+        else:
+            ends = self.streams.make_pipes(interactive=self._interactive)
+        admit = self._enforcer.admit if self._enforcer is not None else None
+        try:
+            running = start(
+                self._sandbox().replace(mode=mode),
+                stdin=ends[0],
+                stdout=ends[1],
+                stderr=ends[2],
+                on_start=admit,
+            )
+        finally:
+            for fd in set(ends):
+                os.close(fd)
+        assert running.control is not None
+        self._running = running
+        commands = Commands(self._loop, running.control)
+        commands.expect_main(Calls(self._started, _told_by_result, _told_by_result))
+        self.desk = Desk(self.request, commands)
+        self._loop.watch(running.answer, lambda _: self._finish())
+
+    def _started(self, pid: int, fds: list[int]) -> None:
+        del pid
+        if fds:
+            self.streams.take_terminal(fds[0])
+        if self._on_start is not None:
+            self._on_start()
+
+    def _finish(self) -> None:
+        assert self._running is not None
+        assert self.desk is not None
+        self._loop.forget(self._running.answer)
+        self.desk.commands.close()
+        self.desk = None
+        try:
+            result = self._running.wait()
+        except SandboxFailure as failure:
+            self._running = None
+            self._refused(failure)
+            return
+        self._running = None
+        error = not_started(self.request, result) if result.message else None
+        self._end(self._ended(result, error))
+
+    def _refused(self, failure: SandboxFailure) -> None:
+        """The host refused this way, or the sandbox was killed."""
+        self.streams.finish(_nothing)
+        if failure.step in ("wait", "init"):
+            self._end(Ended(_KILLED, reason="its sandbox was killed"))
+            return
+        self._failures.append(failure)
+        if failure.step in REFUSALS and self._modes:
+            self._try()
+        elif failure.step in REFUSALS and self._merge is not None and not self.request.merged_root:
+            self._plan(merged_request(self.request, self._folders, self._merge))
+            self._try()
+        else:
+            first = self._failures[0]
+            kind = HostRefuses if first.step in REFUSALS else EngineError
+            hints = (*first.hints, "`shipway doctor` says what this host refuses")
+            message = f"The container could not be started: {first.message}"
+            self._end(Ended(125, error=kind(message, hints=hints)))
+
+    def _ended(self, result: Result, error: ToolError | None) -> Ended:
+        killed = self._enforcer.count_memory_kills() if self._enforcer is not None else 0
+        return Ended(result.code, killed, error, result.note)
+
+    def _end(self, ended: Ended) -> None:
+        self.streams.finish(_nothing)
+        self._stack.close()
+        if self._on_end is not None:
+            self._on_end(ended)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command."""
+        from shipway.sandbox.control import MAIN  # noqa: PLC0415
+
+        if self.desk is not None:
+            self.desk.commands.signal(MAIN, number)
+
+    def kill(self) -> None:
+        """End everything inside at once."""
+        if self._running is not None:
+            os.kill(self._running.pid, 9)
+
+
+def _told_by_result(*_: object) -> None:
+    """A main command's end, or that it could not be executed, is told by the sandbox's result."""
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,167 @@
+"""The ends of a command's streams that its supervisor holds: pipes, or the master of its terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+from typing import TYPE_CHECKING
+
+from shipway.run.life.loop import READ, WRITE
+from shipway.run.life.wire import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.run.life.loop import Loop
+    from shipway.run.life.output import Output
+
+_PIPE = 1 << 20
+"""Bytes that a pipe holds, where the kernel allows it: what a command may be ahead of its log."""
+_LOOK_AGAIN = 0.02
+
+
+class Streams:
+    """The streams of one command, moved by a loop."""
+
+    def __init__(self, loop: Loop, output: Output):
+        self._loop = loop
+        self._output = output
+        self._readers: dict[int, int] = {}
+        """Stream by descriptor."""
+        self._input = -1
+        self._to_write = bytearray()
+        self._input_ends = False
+        self._master = False
+
+    @property
+    def open(self) -> bool:
+        """Whether more may come from the command."""
+        return bool(self._readers)
+
+    def make_pipes(self, *, interactive: bool) -> tuple[int, int, int]:
+        """Pipes for a command without a terminal; returns its ends, which the caller closes when the command has them."""
+        if interactive:
+            stdin, self._input = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self._input, False)
+        else:
+            stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        ends = [stdin]
+        for stream in (1, 2):
+            reader, writer = os.pipe2(os.O_CLOEXEC)
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIPE)
+            self._watch(reader, stream)
+            ends.append(writer)
+        return ends[0], ends[1], ends[2]
+
+    def take_terminal(self, master: int) -> None:
+        """The command has a terminal, and this is its master."""
+        self._master = True
+        self._input = master
+        self._watch(master, 1)
+
+    def _watch(self, fd: int, stream: int) -> None:
+        os.set_blocking(fd, False)
+        self._readers[fd] = stream
+        self._loop.watch(fd, lambda what: self._ready(fd, what))
+
+    def _ready(self, fd: int, what: int) -> None:
+        if what & WRITE:
+            self._flush()
+        if what & ~WRITE and fd in self._readers and not self._stall(fd):
+            self._move(fd)
+
+    def _stall(self, fd: int) -> bool:
+        """Let the command wait while the reader that it was started for is behind."""
+        if not self._output.stalled:
+            return False
+        self._loop.change(fd, 0)
+        self._loop.after(_LOOK_AGAIN, lambda: self._wake(fd))
+        return True
+
+    def _wake(self, fd: int) -> None:
+        if fd in self._readers:
+            if self._output.stalled:
+                self._loop.after(_LOOK_AGAIN, lambda: self._wake(fd))
+            else:
+                self._loop.change(fd, READ)
+
+    def _move(self, fd: int) -> bool:
+        """Read one piece; False when there is none."""
+        try:
+            data = os.read(fd, CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:  # EIO: nobody has the other side of the terminal open
+            data = b""
+        if data:
+            self._output.feed(self._readers[fd], data)
+            return True
+        self._drop(fd)
+        return False
+
+    def _drop(self, fd: int) -> None:
+        self._readers.pop(fd, None)
+        self._loop.forget(fd)
+        if fd == self._input:
+            self._input = -1
+        os.close(fd)
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the command's standard input."""
+        if self._input >= 0:
+            self._to_write += data
+            self._flush()
+
+    def end_input(self) -> None:
+        """Nothing more comes: a terminal is told by its end-of-file character."""
+        if self._master:
+            self.write(b"\x04")
+            return
+        self._input_ends = True
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._to_write:
+                del self._to_write[: os.write(self._input, self._to_write)]
+        except BlockingIOError:
+            self._wait_for_room()
+            return
+        except OSError:
+            self._to_write.clear()
+        if self._master:
+            self._loop.change(self._input, READ)
+        elif self._input >= 0:
+            self._loop.forget(self._input)
+            if self._input_ends:
+                os.close(self._input)
+                self._input = -1
+
+    def _wait_for_room(self) -> None:
+        if self._master:
+            self._loop.change(self._input, READ | WRITE)
+        else:
+            self._loop.watch(self._input, lambda _: self._flush(), WRITE)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """The window of whoever looks has another size."""
+        if self._master and self._input >= 0:
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(self._input, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def finish(self, tell: Callable[[], None]) -> None:
+        """The command is over: move what its streams still hold, close them, and call `tell`."""
+        for fd in tuple(self._readers):
+            while fd in self._readers and self._move(fd):
+                continue
+            if fd in self._readers:
+                self._drop(fd)
+        if self._input >= 0:
+            self._loop.forget(self._input)
+            os.close(self._input)
+            self._input = -1
+        tell()

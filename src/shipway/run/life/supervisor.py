@@ -1,0 +1,278 @@
+"""The process that runs one container: it starts the command, keeps its log, answers, and starts it again by its policy.
+
+It is detached from whoever started it, holds the container's lock as long as it lives, and ends with the container. When it
+is killed the kernel kills the container.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.host.clock import monotonic, now
+from shipway.run.life import records
+from shipway.run.life.journal import write_event
+from shipway.run.life.log_write import open_sink
+from shipway.run.life.loop import Loop
+from shipway.run.life.model import MAIN, State, Status
+from shipway.run.life.output import Output
+from shipway.run.life.peers import Peer, accept
+from shipway.run.life.restarts import next_delay, wants_restart
+from shipway.run.life.services import Services
+from shipway.run.life.session import Session
+from shipway.run.life.wire import INPUT, WORDS, listen
+from shipway.run.tops import lasting_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.core.events import Emit
+    from shipway.run.life.model import Record
+    from shipway.run.life.session import Ended
+    from shipway.run.life.wire import Frame
+    from shipway.run.model import Merge, RunRequest
+
+_STOP, _KILL, _HANGUP = 15, 9, 1
+PATIENCE = 10.0
+"""Seconds between the request to end and the kill."""
+_HARD = 3.0
+
+
+class Plan(NamedTuple):
+    """What a supervisor is told."""
+
+    record: Record
+    folder: str
+    state: str
+    runtime: str
+    read_request: Callable[[], RunRequest]
+    """The container as this host makes it now."""
+    merge: Merge | None
+    emit: Emit
+    waits: bool = False
+    """Start the command when somebody is attached who wants all of its output."""
+
+
+class Supervisor:
+    """One container's life."""
+
+    def __init__(self, plan: Plan, tell: Callable[[ToolError | None], None]):
+        """`tell`: called once, with why the command could not be started, or None when it runs."""
+        self.plan = plan
+        self._tell: Callable[[ToolError | None], None] | None = tell
+        self._loop = Loop()
+        self._listener = listen(plan.folder)
+        self._output = Output(open_sink(plan.folder, MAIN, plan.record.options.log))
+        self._services = Services(self._loop, plan.folder, plan.record.options.log)
+        self._session: Session | None = None
+        self._status = records.read_status(plan.folder)._replace(pid=os.getpid(), restarts=0, reason="")
+        self._stopping = False
+        self._over = False
+        self._began = 0.0
+        self._delay = 0.0
+        self._wakes, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def run(self) -> None:
+        """Live until the container is over."""
+        self._loop.watch(self._listener.fileno(), lambda _: self._greet())
+        self._loop.watch(self._wakes, lambda _: self._woken())
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _nothing)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if not self.plan.waits:
+            self._start()
+        self._loop.run(lambda: self._over)
+
+    def _woken(self) -> None:
+        os.read(self._wakes, 64)
+        self.stop(PATIENCE)
+
+    def _greet(self) -> None:
+        connection = accept(self._listener)
+        if connection is not None:
+            Peer(self._loop, connection, self._answer)
+
+    # The life of the command.
+
+    def _start(self) -> None:
+        try:
+            request = self.plan.read_request()
+            folders = lasting_folders(request, self.plan.folder, self.plan.emit)
+            options = self.plan.record.options
+            self._session = Session(
+                self._loop, request, folders, self._output, interactive=options.interactive
+            )
+            self._session.start(
+                state=self.plan.state,
+                runtime=self.plan.runtime,
+                merge=self.plan.merge,
+                emit=self.plan.emit,
+                on_start=self._started,
+                on_end=self._ended,
+            )
+        except (ToolError, OSError) as problem:
+            error = (
+                problem
+                if isinstance(problem, ToolError)
+                else EngineError(f"{problem}", hints=("`shipway doctor` checks this host",))
+            )
+            self._session = None
+            self._finish(int(ExitCode.ENGINE), error.message, error)
+
+    def _started(self) -> None:
+        self._began = monotonic()
+        self._set(state=State.RUNNING, started=now(), ended=0.0)
+        write_event(self.plan.state, self.plan.record, "start")
+        self._say(None)
+
+    def _ended(self, ended: Ended) -> None:
+        self._session = None
+        if ended.error is not None and self._tell is not None:
+            self._finish(ended.code, ended.error.message, ended.error)
+            return
+        reason = ended.error.message if ended.error is not None else ended.reason
+        self._set(code=ended.code, memory_kills=ended.memory_kills, reason=reason)
+        write_event(self.plan.state, self.plan.record, "die", code=ended.code)
+        policy = self.plan.record.options.restart
+        if not self._stopping and wants_restart(policy, ended.code, self._status.restarts):
+            self._delay = next_delay(self._delay, monotonic() - self._began)
+            self._set(state=State.RESTARTING, restarts=self._status.restarts + 1, ended=now())
+            self._loop.after(self._delay, self._again)
+        else:
+            self._finish(ended.code, reason, None)
+
+    def _again(self) -> None:
+        if self._stopping:
+            self._finish(self._status.code, "", None)
+        else:
+            self._start()
+
+    def _finish(self, code: int, reason: str, error: ToolError | None) -> None:
+        self._set(state=State.EXITED, pid=0, ended=now(), code=code, reason=reason)
+        self._output.end(code)
+        self._say(error)
+        self._over = True
+
+    def stop(self, patience: float) -> None:
+        """End the container: ask the command, and make it end when it does not."""
+        self._stopping = True
+        session = self._session
+        if session is None:
+            if self._status.state in (State.RESTARTING, State.CREATED):
+                self._finish(self._status.code, "", None)
+            return
+        session.signal(_STOP)
+        if session.request.tty:
+            session.signal(_HANGUP)  # what a shell at a terminal ends by; it ignores the other
+
+        def insist() -> None:
+            if self._session is session:
+                session.signal(_KILL)
+                self._loop.after(_HARD, session.kill)
+
+        self._loop.after(patience, insist)
+
+    def _set(self, **changes: Any) -> None:
+        self._status = self._status._replace(**changes)
+        records.write_status(self.plan.folder, self._status)
+
+    def _say(self, error: ToolError | None) -> None:
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(error)
+
+    # What others ask.
+
+    def _answer(self, peer: Peer, words: dict[str, Any]) -> None:
+        """Do what the first object on a connection asks for."""
+        doing = str(words.get("do"))
+        if doing == "attach":
+            self._attach(peer, words)
+        elif doing == "stop" and not words.get("service"):
+            self._let_stop(peer, float(words.get("patience", PATIENCE)))
+        elif doing == "services":
+            peer.send({"services": [list(one) for one in self._services.list()]})
+            peer.finish()
+        elif self._session is None or self._session.desk is None:
+            peer.send({"error": "the container does not run now", "code": ExitCode.ENGINE})
+            peer.finish()
+        else:
+            self._answer_running(peer, words, self._session)
+
+    def _answer_running(self, peer: Peer, words: dict[str, Any], session: Session) -> None:
+        desk = session.desk
+        assert desk is not None
+        doing = str(words.get("do"))
+        if doing == "service":
+            self._services.start(peer, words, desk)
+        elif doing == "stop":
+            self._services.stop(
+                peer, str(words["service"]), float(words.get("patience", PATIENCE)), desk.commands
+            )
+        elif doing == "signal":
+            self._signal(words, session)
+            peer.send({"ok": True})
+            peer.finish()
+        elif not desk.answer(peer, words):
+            peer.send({"error": f"`{doing}` is nothing that can be asked", "code": ExitCode.ENGINE})
+            peer.finish()
+
+    def _signal(self, words: dict[str, Any], session: Session) -> None:
+        number, name = int(words["number"]), str(words.get("service") or "")
+        if not name or name == MAIN:
+            session.signal(number)
+        elif name in self._services.running and session.desk is not None:
+            session.desk.commands.signal(self._services.running[name].number, number)
+
+    def _let_stop(self, peer: Peer, patience: float) -> None:
+        """Stop, and close the connection when it is over: the process's end does so."""
+        del peer
+        self.stop(patience)
+
+    def _attach(self, peer: Peer, words: dict[str, Any]) -> None:
+        name = str(words.get("service") or MAIN)
+        running = self._services.running.get(name)
+        if name != MAIN and running is None:
+            peer.send({"error": f"no service `{name}` runs", "code": ExitCode.NOT_FOUND})
+            peer.finish()
+            return
+        peer.lossless = bool(words.get("lossless"))
+        peer.on_frame = lambda frame: self._take(frame, name)
+        output = running.output if running is not None else self._output
+        output.attach(peer, lambda: None)
+        tty = running.service.tty if running is not None else self._has_terminal()
+        peer.send({"attached": name, "tty": tty})
+        if self.plan.waits and self._session is None and self._status.state is not State.RESTARTING:
+            self._start()
+
+    def _has_terminal(self) -> bool:
+        return self.plan.record.asked.tty
+
+    def _take(self, frame: Frame, name: str) -> None:
+        """What somebody who is attached sends: input, window sizes, signals."""
+        one = self._services.running.get(name)
+        streams = (
+            one.streams if one is not None else self._session.streams if self._session is not None else None
+        )
+        if streams is None:
+            return
+        if frame.kind == INPUT:
+            streams.write(frame.data)
+        elif frame.kind == WORDS:
+            words = frame.words()
+            if "rows" in words:
+                streams.resize(int(words["rows"]), int(words["columns"]))
+            if words.get("eof"):
+                streams.end_input()
+            if "signal" in words and self._session is not None:
+                self._signal({"number": words["signal"], "service": name}, self._session)
+
+
+def _nothing(*_: object) -> None:
+    """The wake-up descriptor tells the loop."""
+
+
+__all__ = ["PATIENCE", "Plan", "Status", "Supervisor"]

@@ -1,0 +1,232 @@
+"""Containers by the names that people type: found, listed, entered, ended, started again, removed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.core.errors import EngineError, ExitCode, NotFound, ToolError
+from shipway.core.events import Note
+from shipway.core.text import shown
+from shipway.core.units import render_size
+from shipway.host.dirs import state_dir
+from shipway.run.life import client
+from shipway.run.life.journal import write_event
+from shipway.run.life.lives import life_of
+from shipway.run.life.model import MAIN, Container, Service, State
+from shipway.verbs.find import find_folder
+from shipway.verbs.tops import measure_own
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipway.core.events import Emit
+    from shipway.verbs.context import Task
+
+__all__ = ["Container", "Service"]
+LIVES = (State.RUNNING, State.RESTARTING, State.PAUSED)
+_POLL = 0.05
+
+
+class Named(NamedTuple):
+    """A container, or one service in it."""
+
+    container: Container
+    service: str = ""
+    """Empty: the container's own command."""
+
+
+class Listed(NamedTuple):
+    """A line of `ps`."""
+
+    container: Container
+    services: tuple[Service, ...]
+
+
+def find_named(name: str, task: Task) -> Named:
+    """What `NAME` or `NAME/SERVICE` means; an empty name is the project's own container.
+
+    Raises:
+        NotFound: there is none.
+    """
+    head, _, service = name.partition("/")
+    if head:
+        return Named(client.find_container(state_dir(), head), service)
+    return Named(require_own(task), service)
+
+
+def require_own(task: Task) -> Container:
+    """The container that `up` made for this project.
+
+    Raises:
+        NotFound: there is none.
+    """
+    folder = find_folder(task.directory)
+    found = client.find_own(state_dir(), folder, task.target)
+    if found is None:
+        raise NotFound(
+            f"the project in `{shown(folder)}` has no container",
+            hints=("start one: `shipway up`", "or name another: `shipway ps -a` lists all"),
+        )
+    return found
+
+
+def choose_words(words: Sequence[str], task: Task) -> tuple[Container, tuple[str, ...]]:
+    """The container that the first word names, and the words behind it; else the project's own, and all words.
+
+    Raises:
+        NotFound: neither is there.
+    """
+    state = state_dir()
+    if words:
+        try:
+            return client.find_container(state, words[0]), tuple(words[1:])
+        except NotFound:
+            own = client.find_own(state, find_folder(task.directory), task.target)
+            if own is None:
+                raise
+            return own, tuple(words)
+    return require_own(task), ()
+
+
+def list_all(task: Task, *, every: bool, here: bool) -> tuple[Listed, ...]:
+    """What `ps` shows. `every`: also those that have ended. `here`: only those of this project."""
+    folder = find_folder(task.directory) if here else ""
+    chosen = [
+        one
+        for one in client.list_containers(state_dir())
+        if (every or one.status.state in LIVES) and folder in ("", one.project)
+    ]
+    return tuple(Listed(one, client.list_services(one)) for one in chosen)
+
+
+def stop(named: Named, patience: float, emit: Emit) -> int:
+    """End it: ask, and kill after `patience` seconds. Returns its exit code.
+
+    Raises:
+        NotFound: no such service runs.
+    """
+    container, service = named
+    if not service and container.status.state not in LIVES:
+        emit(Note(f"`{container.name}` has ended already"))
+        return container.status.code
+    code = life_of(container.engine).stop(container, patience, service)
+    if container.record.lasting:
+        write_event(state_dir(), container.record, "stop", code=code, detail=service)
+    return code
+
+
+def kill(named: Named, number: int) -> None:
+    """Send a signal.
+
+    Raises:
+        EngineError: it does not run.
+    """
+    client.require_running(named.container)
+    life_of(named.container.engine).signal(named.container, number, named.service)
+
+
+def remove(container: Container, *, force: bool, emit: Emit) -> None:
+    """Remove a container, and say what goes with it.
+
+    Raises:
+        EngineError: it runs, and is not to be ended.
+    """
+    if not container.record.lasting:
+        raise EngineError(
+            f"`{container.name}` is removed by itself when its command ends",
+            hints=(f"end it: `shipway stop {container.name}`",),
+        )
+    if container.status.state in LIVES:
+        if not force:
+            raise EngineError(
+                f"`{container.name}` runs",
+                hints=(
+                    f"end it first: `shipway stop {container.name}`",
+                    f"or both at once: `shipway rm --force {container.name}`",
+                ),
+            )
+        life_of(container.engine).stop(container, 0.0)
+    own = measure_own(container)
+    life_of(container.engine).remove(container)
+    lost = f"{own.files} files of its own ({render_size(own.size)})" if own.files else ""
+    write_event(state_dir(), container.record, "remove", detail=lost)
+    emit(Note(f"removed `{container.name}`" + (f", and with it {lost}" if lost else "")))
+
+
+def take_down(task: Task, patience: float, *, keep_files: bool) -> tuple[list[str], list[str]]:
+    """End every container of this project and remove those that `up` made; the names of both.
+
+    Raises:
+        EngineError: an engine does not answer.
+    """
+    ended, removed = [], []
+    for container, _ in list_all(task, every=True, here=True):
+        if container.status.state in LIVES:
+            stop(Named(container), patience, task.emit)
+            ended.append(container.name)
+        if container.record.own and not keep_files:
+            remove(client.find_container(state_dir(), container.id), force=True, emit=task.emit)
+            removed.append(container.name)
+    return ended, removed
+
+
+def wait_for(named: Named) -> int:
+    """Wait until it is over; its exit code."""
+    container, service = named
+    if service:
+        return _wait_service(container, service)
+    while container.status.state in LIVES or container.status.state is State.CREATED:
+        time.sleep(_POLL)
+        try:
+            container = client.find_container(state_dir(), container.id)
+        except NotFound:  # it was removed at its end
+            return container.status.code
+    return container.status.code
+
+
+def _wait_service(container: Container, name: str) -> int:
+    while True:
+        found = {one.name: one for one in client.list_services(container)}
+        if name not in found:
+            raise NotFound(
+                f"`{shown(container.name)}` has no service `{shown(name)}`",
+                hints=(f"`shipway ps` lists them; `shipway exec -d --service {name} …` starts one",),
+            )
+        if found[name].ended:
+            return found[name].code
+        time.sleep(_POLL)
+
+
+def rename(container: Container, name: str) -> None:
+    """Give it another name.
+
+    Raises:
+        ToolError: the name is in use, or none.
+    """
+    from shipway.run.life import records
+    from shipway.run.words import require_container_name
+
+    state = state_dir()
+    require_container_name(name)
+    with records.naming(state):
+        if records.find_record(state, name) is not None:
+            raise ToolError(
+                f"A container `{shown(name)}` is there already",
+                hints=("choose another name",),
+                code=ExitCode.ENGINE,
+            )
+        life_of(container.engine).rename(container, name)
+        records.write_record(container.folder, container.record._replace(name=name))
+    write_event(state, container.record._replace(name=name), "rename", detail=container.name)
+
+
+def lives(container: Container, service: str) -> bool:
+    """Whether more may still be written to a log."""
+    try:
+        now = client.find_container(state_dir(), container.id)
+    except NotFound:
+        return False
+    if not service or service == MAIN:
+        return now.status.state in LIVES or now.status.state is State.CREATED
+    return any(one.name == service and not one.ended for one in client.list_services(now))

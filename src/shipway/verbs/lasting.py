@@ -1,0 +1,221 @@
+"""Containers that live on: given a name, made, started, and started again as they were."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.core.events import Note
+from shipway.core.text import shown
+from shipway.host.clock import now
+from shipway.host.dirs import state_dir
+from shipway.run.life import client, records
+from shipway.run.life.journal import write_event
+from shipway.run.life.lives import Begin, life_of
+from shipway.run.life.log_write import log_file
+from shipway.run.life.model import MAIN, TOOLS, Container, Record, State
+from shipway.run.life.relay import Ends
+from shipway.run.model import Mount, Top
+from shipway.run.request import choose_hostname
+from shipway.run.words import require_container_name
+from shipway.verbs.run import RunResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shipway.core.events import Emit
+    from shipway.image.portable import PortableImage
+    from shipway.run.model import Environment, LifeOptions, Merge, RunRequest
+    from shipway.verbs.context import Task
+    from shipway.verbs.run import Start
+
+_OLD = "-old"
+
+
+def make_lasting(start: Start, life: LifeOptions, task: Task, *, own: bool = False) -> Container:
+    """A new container, not started yet. `own`: it is the project's own, as `up` makes it.
+
+    Raises:
+        ToolError: its name is in use by one that runs, or it cannot be made.
+    """
+    state = state_dir()
+    engine = start.engine or start.environment.options.engine or "native"
+    life_of(engine)
+    with records.naming(state):
+        name = _free_name(state, life, start.environment, task.emit)
+        record = Record(
+            id=client.new_id(),
+            name=name,
+            engine=engine,
+            environment=start.environment,
+            asked=start.asked,
+            options=life._replace(name=name),
+            made=now(),
+            image=start.image_name,
+            own=own,
+        )
+        folder = records.make_container(state, record)
+    _pin(record, folder, task.emit)
+    write_event(state, record, "create")
+    return Container(record, records.read_status(folder), folder)
+
+
+def _free_name(state: str, life: LifeOptions, environment: Environment, emit: Emit) -> str:
+    """The name asked for, or a new one; whoever had it before and does not run gives way, and loses nothing."""
+    if not life.name:
+        return _new_name(state, environment)
+    name = require_container_name(life.name)
+    found = records.find_record(state, name)
+    if found is None or found[0].name != name:
+        return name
+    held = client.find_container(state, name)
+    if held.status.state in (State.RUNNING, State.RESTARTING, State.PAUSED):
+        raise ToolError(
+            f"A container `{shown(name)}` runs already, made for `{shown(held.project)}`",
+            hints=(
+                f"run a command in it: `shipway exec {name} COMMAND`",
+                f"end it first: `shipway stop {name}`",
+                "or choose another `--name`",
+            ),
+            code=ExitCode.ENGINE,
+        )
+    _step_aside(state, held, emit)
+    return name
+
+
+def _step_aside(state: str, held: Container, emit: Emit) -> None:
+    """Free the name of a container that has ended: it goes when it holds nothing of its own, else it gets another name."""
+    from shipway.verbs.tops import count_own_files
+
+    if not count_own_files(held):
+        life_of(held.engine).remove(held)
+        write_event(state, held.record, "remove", detail="its name was given to another")
+        emit(Note(f"replaced `{held.name}`, which had ended and had written nothing outside mounts"))
+        return
+    name = _next_old(state, held.name)
+    renamed = held.record._replace(name=name)
+    life_of(held.engine).rename(held, name)
+    client.rename(held, renamed)
+    write_event(state, renamed, "rename", detail=held.name)
+    emit(
+        Note(
+            f"the container that was `{held.name}` and has ended is `{name}` now, for it holds files of its own: "
+            f"`shipway diff {name}` lists them, `shipway rm {name}` removes it"
+        )
+    )
+
+
+def _next_old(state: str, name: str) -> str:
+    names = {record.name for record, _ in records.list_records(state)}
+    candidate, number = name + _OLD, 2
+    while candidate in names:
+        candidate, number = f"{name}{_OLD}{number}", number + 1
+    return candidate
+
+
+def _new_name(state: str, environment: Environment) -> str:
+    names = {record.name for record, _ in records.list_records(state)}
+    while True:
+        name = f"{choose_hostname(environment.name, environment.target)}-{os.urandom(2).hex()}"
+        if name not in names:
+            return name
+
+
+def _pin(record: Record, folder: str, emit: Emit) -> None:
+    """Keep what the container is made of in the store, as long as its folder is there."""
+    from shipway.core.digest import LockDigest, TreeKey
+    from shipway.store.pins import write_pin
+    from shipway.store.store import Store
+
+    keys = [TreeKey(key) for key in record.environment.keys]
+    write_pin(
+        Store.open(emit=emit), folder, LockDigest.of(record.id.encode()), "container", keys=keys, blobs=()
+    )
+
+
+def start_lasting(start: Start, merge: Merge, task: Task, life: LifeOptions, *, own: bool) -> RunResult:
+    """Make a container and start it; what became of it.
+
+    Raises:
+        ToolError: it could not be made or started; one that could not be started is not kept.
+    """
+    container = make_lasting(start, life, task, own=own)
+    around = Around(start.image, merge, start.fds, task.emit)
+    try:
+        code = begin_lasting(container, around, attached=not life.detach)
+    except ToolError:
+        life_of(container.engine).remove(container)
+        raise
+    if code is not None:
+        return RunResult(code)
+    log = log_file(container.folder, MAIN)
+    return RunResult(0, name=container.name, id=container.id, log=log if os.path.exists(log) else "")
+
+
+class Around:
+    """What a start of a container needs of its surroundings."""
+
+    def __init__(
+        self,
+        image: Callable[[], PortableImage],
+        merge: Merge | None,
+        fds: Sequence[int],
+        emit: Emit,
+    ):
+        """`fds`: hold what the container is made of."""
+        self.image = image
+        self.merge = merge
+        self.fds = fds
+        self.emit = emit
+
+
+def begin_lasting(container: Container, around: Around, *, attached: bool) -> int | None:
+    """Start a container that does not run. `attached`: with the caller's streams from the first byte on.
+
+    Returns the command's exit code, or None when it goes on without the caller.
+
+    Raises:
+        ToolError: it could not be started.
+    """
+    state = state_dir()
+    record = container.record
+    begin = Begin(
+        record=record,
+        folder=container.folder,
+        state=state,
+        runtime=os.environ.get("XDG_RUNTIME_DIR", ""),
+        read_request=lambda: read_request(record, state),
+        image=around.image,
+        merge=around.merge,
+        emit=around.emit,
+        keep=around.fds,
+        ends=Ends() if attached else None,
+    )
+    return life_of(record.engine).begin(begin)
+
+
+def read_request(record: Record, state: str) -> RunRequest:
+    """The container as this host makes it now: as one that is thrown away, but with a top that lasts and the tools' folder."""
+    from shipway.host.files import make_directory
+    from shipway.run.start import read_run
+
+    request = read_run(record.environment, record.asked, environ=os.environ, state=state)
+    make_directory(f"{state}/tools")
+    tools = Mount(f"{state}/tools", TOOLS, read_only=True)
+    mounts = sorted((*request.mounts, tools), key=lambda mount: (mount.target.count("/"), mount.target))
+    top = request.top if request.top is Top.READ_ONLY else Top.KEPT
+    return request._replace(mounts=tuple(mounts), top=top, keep="")
+
+
+def require_engine_of(container: Container) -> None:
+    """Make sure that the container lives on at all.
+
+    Raises:
+        EngineError: it goes with the command that started it.
+    """
+    if not container.record.lasting:
+        raise EngineError(
+            f"`{container.name}` is thrown away with the command that started it",
+            hints=("containers with a name live on: `shipway run --name NAME`, `shipway up`",),
+        )
