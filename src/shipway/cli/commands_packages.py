@@ -52,5 +52,39 @@ def _remove(call: Call) -> Answer:
     return Answer(render_json("remove", remove_document(result)) if call.json else render_remove(result))
 
 
-COMMANDS: dict[str, Callable[[Call], Answer]] = {"add": _add, "remove": _remove}
+def _status(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_status import render_status, status_document
+    from shipway.verbs.status import run_status
+
+    name = next(iter(call.arguments.words), "")
+    result, code = run_status(call.task(), name=name, check=call.arguments.flag("check"))
+    if call.json:
+        return Answer(render_json("status", status_document(result)), code=code)
+    return Answer(render_status(result), code=code)
+
+
+def _freeze(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_status import freeze_document, render_freeze
+    from shipway.verbs.freeze import FreezeRequest, run_freeze
+
+    arguments = call.arguments
+    request = FreezeRequest(
+        names=arguments.words,
+        container=arguments.text("container"),
+        discard=arguments.flag("discard"),
+        move=arguments.flag("move"),
+        dry_run=arguments.flag("dry-run"),
+    )
+    result = run_freeze(request, call.task())
+    return Answer(render_json("freeze", freeze_document(result)) if call.json else render_freeze(result))
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {
+    "add": _add,
+    "remove": _remove,
+    "status": _status,
+    "freeze": _freeze,
+}
 """The verbs about packages."""

@@ -10,7 +10,7 @@ from shipway.core.text import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shipway.verbs.add import AddResult
+    from shipway.verbs.add import AddResult, Placed
     from shipway.verbs.finishing import Brought, Finished
     from shipway.verbs.remove import RemoveResult
 
@@ -20,33 +20,41 @@ _NAMES = 8
 
 def render_add(result: AddResult) -> str:
     """One line for each package, then what comes along and what moves; of a dry run the changed lines, too."""
-    word = "would add" if result.finished.dry_run else "added"
+    names = {one.wanted.name for one in result.placed}
+    lines = [
+        *placed_lines(result.placed, dry_run=result.finished.dry_run),
+        *finished_lines(result.finished, names),
+    ]
+    return _text([*lines, *(f"newer: {shown(one, 400)}" for one in result.newer)])
+
+
+def placed_lines(placed: Iterable[Placed], *, dry_run: bool) -> list[str]:
+    """One line for each package that is asked for."""
+    word = "would add" if dry_run else "added"
     lines = []
-    for one in result.placed:
+    for one in placed:
         version = f" {shown(one.version)}" if one.version else ""
         kind = "apt:" if one.wanted.kind == "apt" else ""
         said = word if one.is_new else "is there"
         lines.append(
             f"{said} {kind}{shown(one.wanted.name)}{version} as `{shown(one.text)}` at {shown(one.where)}"
         )
-    names = {one.wanted.name for one in result.placed}
-    return _text(
-        [*lines, *_finished(result.finished, names), *(f"newer: {shown(one, 400)}" for one in result.newer)]
-    )
+    return lines
 
 
 def render_remove(result: RemoveResult) -> str:
     """One line for each line that is gone, then what stays and what goes along."""
     word = "would remove" if result.finished.dry_run else "removed"
     lines = [f"{word} `{shown(text)}` at {shown(where)}" for text, where in result.removed]
-    return _text([*lines, *(shown(line, 400) for line in result.stays), *_finished(result.finished, ())])
+    return _text([*lines, *(shown(line, 400) for line in result.stays), *finished_lines(result.finished, ())])
 
 
 def _text(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _finished(finished: Finished, named: Iterable[str]) -> list[str]:
+def finished_lines(finished: Finished, named: Iterable[str]) -> list[str]:
+    """What came along, went or moved besides `named`, what became of containers, and for a dry run the changed lines."""
     names = set(named)
     moves = [move for move in finished.moves if move.name not in names]
     lines = [
@@ -84,20 +92,25 @@ def render_difference(file: str, before: str, after: str) -> list[str]:
 def add_document(result: AddResult) -> dict[str, Any]:
     """The same as values."""
     return {
-        "packages": [
-            {
-                "kind": "deb" if one.wanted.kind == "apt" else "wheel",
-                "name": one.wanted.name,
-                "version": one.version or None,
-                "requirement": one.text,
-                "where": one.where,
-                "new": one.is_new,
-            }
-            for one in result.placed
-        ],
+        "packages": placed_values(result.placed),
         "newer": list(result.newer),
-        **_finished_document(result.finished),
+        **finished_values(result.finished),
     }
+
+
+def placed_values(placed: Iterable[Placed]) -> list[dict[str, Any]]:
+    """Packages that are asked for, as values."""
+    return [
+        {
+            "kind": "deb" if one.wanted.kind == "apt" else "wheel",
+            "name": one.wanted.name,
+            "version": one.version or None,
+            "requirement": one.text,
+            "where": one.where,
+            "new": one.is_new,
+        }
+        for one in placed
+    ]
 
 
 def remove_document(result: RemoveResult) -> dict[str, Any]:
@@ -105,11 +118,12 @@ def remove_document(result: RemoveResult) -> dict[str, Any]:
     return {
         "removed": [{"requirement": text, "where": where} for text, where in result.removed],
         "stays": list(result.stays),
-        **_finished_document(result.finished),
+        **finished_values(result.finished),
     }
 
 
-def _finished_document(finished: Finished) -> dict[str, Any]:
+def finished_values(finished: Finished) -> dict[str, Any]:
+    """What a change did, as values."""
     return {
         "changes": [
             {

@@ -25,4 +25,24 @@ PACKAGES = (
         (Option("apt", "Remove this OS package, as `apt:NAME` does", Takes.VALUES, "", "NAME"),
          _ONLY, PLATFORM, DRY_RUN, JSON), "[NAME...]", home="commands_packages",
     ),
+    Verb(
+        "status", "Show what differs between spec, lock and containers",
+        "Names what was installed in the project's containers behind shipway's back, by `pip install` or `apt-get install`, and "
+        "counts what else was written. `CONTAINER` is a container's name, or `kept:NAME` for what `--keep NAME` keeps.",
+        (("shipway status", "everything of this project"), ("shipway status --check", "exit with 24 when something differs")),
+        (Option("check", "Exit with 24 when spec, lock and containers do not say the same"), PLATFORM, JSON), "[CONTAINER]",
+        home="commands_packages",
+    ),
+    Verb(
+        "freeze", "Write what was installed in a container into the spec, or throw it away",
+        "Python packages become pinned lines, OS packages names; then the lock is made, with the rest held, and the locked files "
+        "take the place of the container's own. Without `NAME`, those are taken that nothing else of them requires.",
+        (("shipway freeze --dry-run", "show the lines"), ("shipway freeze einops", "write one package"),
+         ("shipway freeze --discard", "bring the locked files back instead")),
+        (Option("container", "The container to look into; the default is the only one that has something", Takes.VALUE, "",
+                "NAME"),
+         Option("discard", "Throw away what was installed, instead of writing it down"),
+         Option("move", "Let packages that are locked move where they must, and change the spec's own pins of them"),
+         PLATFORM, DRY_RUN, JSON), "[NAME...]", home="commands_packages",
+    ),
 )  # fmt: skip

@@ -28,7 +28,7 @@ from shipway.run.model import Top
 from shipway.run.places import kept_folder, runs_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from shipway.core.events import Emit
     from shipway.run.model import RunRequest
@@ -166,7 +166,7 @@ def _take_kept(request: RunRequest, state: str, stack: contextlib.ExitStack, emi
         )
     stack.callback(lock.release)
     make_directory(folder)
-    built = key_of({"lowers": list(request.lowers)}).hex
+    built = _built_key(request.lowers)
     record = _read_record(folder)
     if record.get("built", built) != built:
         emit(
@@ -179,6 +179,16 @@ def _take_kept(request: RunRequest, state: str, stack: contextlib.ExitStack, emi
     if record != value:
         write_atomic(f"{folder}/{_RECORD}", json.dumps(value).encode(), 0o600, durable=False)
     return folder
+
+
+def _built_key(lowers: Sequence[str]) -> str:
+    return key_of({"lowers": list(lowers)}).hex
+
+
+def is_of_other_lowers(folder: str, lowers: Sequence[str]) -> bool:
+    """Whether what is kept in `folder` was last used over other trees than `lowers` (the top one first)."""
+    built = _built_key(lowers)
+    return _read_record(folder).get("built", built) != built
 
 
 def _read_record(folder: str) -> dict[str, str]:

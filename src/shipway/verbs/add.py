@@ -150,7 +150,7 @@ def run_add(request: AddRequest, task: Task) -> AddResult:
     wanted = parse_words(request.words)
     with opened_change(task) as changing:
         target = require_target(changing.project.spec, request.target).name if request.target else ""
-        project, fresh = _with_wanted(changing, wanted, target)
+        project, fresh = bring_wishes(changing, wanted, target)
         free = frozenset(one.name for one in fresh if one.kind == "pip")
         from shipway.verbs.newer import look_for_newer
 
@@ -161,12 +161,12 @@ def run_add(request: AddRequest, task: Task) -> AddResult:
         except NotFound as error:
             raise _in_words(error, project, fresh) from error
         settled = _with_versions(changing, settled, fresh, target)
-        finished = finish(changing, settled, free, dry_run=request.dry_run)
+        finished = finish(changing, settled, dry_run=request.dry_run)
         newer = looking.answer(settled) if looking else ()
-        return AddResult(_placed(settled, wanted, fresh, target), finished, newer)
+        return AddResult(place_wishes(settled, wanted, fresh, target), finished, newer)
 
 
-def _with_wanted(
+def bring_wishes(
     changing: Changing, wanted: Sequence[Wanted], target: str
 ) -> tuple[Project, tuple[Wanted, ...]]:
     """The project with what it does not ask for yet, and which of `wanted` that is."""
@@ -240,9 +240,10 @@ def _with_versions(changing: Changing, settled: Settled, fresh: Sequence[Wanted]
     return replace(settled, project=project, lock=restate(settled.lock, project.spec, inputs))
 
 
-def _placed(
+def place_wishes(
     settled: Settled, wanted: Sequence[Wanted], fresh: Sequence[Wanted], target: str
 ) -> tuple[Placed, ...]:
+    """Where each of `wanted` stands now, and as what."""
     from shipway.spec.change import find_wishes
 
     rows = []

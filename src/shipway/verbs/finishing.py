@@ -33,13 +33,12 @@ class Finished(NamedTuple):
     dry_run: bool
 
 
-def finish(changing: Changing, settled: Settled, free: frozenset[str], *, dry_run: bool) -> Finished:
+def finish(changing: Changing, settled: Settled, *, dry_run: bool) -> Finished:
     """Do it all; of a dry run nothing.
 
     Raises:
         ToolError: a build failed, and nothing was written; or a file could not be written.
     """
-    del free
     edits = changing.edits(settled.project)
     if dry_run:
         return Finished(edits, settled.moves, (), 0, dry_run=True)

@@ -62,7 +62,7 @@ def run_remove(request: RemoveRequest, task: Task) -> RemoveResult:
             removed += [(wish.text, str(wish.origin)) for wish in wishes]
         project = changing.parsed(texts)
         settled = settle(changing, project, frozenset(), may_move=False)
-        finished = finish(changing, settled, frozenset(), dry_run=request.dry_run)
+        finished = finish(changing, settled, dry_run=request.dry_run)
         stays = tuple(line for one in wanted for line in _still_there(settled.lock, one, target))
         return RemoveResult(tuple(removed), stays, finished)
 

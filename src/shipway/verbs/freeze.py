@@ -1,0 +1,241 @@
+"""`freeze`: what was installed in a container behind our back goes into spec and lock, or away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.core.errors import EngineError, NotFound, SpecError, ToolError
+from shipway.core.text import shown
+from shipway.verbs.add import Placed, bring_wishes, parse_words, place_wishes
+from shipway.verbs.changing import opened_change, settle
+from shipway.verbs.finishing import Finished, finish
+from shipway.verbs.watching import find_watched
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from shipway.run.installed import Distribution, OsPackage
+    from shipway.verbs.changing import Changing
+    from shipway.verbs.context import Task
+    from shipway.verbs.watching import Watched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeRequest:
+    """What the command line asks for."""
+
+    names: tuple[str, ...] = ()
+    """Packages; empty: all that nobody else of them requires."""
+    container: str = ""
+    """Empty: the only one that has something."""
+    discard: bool = False
+    """Throw them away instead."""
+    move: bool = False
+    dry_run: bool = False
+
+
+class FreezeResult(NamedTuple):
+    """What was done, or would be."""
+
+    container: str
+    """Empty: none has anything that the lock does not know."""
+    placed: tuple[Placed, ...]
+    discarded: tuple[str, ...]
+    """Packages whose locked files are back, `numpy 1.26.4 -> 2.1.0`."""
+    left: tuple[str, ...]
+    """What was not taken, each as a sentence with the reason."""
+    finished: Finished | None
+    dry_run: bool = False
+
+
+def run_freeze(request: FreezeRequest, task: Task) -> FreezeResult:
+    """Write what was found into the spec, lock all targets with the rest held, and leave the locked files in the container.
+
+    Raises:
+        NotFound: there is no such container, or nothing of that name was installed there.
+        ConflictError: other packages would have to move and may not.
+        SpecError: a package named cannot be written as a line of the spec.
+    """
+    with opened_change(task) as changing:
+        watched = _choose(changing, request.container)
+        if watched is None:
+            return FreezeResult("", (), (), (), None)
+        chosen = _named(watched, request.names) if request.names else None
+        if request.discard:
+            return _discard(request, watched, chosen)
+        return _write_back(request, changing, watched, chosen)
+
+
+def _choose(changing: Changing, label: str) -> Watched | None:
+    if changing.found.lock is None:
+        raise NotFound("there is no lock that a container could differ from", hints=["run `shipway lock`"])
+    everything = find_watched(changing.project, changing.found.lock, changing.store, changing.task, label)
+    found = [one for one in everything if label or one.installed.python or one.installed.os]
+    if len(found) > 1:
+        names = ", ".join(f"`{shown(one.label)}`" for one in found)
+        raise ToolError(
+            f"something was installed in several containers: {names}",
+            hints=["choose one with `--container NAME`"],
+        )
+    return found[0] if found else None
+
+
+class _Chosen(NamedTuple):
+    """What of a container is meant."""
+
+    python: tuple[Distribution, ...]
+    os: tuple[OsPackage, ...]
+
+
+def _named(watched: Watched, names: Sequence[str]) -> _Chosen:
+    wanted = parse_words(names)
+    python = {one.name: one for one in watched.installed.python}
+    packages = {one.name: one for one in watched.installed.os}
+    for one in wanted:
+        if one.name not in (python if one.kind == "pip" else packages):
+            there = ", ".join([*python, *(f"apt:{name}" for name in packages)])
+            raise NotFound(
+                f"`{shown(one.name)}` was not installed in `{shown(watched.label)}`",
+                hints=[f"there are: {there}" if there else "nothing was"],
+            )
+    return _Chosen(
+        tuple(python[one.name] for one in wanted if one.kind == "pip"),
+        tuple(packages[one.name] for one in wanted if one.kind == "apt"),
+    )
+
+
+def top_level(watched: Watched) -> _Chosen:
+    """What was asked for, as far as one can tell: what the installer was told by name, or what nothing else of it requires."""
+    found = watched.installed.python
+    required = {name for one in found if one.after for name in one.requires - {one.name}}
+    python = tuple(one for one in found if one.requested or not one.after or one.name not in required)
+    return _Chosen(python, tuple(one for one in watched.installed.os if one.requested))
+
+
+def _write_back(
+    request: FreezeRequest, changing: Changing, watched: Watched, named: _Chosen | None
+) -> FreezeResult:
+    chosen = named or top_level(watched)
+    _require_all_os(watched, named)
+    words, left, kept = list[str](), list[str](), set[str]()
+    for one in chosen.python:
+        line, why_not = _line(one)
+        if line:
+            words.append(line)
+        elif named:
+            raise SpecError(f"`{shown(one.name)}` cannot be frozen: {why_not}", hints=[_WHERE_ELSE])
+        else:
+            left.append(f"{one.name}: {why_not}")
+            kept.add(one.name)
+    words += [f"apt:{one.name}" for one in chosen.os if one.after]
+    left += [
+        f"apt:{one.name}: it was taken out; `shipway remove apt:{one.name}` does so for good"
+        for one in chosen.os
+        if not one.after
+    ]
+    wanted = parse_words(words)
+    project, fresh = bring_wishes(changing, wanted, "")
+    free = frozenset(one.name for one in wanted if one.kind == "pip")
+    settled = settle(changing, project, free, may_move=request.move)
+    finished = finish(changing, settled, dry_run=request.dry_run)
+    if not request.dry_run:
+        _replace(watched, chosen, named, kept)
+    placed = place_wishes(settled, wanted, fresh, "")
+    return FreezeResult(watched.label, placed, (), tuple(left), finished, request.dry_run)
+
+
+_WHERE_ELSE = (
+    "a folder of the project goes into `projects`, a folder of wheels into `[indexes.NAME] folder = …`"
+)
+
+
+def _line(one: Distribution) -> tuple[str, str]:
+    """The requirement that asks for what is there; or why there is none."""
+    if not one.after:
+        return "", f"it was taken out; `shipway remove {one.name}` does so for good"
+    if one.editable:
+        return "", f"it is an editable install of {one.source}"
+    if one.source.startswith("git+"):
+        return f"{one.name} @ {one.source}", ""
+    if one.source and not one.source.startswith(("http://", "https://")):
+        return "", f"it was installed from a file or folder of the container, {one.source}"
+    return f"{one.name}=={one.after}", ""
+
+
+def _replace(watched: Watched, chosen: _Chosen, named: _Chosen | None, kept: Collection[str]) -> None:
+    """The locked files in place of the container's own copies: of everything but `kept`, or of what is named and came with it."""
+    found = [one for one in watched.installed.python if one.after and one.name not in kept]
+    if named:
+        wanted = {one.name for one in named.python}
+        for _ in found:
+            wanted |= {need for one in found if one.name in wanted for need in one.requires}
+        names = {one.name for one in named.python}
+        found = [one for one in found if one.name in names or (one.name in wanted and not one.before)]
+    drop(watched, _paths(watched, found, with_os=bool(chosen.os)))
+
+
+def _paths(watched: Watched, python: Iterable[Distribution], *, with_os: bool) -> frozenset[str]:
+    """What the container has written of `python`, and of all OS packages."""
+    paths = frozenset[str]().union(*(one.paths for one in python))
+    if with_os:
+        paths = paths.union(*(one.paths for one in watched.installed.os), watched.installed.bookkeeping)
+    return paths
+
+
+def _require_all_os(watched: Watched, named: _Chosen | None) -> None:
+    if named and named.os and len(named.os) < len(watched.installed.os):
+        names = " ".join(f"apt:{one.name}" for one in watched.installed.os)
+        raise SpecError(
+            "OS packages go together: their package manager keeps one list of them",
+            hints=[f"name all of them: {names}", "or none, which means everything"],
+        )
+
+
+def _discard(request: FreezeRequest, watched: Watched, named: _Chosen | None) -> FreezeResult:
+    chosen = named or _Chosen(watched.installed.python, watched.installed.os)
+    _require_all_os(watched, named)
+    if not request.dry_run:
+        drop(watched, _paths(watched, chosen.python, with_os=bool(chosen.os)))
+    discarded = [f"{one.name} {one.after or '(none)'} -> {one.before or '(none)'}" for one in chosen.python]
+    discarded += [f"apt:{one.name} {one.after or '(none)'} -> {one.before or '(none)'}" for one in chosen.os]
+    return FreezeResult(watched.label, (), tuple(discarded), (), None, request.dry_run)
+
+
+def drop(watched: Watched, paths: frozenset[str]) -> None:
+    """Take `paths` out of what the container has written, so that its trees show there."""
+    from shipway.host.files import translating_disk_errors
+    from shipway.host.lock import FileLock
+
+    if not watched.folder:
+        raise EngineError(f"`{shown(watched.label)}` is in use", hints=["leave the container first"])
+    lock = FileLock(watched.folder + ".lock")
+    if not lock.try_acquire():
+        raise EngineError(f"`{shown(watched.label)}` is in use", hints=["leave the container first"])
+    try:
+        with translating_disk_errors(f"change what is kept in `{watched.folder}`"):
+            _unlink(f"{watched.folder}/upper", paths)
+    finally:
+        lock.release()
+
+
+def _unlink(upper: str, paths: frozenset[str]) -> None:
+    """Deepest first; a folder goes when nothing is left in it."""
+    for path in sorted(paths, key=lambda one: (-one.count("/"), one)):
+        full = os.path.join(upper, path)
+        if os.path.isdir(full) and not os.path.islink(full):
+            if not os.listdir(full):
+                os.rmdir(full)
+            else:
+                _show_below(full)
+        elif os.path.lexists(full):
+            os.unlink(full)
+
+
+def _show_below(folder: str) -> None:
+    """Let the folder of an upper hide nothing of the trees any more."""
+    for name in ("user.overlay.opaque", "trusted.overlay.opaque"):
+        with contextlib.suppress(OSError):
+            os.removexattr(folder, name, follow_symlinks=False)
