@@ -31,7 +31,7 @@ def top_of(below, above, extra=()):
     def reader(files):
         return lambda path: files[path].encode() if path in files else None
 
-    return Top(tuple([*written, *extra]), reader(above), reader(below))
+    return Top((*written, *extra), reader(above), reader(below))
 
 
 def test_an_install_with_its_requirement_and_its_caches():
