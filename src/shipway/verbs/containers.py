@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.errors import EngineError, ExitCode, NotFound, ToolError
 from shipway.core.events import Note
 from shipway.core.text import shown
-from shipway.core.units import render_size
 from shipway.host.dirs import state_dir
 from shipway.run.life import client
 from shipway.run.life.journal import write_event
 from shipway.run.life.lives import life_of
 from shipway.run.life.model import MAIN, Container, Service, State
+from shipway.run.life.native_top import describe_files
 from shipway.verbs.find import find_folder
 from shipway.verbs.tops import measure_own
 
@@ -149,7 +149,7 @@ def remove(container: Container, *, force: bool, emit: Emit) -> None:
         life_of(container.engine).stop(container, 0.0)
     own = measure_own(container)
     life_of(container.engine).remove(container)
-    lost = f"{own.files} files of its own ({render_size(own.size)})" if own.files else ""
+    lost = describe_files(own.files, own.size) + " that it wrote outside mounts" if own.files else ""
     write_event(state_dir(), container.record, "remove", detail=lost)
     emit(Note(f"removed `{container.name}`" + (f", and with it {lost}" if lost else "")))
 

@@ -32,13 +32,18 @@ if TYPE_CHECKING:
     from shipway.run.life.model import Record
     from shipway.run.oci_program import Program
 
+COMPLETE = "log-complete"
+"""A file in the container's folder: its command is over, and its log is whole."""
 _POLL = 0.2
 _ENGINE_GONE = 3600.0
 """Seconds that an engine may be silent before its keeper gives up."""
 
 
-def spawn_keeper(engine: str, record: Record, folder: str, state: str) -> None:
-    """Start the keeper of a container that was started; nothing happens where there is one."""
+def spawn_keeper(engine: str, record: Record, folder: str, state: str, since: str) -> None:
+    """Start the keeper of a container that was started; nothing happens where there is one.
+
+    `since`: when it was started again, in seconds since 1970: what is older is in the log already. Empty: the log is made anew.
+    """
     from shipway.core.events import silent  # noqa: PLC0415
     from shipway.run.life.oci_life import dialect_of  # noqa: PLC0415 - the two need each other
 
@@ -49,9 +54,32 @@ def spawn_keeper(engine: str, record: Record, folder: str, state: str) -> None:
         write_event(state, record, "start")
         ready()
         tell(None)
-        _Keeper(program, record, folder, state).run()
+        _Keeper(program, record, folder, state).run(since)
 
     detach(folder, f"shipway: {record.name}", silent, (), live).close()
+
+
+class _Resumed:
+    """An output that leaves out what an earlier reading of the same log has given it: the engine begins from the start each time."""
+
+    def __init__(self, output: Output, seen: dict[int, int]):
+        """`seen`: bytes by stream; added to."""
+        self._output = output
+        self._skip = dict(seen)
+        self._seen = seen
+
+    @property
+    def stalled(self) -> bool:
+        """Nobody waits for a keeper."""
+        return False
+
+    def feed(self, stream: int, data: bytes) -> None:
+        """One piece."""
+        skipped = min(self._skip[stream], len(data))
+        self._skip[stream] -= skipped
+        if skipped < len(data):
+            self._seen[stream] += len(data) - skipped
+            self._output.feed(stream, data[skipped:])
 
 
 class _Keeper:
@@ -64,33 +92,41 @@ class _Keeper:
         self.state = state
         self.loop = Loop()
 
-    def run(self) -> None:
+    def run(self, since: str) -> None:
         """Follow until the container is over."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        remove_tree(f"{self.folder}/log/{MAIN}.log")
-        remove_tree(f"{self.folder}/log/{MAIN}.idx")
+        remove_tree(self.complete)
+        if not since:
+            remove_tree(f"{self.folder}/log/{MAIN}.log")
+            remove_tree(f"{self.folder}/log/{MAIN}.idx")
         output = Output(open_sink(self.folder, MAIN, self.record.options.log))
-        since, restarts = "", -1
+        restarts, seen = -1, {1: 0, 2: 0}
         while True:
-            self._follow(output, since)
+            self._follow(_Resumed(output, seen), since)
             status = self._settled()
             if status.restarts != restarts and status.state is State.EXITED:
                 write_event(self.state, self.record, "die", code=status.code)
             restarts = status.restarts
             if status.state not in (State.RUNNING, State.RESTARTING, State.PAUSED):
                 break
-            since = f"{time.time() - _POLL:.3f}"
         output.end(status.code)
+        with contextlib.suppress(OSError), open(self.complete, "xb"):
+            pass
         if self.record.options.rm:
             self._remove()
+
+    @property
+    def complete(self) -> str:
+        """A file that says that the log is whole."""
+        return f"{self.folder}/{COMPLETE}"
 
     def _remove(self) -> None:
         self.program.ask("rm", "--force", "--volumes", self.record.engine_id)
         write_event(self.state, self.record, "remove", detail="--rm")
         records.remove_container(self.folder)
 
-    def _follow(self, output: Output, since: str) -> None:
-        """Read the engine's log to the end of this run of the command."""
+    def _follow(self, output: _Resumed, since: str) -> None:
+        """Read the engine's log, from `since` on, to the end of this run of the command."""
         driver = self.record.options.log.driver
         if driver in ("none", "syslog", "journald"):
             self.program.ask("wait", self.record.engine_id)

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.host.lock import is_locked
 from shipway.run.inside import command_missing, command_unusable
@@ -61,7 +62,10 @@ class NativeLife:
         with _asking(begin.folder, {"do": "attach", "lossless": True}) as (connection, receiver, _):
             spawned.wait_started()
             link = SocketLink(connection, receiver)
-            return relay(link, ends, tty=begin.record.asked.tty, stdin=begin.record.options.interactive)
+            code = relay(link, ends, tty=begin.record.asked.tty, stdin=begin.record.options.interactive)
+            if link.note:
+                begin.emit(Note(link.note))
+            return code
 
     def execute(self, container: Container, asked: Asked, ends: Ends) -> int | None:
         """The command gets the caller's own descriptors, or a terminal whose master comes back."""
@@ -101,8 +105,11 @@ class NativeLife:
         """As the supervisor knows them."""
         if not container.running or not container.record.lasting:
             return ()
-        with _asking(container.folder, {"do": "services"}) as (_, _, answer):
-            return tuple(Service(one[0], tuple(one[1]), *one[2:]) for one in answer["services"])
+        try:
+            with _asking(container.folder, {"do": "services"}) as (_, _, answer):
+                return tuple(Service(one[0], tuple(one[1]), *one[2:]) for one in answer["services"])
+        except EngineError:  # it has ended since it was found
+            return ()
 
     def stop(self, container: Container, patience: float, service: str = "") -> int:
         """Wait until it is over."""

@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK
+from shipway.core.units import render_size
 from shipway.run.facts import find_inside
 from shipway.run.kept_changes import WRITTEN_AT_START, is_opaque
 from shipway.run.life.lives import Changed
@@ -30,6 +31,11 @@ def list_changed(container: Container) -> tuple[Changed, ...]:
     mounted = _places_of_mounts(container)
     found = _below(upper, "", container.environment.lowers)
     return tuple(one for one in found if not _is_usual(one, mounted))
+
+
+def describe_files(count: int, size: int) -> str:
+    """`3 files (12 KiB)`."""
+    return f"{count} file{'' if count == 1 else 's'} ({render_size(size)})"
 
 
 def _places_of_mounts(container: Container) -> tuple[str, ...]:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode
 from shipway.core.text import shown
-from shipway.host.attached import run_attached
 from shipway.host.files import translating_disk_errors
 from shipway.host.lock import is_locked
 from shipway.host.proc import run
+from shipway.run.inside import find_fault
 from shipway.run.life import oci_services, records
-from shipway.run.life.keeper import spawn_keeper
+from shipway.run.life.keeper import COMPLETE, spawn_keeper
 from shipway.run.life.model import Captured, State, Status
 from shipway.run.life.oci_status import inspect_containers, read_changed
+from shipway.run.life.oci_terminal import run_joined
+from shipway.run.life.relay import Ends
 from shipway.run.model import ImageIds
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci_command import plan_inputs, render_create
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Container, Put, Record, Service
     from shipway.run.life.processes import Process
-    from shipway.run.life.relay import Ends
     from shipway.run.model import Account, RunRequest
     from shipway.run.oci_command import Dialect
 
@@ -70,9 +71,10 @@ class OciLife:
         record = begin.record
         if not record.engine_id or not inspect_containers(program, [record.engine_id]):
             record = self._create(program, begin)
+        since = f"{time.time():.6f}" if record.engine_id == begin.record.engine_id else ""
         if begin.ends is None:
             program.require("start", record.engine_id)
-            spawn_keeper(self.engine, record, begin.folder, begin.state)
+            spawn_keeper(self.engine, record, begin.folder, begin.state, since)
             return None
         words = (
             "start",
@@ -80,10 +82,12 @@ class OciLife:
             *(("--interactive",) if record.options.interactive else ()),
             record.engine_id,
         )
-        code = run_attached((program.path, *words), os.environ)
-        return self._end_of_joining(program, record, begin, code)
+        code = run_joined((program.path, *words), begin.ends, tty=record.asked.tty)
+        return self._end_of_joining(program, record, begin, code, since)
 
-    def _end_of_joining(self, program: Program, record: Record, begin: Begin, code: int) -> int | None:
+    def _end_of_joining(
+        self, program: Program, record: Record, begin: Begin, code: int | None, since: str
+    ) -> int | None:
         status = inspect_containers(program, [record.engine_id]).get(record.engine_id)
         if status is None or status.state is State.CREATED:
             raise EngineError(
@@ -91,11 +95,14 @@ class OciLife:
                 hints=("its own message stands above",),
                 code=ExitCode(code) if code in (126, 127) else ExitCode.ENGINE,
             )
-        spawn_keeper(self.engine, record, begin.folder, begin.state)
+        spawn_keeper(self.engine, record, begin.folder, begin.state, since)
         return None if status.state is State.RUNNING else code
 
     def _create(self, program: Program, begin: Begin) -> Record:
         record, request = begin.record, begin.read_request()
+        fault = find_fault(request)
+        if fault is not None:
+            raise fault
         make_mount_sources(request, begin.state)
         require_limits(program, request)
         image = self._image(program, request, begin)
@@ -129,7 +136,7 @@ class OciLife:
         program = self._program()
         with environment_file(container, asked) as file, _standing_in(ends):
             words = exec_words(container, asked, file)
-            return run_attached((program.path, *words), os.environ)
+            return run_joined((program.path, *words), Ends(), tty=asked.tty)
 
     def capture(self, container: Container, asked: Asked, data: bytes) -> Captured:
         """The same, heard."""
@@ -175,9 +182,12 @@ class OciLife:
         if service:
             return oci_services.attach(container, service, ends)
         program = self._program()
-        code = run_attached((program.path, "attach", container.record.engine_id), os.environ)
-        status = inspect_containers(program, [container.record.engine_id])[container.record.engine_id]
-        return None if status.state is State.RUNNING else code
+        words = (program.path, "attach", container.record.engine_id)
+        code = run_joined(words, ends, tty=container.record.asked.tty)
+        status = inspect_containers(program, [container.record.engine_id]).get(container.record.engine_id)
+        if status is None or code is None:
+            return code
+        return None if status.state is State.RUNNING else status.code
 
     def apply(self, container: Container, removals: Sequence[str], puts: Iterable[Put]) -> None:
         """Removed by a process inside that is the files' owner, put in by the engine."""
@@ -212,11 +222,16 @@ class OciLife:
         return read_changed(self._program(), container)
 
     def refresh(self, container: Container) -> None:
-        """Have a keeper where one was killed: it reads the log from the beginning."""
-        if container.record.engine_id and not is_locked(f"{container.folder}/{records.LOCK}"):
-            from shipway.host.dirs import state_dir  # noqa: PLC0415
+        """Have a keeper where one was killed: it reads the log from the beginning, for which this waits."""
+        from shipway.host.dirs import state_dir  # noqa: PLC0415
 
-            spawn_keeper(self.engine, container.record, container.folder, state_dir())
+        if not container.record.engine_id or os.path.exists(f"{container.folder}/{COMPLETE}"):
+            return
+        if not is_locked(f"{container.folder}/{records.LOCK}"):
+            spawn_keeper(self.engine, container.record, container.folder, state_dir(), "")
+            time.sleep(_POLL)
+        if not container.running:
+            self._await_keeper(container)
 
     def remove(self, container: Container) -> None:
         """With its anonymous volumes; one that the engine has lost is no error."""

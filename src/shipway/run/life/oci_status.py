@@ -28,6 +28,10 @@ _STATES = {
 }
 
 
+_INITS = ("sbin/docker-init", "run/podman-init", "dev/init")
+"""What the engines put into a container that is to have an init."""
+
+
 def inspect_containers(program: Program, ids: Sequence[str]) -> dict[str, Status]:
     """By id; those that the engine does not know are left out.
 
@@ -110,15 +114,20 @@ def parse_diff(text: str) -> tuple[Changed, ...]:
 
 
 def _is_usual(path: str, places: tuple[str, ...]) -> bool:
-    if path in WRITTEN_AT_START or path in (
-        "home",
-        "root",
-        "etc",
-        "run",
-        "tmp",
-        "var",
-        "var/tmp",
-        "var/cache",
+    if (
+        path in WRITTEN_AT_START
+        or path.endswith(_INITS)
+        or path
+        in (
+            "home",
+            "root",
+            "etc",
+            "run",
+            "tmp",
+            "var",
+            "var/tmp",
+            "var/cache",
+        )
     ):
         return True
     if path.startswith("home/") and path.count("/") == 1:

@@ -44,11 +44,11 @@ class Output:
 
         peer.on_close = leave
 
-    def end(self, code: int) -> None:
-        """Nothing more comes: tell all who are attached."""
+    def end(self, code: int, note: str = "") -> None:
+        """Nothing more comes: tell all who are attached. `note`: what they should know besides."""
         peers, self._peers = self._peers, []
         for peer in peers:
             peer.on_close = None
-            peer.send({"exit": code})
+            peer.send({"exit": code, "note": note})
             peer.finish()
         self._sink.close()

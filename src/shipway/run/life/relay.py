@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
+    from shipway.run.life.wire import Frame
+
 DETACH = b"\x10\x11"
 """Ctrl-P, Ctrl-Q."""
 _CHUNK = 65536
@@ -50,6 +52,10 @@ class Link(Protocol):
         """What has come: stream and bytes."""
         ...
 
+    def early(self) -> Iterator[tuple[int, bytes]]:
+        """What came with the first answer."""
+        ...
+
     def write(self, data: bytes) -> None:
         """Input for the command."""
         ...
@@ -74,6 +80,8 @@ class SocketLink:
         self._connection = connection
         self._receiver = receiver
         self.code: int | None = None
+        self.note = ""
+        """What the supervisor had to say at the end."""
 
     def fds(self) -> tuple[int, ...]:
         """The one connection."""
@@ -83,13 +91,20 @@ class SocketLink:
         """Bytes of the command, until a frame tells its end."""
         del fd
         try:
-            for frame in self._receiver.read():
-                if frame.kind in (OUTPUT, ERRORS):
-                    yield frame.kind, frame.data
-                elif frame.kind == WORDS and "exit" in (words := frame.words()):
-                    self.code = int(words["exit"])
+            yield from self._take_frames(self._receiver.read())
         except (EOFError, OSError):
             self.code = 137 if self.code is None else self.code
+
+    def early(self) -> Iterator[tuple[int, bytes]]:
+        """Frames that were read together with the first answer."""
+        yield from self._take_frames(self._receiver.pending())
+
+    def _take_frames(self, frames: Iterator[Frame]) -> Iterator[tuple[int, bytes]]:
+        for frame in frames:
+            if frame.kind in (OUTPUT, ERRORS):
+                yield frame.kind, frame.data
+            elif frame.kind == WORDS and "exit" in (words := frame.words()):
+                self.code, self.note = int(words["exit"]), str(words.get("note") or "")
 
     def write(self, data: bytes) -> None:
         """As a frame."""
@@ -128,14 +143,22 @@ class MasterLink(SocketLink):
         """The connection, and the terminal as long as it is open."""
         return (*super().fds(), *((self._master,) if self._open else ()))
 
+    def early(self) -> Iterator[tuple[int, bytes]]:
+        """The same, and what the terminal shows if it is over already."""
+        yield from super().early()
+        yield from self._last_words()
+
+    def _last_words(self) -> Iterator[tuple[int, bytes]]:
+        if self.code is not None:
+            os.set_blocking(self._master, False)
+            while self._open and (data := self._take()):
+                yield OUTPUT, data
+
     def read(self, fd: int) -> Iterator[tuple[int, bytes]]:
         """What the terminal shows; its last words are read before the end is believed."""
         if fd != self._master:
             yield from super().read(fd)
-            if self.code is not None:
-                os.set_blocking(self._master, False)
-                while self._open and (data := self._take()):
-                    yield OUTPUT, data
+            yield from self._last_words()
             return
         data = self._take()
         if data:
@@ -204,6 +227,8 @@ class _Relay:
         self.input_open = stdin
 
     def run(self) -> int | None:
+        for stream, data in self.link.early():
+            self._put(stream, data)
         while self.link.code is None:
             poll = select.poll()
             for fd in (*self.link.fds(), self.wakes, *((self.ends.stdin,) if self.input_open else ())):
@@ -246,7 +271,10 @@ class _Relay:
 
     def _show(self, fd: int) -> None:
         for stream, data in self.link.read(fd):
-            _write_patiently(self.ends.stdout if stream == OUTPUT else self.ends.stderr, data)
+            self._put(stream, data)
+
+    def _put(self, stream: int, data: bytes) -> None:
+        _write_patiently(self.ends.stdout if stream == OUTPUT else self.ends.stderr, data)
 
 
 def split_keys(data: bytes, keys: bytes) -> tuple[bytes, bytes, bool]:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import struct
 import termios
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shipway.run.life.loop import READ, WRITE
 from shipway.run.life.wire import CHUNK
@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipway.run.life.loop import Loop
-    from shipway.run.life.output import Output
+
+
+class Feeds(Protocol):
+    """What takes the output of a command."""
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the command has to wait."""
+        ...
+
+    def feed(self, stream: int, data: bytes) -> None:
+        """One piece from stream 1 or 2."""
+        ...
+
 
 _PIPE = 1 << 20
 """Bytes that a pipe holds, where the kernel allows it: what a command may be ahead of its log."""
@@ -26,7 +39,7 @@ _LOOK_AGAIN = 0.02
 class Streams:
     """The streams of one command, moved by a loop."""
 
-    def __init__(self, loop: Loop, output: Output):
+    def __init__(self, loop: Loop, output: Feeds):
         self._loop = loop
         self._output = output
         self._readers: dict[int, int] = {}

@@ -11,12 +11,14 @@ import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.core.manifest import DIRECTORY
 from shipway.host.clock import monotonic, now
 from shipway.run.life import records
 from shipway.run.life.journal import write_event
 from shipway.run.life.log_write import open_sink
 from shipway.run.life.loop import Loop
-from shipway.run.life.model import MAIN, State, Status
+from shipway.run.life.model import MAIN, Container, State
+from shipway.run.life.native_top import describe_files, list_changed
 from shipway.run.life.output import Output
 from shipway.run.life.peers import Peer, accept
 from shipway.run.life.restarts import next_delay, wants_restart
@@ -85,6 +87,9 @@ class Supervisor:
         if not self.plan.waits:
             self._start()
         self._loop.run(lambda: self._over)
+        self._listener.close()
+        if self.plan.record.options.rm and self._tell is None:
+            records.remove_container(self.plan.folder)
 
     def _woken(self) -> None:
         os.read(self._wakes, 64)
@@ -152,9 +157,27 @@ class Supervisor:
 
     def _finish(self, code: int, reason: str, error: ToolError | None) -> None:
         self._set(state=State.EXITED, pid=0, ended=now(), code=code, reason=reason)
-        self._output.end(code)
+        self._output.end(code, self._farewell() if error is None else "")
         self._say(error)
         self._over = True
+
+    def _farewell(self) -> str:
+        """What goes with a container that is removed at its end; nothing where it stays, or held nothing."""
+        record = self.plan.record
+        if not record.options.rm:
+            return ""
+        files = [
+            one
+            for one in list_changed(Container(record, self._status, self.plan.folder))
+            if one.kind != DIRECTORY
+        ]
+        lost = describe_files(len(files), sum(one.size for one in files)) if files else ""
+        write_event(self.plan.state, record, "remove", detail=lost)
+        return (
+            f"`{record.name}` was removed, as `--rm` asks, and with it {lost} that it wrote outside mounts"
+            if lost
+            else ""
+        )
 
     def stop(self, patience: float) -> None:
         """End the container: ask the command, and make it end when it does not."""
@@ -273,6 +296,3 @@ class Supervisor:
 
 def _nothing(*_: object) -> None:
     """The wake-up descriptor tells the loop."""
-
-
-__all__ = ["PATIENCE", "Plan", "Status", "Supervisor"]

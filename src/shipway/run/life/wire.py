@@ -101,13 +101,19 @@ class Receiver:
         self._data = bytearray()
 
     def read(self) -> Iterator[Frame]:
-        """Take what is there (one read) and yield the frames that are complete.
+        """Yield the frames that are here already; when there are none, take what comes (one read) and yield those.
 
         Raises:
             EOFError: the other side has gone.
             ValueError: it speaks another language.
             OSError: the connection broke.
         """
+        had = False
+        for frame in self._complete():
+            had = True
+            yield frame
+        if had:
+            return
         data, ancillary, _, _ = self.connection.recvmsg(
             CHUNK * 4, socket.CMSG_SPACE(_FDS * 4), socket.MSG_CMSG_CLOEXEC
         )
@@ -131,6 +137,10 @@ class Receiver:
             frame = Frame(self._data[0], bytes(self._data[_HEAD : _HEAD + size]))
             del self._data[: _HEAD + size]
             yield frame
+
+    def pending(self) -> Iterator[Frame]:
+        """The frames that came with others and were not taken yet."""
+        yield from self._complete()
 
     def take_fds(self) -> list[int]:
         """The descriptors that came; the caller closes them."""

@@ -1,0 +1,219 @@
+"""Containers that live on, the same on every engine: made, entered, listed, heard, ended, started again, removed."""
+
+import json
+import os
+import signal
+
+import pytest
+from life_world import LifeWorld, Terminal, store_image
+
+from private_engines import PRIVATE, wait_until
+
+ENGINES = (
+    pytest.param("native", marks=pytest.mark.needs_userns),
+    pytest.param("docker", marks=[pytest.mark.needs_root, pytest.mark.needs_tool("docker", "dockerd")]),
+    pytest.param("podman", marks=[pytest.mark.needs_root, pytest.mark.needs_tool("podman", "runc")]),
+)
+FOREVER = ("sh", "-c", "echo begun; trap 'echo told; exit 7' TERM; while true; do sleep 0.05; done")
+
+
+@pytest.fixture(scope="module")
+def services():
+    """Engines that were started, by name."""
+    running = {}
+    entered = []
+
+    def get(engine):
+        if engine != "native" and engine not in running:
+            manager = PRIVATE[engine]()
+            running[engine] = manager.__enter__()
+            entered.append(manager)
+        return running.get(engine, {})
+
+    yield get
+    for manager in entered:
+        manager.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("life")
+    store_image(folder / "layout", str(folder / "store"))
+    return str(folder / "store")
+
+
+@pytest.fixture(params=ENGINES)
+def world(request, services, store, tmp_path):
+    made = LifeWorld(tmp_path, request.param, store, services(request.param))
+    yield made
+    made.close()
+
+
+def test_a_day(world):
+    """Detached, listed, entered, heard, ended, started again as it was, removed."""
+    made = world.background("day", *FOREVER)
+    assert len(made.stdout.strip()) == 12
+    one = world.listed("day")
+    assert (one["state"], one["engine"], one["project"]) == ("running", world.engine, str(world.project))
+    wait_until(lambda: world.call("logs", "day").stdout == "begun\n")
+
+    done = world.call("exec", "day", "sh", "-c", "echo out; echo err >&2; cat; exit 3", stdin="typed", code=3)
+    assert (done.stdout, done.stderr.endswith("err\n")) == ("out\ntyped", True)
+    assert world.call("exec", "-e", "MINE=1", "-w", "/tmp", "day", "sh", "-c", "echo $MINE $OF_IMAGE $PWD").stdout == "1 1 /tmp\n"
+    assert world.call("exec", "day", "id", "-u").stdout == f"{os.getuid()}\n"
+    world.call("exec", "day", "touch", "/work/mine")
+    assert (world.project / "mine").stat().st_uid == os.getuid()
+    world.call("exec", "day", "sh", "-c", "echo kept >/tmp/here")
+
+    assert world.call("stop", "day").stdout == "day\n"
+    one = world.listed("day")
+    assert (one["state"], one["code"]) == ("exited", 7)
+    assert world.call("logs", "day").stdout == "begun\ntold\n"
+    assert world.call("wait", "day", code=7).stdout == "7\n"
+
+    world.call("start", "day")
+    assert world.call("exec", "day", "cat", "/tmp/here").stdout == "kept\n"
+    wait_until(lambda: world.call("logs", "day").stdout.count("begun") == 2)
+    refused = world.call("rm", "day", code=125)
+    assert "shipway stop day" in refused.stderr
+    world.call("rm", "--force", "day")
+    assert world.state("day") == "gone"
+    happened = [json.loads(line)["what"] for line in world.call("events", "--json").stdout.splitlines()]
+    assert [what for what in happened if what != "start"] == ["create", "die", "stop", "die", "remove"] or (
+        [what for what in happened if what not in ("start", "die")] == ["create", "stop", "remove"]
+    )
+
+
+def test_in_the_foreground_with_a_name(world):
+    done = world.run("front", "sh", "-c", "echo out; echo err >&2; cat; exit 4", code=4, stdin="in")
+    assert (done.stdout, "err\n" in done.stderr) == ("out\nin", True)
+    assert world.listed("front")["code"] == 4
+    # It has ended, and its name is free again; it held nothing of its own.
+    again = world.run("front", "true")
+    assert "replaced `front`" in again.stderr
+
+
+def test_what_was_written_is_not_lost_with_the_name(world):
+    options = () if world.engine == "native" else ("--engine", world.engine)
+    world.run("mine", "sh", "-c", "echo mine >/tmp/x; mkdir -p /tmp/d; echo mine >/opt/own 2>/dev/null || true", options=options)
+    if os.getuid():
+        pytest.skip("files of an image belong to root")
+    done = world.run("mine", "true")
+    world.names.append("mine-old")
+    assert "`mine-old`" in done.stderr
+    assert world.state("mine-old") == "exited"
+    removed = world.call("rm", "mine-old")
+    assert "1 file" in removed.stderr
+
+
+def test_a_name_in_use_is_explained(world):
+    world.background("busy", *FOREVER)
+    done = world.run("busy", "true", code=125)
+    assert "shipway exec busy" in done.stderr
+    assert "shipway stop busy" in done.stderr
+
+
+def test_a_command_that_cannot_start_leaves_nothing(world):
+    world.run("none", "not-there", options=("-d",), code=127)
+    assert world.state("none") == "gone"
+
+
+def test_services_in_one_container(world):
+    world.background("many", "sleep", "1000")
+    world.call("exec", "-d", "--service", "one", "many", "sh", "-c", "echo from one; sleep 1000")
+    world.call("exec", "-d", "--service", "two", "many", "sh", "-c", "exit 6")
+    wait_until(lambda: [s["running"] for s in world.listed("many")["services"]] == [True, False])
+    assert {s["name"]: s["code"] for s in world.listed("many")["services"]} == {"one": None, "two": 6}
+    wait_until(lambda: world.call("logs", "many/one").stdout == "from one\n")
+    again = world.call("exec", "-d", "--service", "one", "many", "true", code=125)
+    assert "runs already" in again.stderr
+    world.call("stop", "--time", "3", "many/one")
+    assert not any(s["running"] for s in world.listed("many")["services"])
+    assert world.state("many") == "running"
+    world.call("stop", "--time", "0", "many")
+    assert world.call("exec", "many", "true", code=125).stderr.count("shipway start many") == 1
+
+
+def test_a_terminal_is_left_and_joined_again(world):
+    terminal = Terminal(world.words("run", "--name", "shell", "--image", "life:1", "--", "sh"), world.environ)
+    world.names.append("shell")
+    terminal.type(b"echo I am $((40+2))\n")
+    terminal.expect(b"I am 42")
+    terminal.type(b"\x10\x11")
+    assert terminal.end() == 0
+    assert world.state("shell") == "running"
+    terminal = Terminal(world.words("attach", "shell"), world.environ)
+    terminal.type(b"echo again $((40+3)); exit 5\n")
+    terminal.expect(b"again 43")
+    assert terminal.end() == 5
+    world.await_state("shell", "exited")
+    assert b"I am 42" in world.call("logs", "shell").stdout.encode()
+
+
+def test_exec_has_a_terminal_of_its_own(world):
+    world.background("host", "sleep", "1000")
+    terminal = Terminal(world.words("exec", "host", "sh"), world.environ)
+    terminal.type(b"tty; stty -echo; echo size $((1+1))\n")
+    assert b"/dev/pts/" in terminal.expect(b"size 2")
+    terminal.type(b"exit 9\n")
+    assert terminal.end() == 9
+
+
+def test_restart_policies(world):
+    world.background("tries", "sh", "-c", "echo try; exit 3", options=("--restart", "on-failure:2"))
+    world.await_state("tries", "exited", 30)
+    one = world.listed("tries")
+    assert (one["code"], one["restarts"]) == (3, 2)
+    wait_until(lambda: world.call("logs", "tries").stdout == "try\n" * 3)
+
+
+def test_removed_at_its_end(world):
+    world.background("brief", "sh", "-c", "exit 0", options=("--rm",))
+    world.await_state("brief", "gone")
+    world.run("brief2", "sh", "-c", "exit 3", options=("--rm",), code=3)
+    world.await_state("brief2", "gone")
+
+
+def test_signals_and_names(world):
+    world.background("signalled", *FOREVER)
+    world.call("rename", "signalled", "renamed")
+    world.names.append("renamed")
+    wait_until(lambda: world.call("logs", "renamed").stdout == "begun\n")
+    world.call("kill", "--signal", "TERM", "renamed")
+    world.await_state("renamed", "exited")
+    assert world.listed("renamed")["code"] == 7
+    assert world.call("exec", "signalled", "true", code=14).stderr.startswith("error: There is no container")
+
+
+def test_files_are_copied_both_ways(world, tmp_path):
+    world.background("copies", "sleep", "1000")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a").write_text("a\n")
+    (tree / "link").symlink_to("a")
+    world.call("cp", str(tree), "copies:/tmp")
+    assert world.call("exec", "copies", "cat", "/tmp/tree/link").stdout == "a\n"
+    world.call("cp", "copies:/tmp/tree", str(tmp_path / "back"))
+    assert ((tmp_path / "back/a").read_text(), os.readlink(tmp_path / "back/link")) == ("a\n", "a")
+    assert (tmp_path / "back/a").stat().st_uid == os.getuid()
+    assert world.call("cp", "copies:/tmp/nothing", str(tmp_path / "x"), code=125).stderr
+
+
+def test_use_and_processes(world):
+    world.background("used", "sh", "-c", "sleep 1000")
+    [usage] = json.loads(world.call("stats", "--once", "--json", "used").stdout)["containers"]
+    assert usage["processes"] >= 1
+    assert usage["memory"] > 0
+    listed = json.loads(world.call("top", "--json", "used").stdout)["processes"]
+    assert any("sleep 1000" in one["command"] for one in listed)
+
+
+def test_whoever_started_it_may_go(world):
+    """The caller's session ends, its process group is killed, and the container goes on."""
+    words = world.words("run", "-d", "--name", "stays", "--image", "life:1", "--", *FOREVER)
+    world.names.append("stays")
+    terminal = Terminal(["sh", "-c", '"$@"; sleep 100', "sh", *words], world.environ)
+    world.await_state("stays", "running")
+    os.killpg(terminal.process.pid, signal.SIGHUP)
+    terminal.end()
+    assert world.call("exec", "stays", "true").returncode == 0
