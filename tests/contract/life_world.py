@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tarfile
 import time
-from io import BytesIO
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "image"))
@@ -43,16 +42,23 @@ def program_layer():
         info = tarfile.TarInfo(name.rstrip("/"))
         info.type, info.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp/" else 0o755
         folders.append((info, None))
-    return layer(*folders, ("etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n"), ("opt/tool", b"of the image\n"), *members)
+    return layer(
+        *folders,
+        ("etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n"),
+        ("opt/tool", b"of the image\n"),
+        *members,
+    )
 
 
 def store_image(folder: Path, path: str) -> None:
     """Have `IMAGE` in the store `path`."""
     data = program_layer()
-    assert tarfile.open(fileobj=BytesIO(data)).getnames()
     os_name, architecture = host_platform().split("/")
     config = config_of(
-        data, os=os_name, architecture=architecture, config={"Env": ["PATH=/bin", "OF_IMAGE=1"], "Cmd": ["/bin/sh"]}
+        data,
+        os=os_name,
+        architecture=architecture,
+        config={"Env": ["PATH=/bin", "OF_IMAGE=1"], "Cmd": ["/bin/sh"]},
     )
     write_layout(folder, data, config=config)
     store = Store.open(path)
@@ -76,7 +82,13 @@ class LifeWorld:
     def call(self, verb: str, *words: str, code: int | None = 0, stdin: str = "", **more):
         """One command line; fails unless it exits with `code` (None: any)."""
         done = subprocess.run(
-            self.words(verb, *words), input=stdin, capture_output=True, text=True, check=False, env=self.environ, **more
+            self.words(verb, *words),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environ,
+            **more,
         )
         assert code in (None, done.returncode), (words, done.returncode, done.stdout, done.stderr)
         return done
@@ -112,7 +124,9 @@ class Terminal:
 
     def __init__(self, words: list[str], environ: dict[str, str]):
         self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True)
+        self.process = subprocess.Popen(
+            words, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True
+        )
         os.close(slave)
         self.seen = b""
 

@@ -59,7 +59,12 @@ def test_a_day(world):
 
     done = world.call("exec", "day", "sh", "-c", "echo out; echo err >&2; cat; exit 3", stdin="typed", code=3)
     assert (done.stdout, done.stderr.endswith("err\n")) == ("out\ntyped", True)
-    assert world.call("exec", "-e", "MINE=1", "-w", "/tmp", "day", "sh", "-c", "echo $MINE $OF_IMAGE $PWD").stdout == "1 1 /tmp\n"
+    assert (
+        world.call(
+            "exec", "-e", "MINE=1", "-w", "/tmp", "day", "sh", "-c", "echo $MINE $OF_IMAGE $PWD"
+        ).stdout
+        == "1 1 /tmp\n"
+    )
     assert world.call("exec", "day", "id", "-u").stdout == f"{os.getuid()}\n"
     world.call("exec", "day", "touch", "/work/mine")
     assert (world.project / "mine").stat().st_uid == os.getuid()
@@ -95,7 +100,13 @@ def test_in_the_foreground_with_a_name(world):
 
 def test_what_was_written_is_not_lost_with_the_name(world):
     options = () if world.engine == "native" else ("--engine", world.engine)
-    world.run("mine", "sh", "-c", "echo mine >/tmp/x; mkdir -p /tmp/d; echo mine >/opt/own 2>/dev/null || true", options=options)
+    world.run(
+        "mine",
+        "sh",
+        "-c",
+        "echo mine >/tmp/x; mkdir -p /tmp/d; echo mine >/opt/own 2>/dev/null || true",
+        options=options,
+    )
     if os.getuid():
         pytest.skip("files of an image belong to root")
     done = world.run("mine", "true")

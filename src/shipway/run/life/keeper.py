@@ -60,7 +60,7 @@ def spawn_keeper(engine: str, record: Record, folder: str, state: str, since: st
 
 
 class _Resumed:
-    """An output that leaves out what an earlier reading of the same log has given it: the engine begins from the start each time."""
+    """An output without what an earlier reading of the same log gave: the engine begins from the start each time."""
 
     def __init__(self, output: Output, seen: dict[int, int]):
         """`seen`: bytes by stream; added to."""
