@@ -69,6 +69,7 @@ def _answer(arguments: Arguments, settings: Settings, console: Console) -> int:
             signal.signal(number, _on_signal)
     listener = _Listener(settings, console)
     try:
+        _tell(arguments, listener)
         home = importlib.import_module(f"shipway.cli.{arguments.verb.home}")
         answer: Answer = home.COMMANDS[arguments.verb.name](Call(arguments, settings, listener))
     finally:
@@ -78,6 +79,14 @@ def _answer(arguments: Arguments, settings: Settings, console: Console) -> int:
     if answer.talk:
         console.note(answer.talk)
     return answer.code
+
+
+def _tell(arguments: Arguments, listener: _Listener) -> None:
+    """What there is to say about how the words were read."""
+    for text in arguments.notes:
+        from shipway.core.events import Note
+
+        listener(Note(text, "warning"))
 
 
 class _Listener:

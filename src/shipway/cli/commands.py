@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from shipway.cli.call import Answer, Call
@@ -10,9 +9,6 @@ from shipway.cli.parser import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from shipway.verbs.life_words import LifeOptions
-    from shipway.verbs.run import RunWords
 
 
 def _init(call: Call) -> Answer:
@@ -52,86 +48,6 @@ def _lock(call: Call) -> Answer:
     return Answer(render_lock_result(result), describe_lock(result), result.code)
 
 
-def _run(call: Call) -> Answer:
-    return _start(call, interactive=False)
-
-
-def _shell(call: Call) -> Answer:
-    return _start(call, interactive=True)
-
-
-def run_words(call: Call, *, interactive: bool) -> RunWords:
-    """The options of `run` and its like, as they were written."""
-    from shipway.verbs.run import RunWords
-
-    arguments, values = call.arguments, call.arguments.values
-    return RunWords(
-        argv=arguments.words,
-        shell=interactive,
-        env=values["env"],
-        env_files=values["env-file"],
-        mounts=values["mount"],
-        workdir=arguments.text("workdir"),
-        hostname=arguments.text("hostname"),
-        network=arguments.text("network"),
-        shm_size=values["shm-size"],
-        memory=values["memory"],
-        cpus=values["cpus"],
-        pids=values["pids"],
-        keep=str(values.get("keep") or ""),
-        read_only=arguments.flag("read-only"),
-        engine=call.settings.engine,
-        tty=_wants_terminal(call),
-        life=read_life(call),
-    )
-
-
-def _start(call: Call, *, interactive: bool) -> Answer:
-    from shipway.verbs.run import run_command
-
-    arguments, words = call.arguments, run_words(call, interactive=interactive)
-    if image := arguments.text("image"):
-        from shipway.verbs.run_image import run_image
-
-        result = run_image(words, call.task(), image, dry_run=arguments.flag("dry-run"))
-    else:
-        result = run_command(words, call.task(), dry_run=arguments.flag("dry-run"))
-    if result.name:
-        return Answer(
-            f"{result.id}\n",
-            f"`{result.name}` runs" + (f"; its output is in `{result.log}`" if result.log else ""),
-        )
-    return Answer("".join(f"{line}\n" for line in result.plan), code=result.code)
-
-
-def _wants_terminal(call: Call) -> bool:
-    """A terminal where the caller has one, unless it is detached; or as asked for."""
-    flag = call.arguments.flag
-    return not flag("no-tty") and (flag("tty") or (not flag("detach") and _is_terminal()))
-
-
-def read_life(call: Call, *, detach: bool = False) -> LifeOptions | None:
-    """How long the container lives, as the options say; None when it is thrown away with this command."""
-    arguments = call.arguments
-    detach = detach or arguments.flag("detach")
-    restart = arguments.text("restart")
-    if not (arguments.text("name") or detach or restart):
-        return None
-    from shipway.verbs.life_words import parse_life
-
-    return parse_life(
-        name=arguments.text("name"),
-        detach=detach,
-        interactive=arguments.flag("interactive") or not detach,
-        rm=arguments.flag("rm"),
-        restart=restart,
-    )
-
-
-def _is_terminal() -> bool:
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
-
-
 def _inspect(call: Call) -> Answer:
     from shipway.cli.show_image import inspect_document, render_inspect
     from shipway.cli.show_json import render_json
@@ -161,12 +77,13 @@ def _inspect_remote(call: Call) -> Answer:
 
 
 def _explain(call: Call) -> Answer:
+    from shipway.cli.commands_run import is_terminal
     from shipway.cli.show_image import explain_document, render_explain
     from shipway.cli.show_json import render_json
     from shipway.verbs.explain import run_explain
     from shipway.verbs.run import RunWords
 
-    words = RunWords(argv=call.arguments.words, engine=call.settings.engine, tty=_is_terminal())
+    words = RunWords(argv=call.arguments.words, engine=call.settings.engine, tty=is_terminal())
     result = run_explain(call.task(), words=words)
     return Answer(render_json("explain", explain_document(result)) if call.json else render_explain(result))
 
@@ -239,8 +156,6 @@ def _completion(call: Call) -> Answer:
 COMMANDS: dict[str, Callable[[Call], Answer]] = {
     "init": _init,
     "lock": _lock,
-    "run": _run,
-    "shell": _shell,
     "inspect": _inspect,
     "explain": _explain,
     "why": _why,

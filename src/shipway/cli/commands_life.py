@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shipway.cli.call import Answer, Call
-from shipway.cli.commands import read_life
+from shipway.cli.commands_run import read_words
 from shipway.cli.parser import UsageError
 
 if TYPE_CHECKING:
@@ -24,11 +24,7 @@ _PATIENCE = 10.0
 
 def _words(call: Call, *, detach: bool) -> RunWords:
     """What `up` and `job` share with `run`."""
-    from shipway.cli.commands import run_words
-
-    return run_words(call, interactive=False)._replace(
-        life=read_life(call, detach=detach), tty=call.arguments.flag("tty")
-    )
+    return read_words(call, shell=False, detach=detach)._replace(tty=call.arguments.flag("tty"))
 
 
 def _up(call: Call) -> Answer:

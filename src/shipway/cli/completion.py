@@ -12,7 +12,12 @@ def render_completion(shell: str) -> str:
 
 
 def _words(option: Option) -> list[str]:
-    return [f"--{option.name}"] + ([f"-{option.short}"] if option.short else [])
+    return [f"--{name}" for name in option.names] + ([f"-{option.short}"] if option.short else [])
+
+
+def _choices(option: Option) -> list[str]:
+    """Those that can be typed as they are: `container:NAME` cannot."""
+    return [choice for choice in option.choices if not option.open or choice == choice.lower()]
 
 
 def _with_value(options: tuple[Option, ...]) -> list[Option]:
@@ -62,7 +67,7 @@ complete -o default -F _shipway shipway
 
 def _bash_values(option: Option) -> str:
     if option.choices:
-        return f"COMPREPLY=($(compgen -W '{' '.join(option.choices)}' -- \"$current\"))"
+        return f"COMPREPLY=($(compgen -W '{' '.join(_choices(option))}' -- \"$current\"))"
     if option.complete is Complete.FOLDER:
         return 'COMPREPLY=($(compgen -d -- "$current"))'
     if option.complete is Complete.FILE:
@@ -116,7 +121,7 @@ def _zsh_option(option: Option, word: str) -> str:
     value = ""
     if option.takes in (Takes.VALUE, Takes.VALUES, Takes.MAYBE):
         action = (
-            f"({' '.join(option.choices)})"
+            f"({' '.join(_choices(option))})"
             if option.choices
             else {"folder": "_files -/", "file": "_files"}.get(option.complete, " ")
         )
@@ -151,12 +156,13 @@ def _fish() -> str:
 
 def _fish_option(option: Option, condition: str) -> str:
     short = f" -s {option.short}" if option.short else ""
+    longs = "".join(f" -l {name}" for name in option.names)
     value = ""
     if option.takes in (Takes.VALUE, Takes.VALUES):
-        value = f" -x -a {_quoted(' '.join(option.choices))}" if option.choices else " -r"
+        value = f" -x -a {_quoted(' '.join(_choices(option)))}" if option.choices else " -r"
         if option.complete in (Complete.FILE, Complete.FOLDER):
             value = " -r -F"
-    return f"complete -c shipway{condition}{short} -l {option.name}{value} -d {_quoted(option.help)}"
+    return f"complete -c shipway{condition}{short}{longs}{value} -d {_quoted(option.help)}"
 
 
 def _quoted(text: str) -> str:

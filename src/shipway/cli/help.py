@@ -53,8 +53,9 @@ def _options(options: tuple[Option, ...], width: int) -> str:
 
 
 def describe(option: Option) -> str:
-    """What `option` means, with its choices."""
-    return option.help + (f": {', '.join(option.choices)}" if option.choices else "")
+    """What `option` means, with its choices and default."""
+    choices = f": {', '.join(option.choices)}" if option.choices else ""
+    return option.help + choices + (f" (default: {option.default})" if option.default else "")
 
 
 def _row(left: str, right: str, width: int) -> str:

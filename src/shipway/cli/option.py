@@ -46,19 +46,33 @@ class Option(NamedTuple):
     metavar: str = ""
     choices: tuple[str, ...] = ()
     kind: str = "text"
-    """How the value is read: `text`, `size`, `age`, `number`, `count`."""
+    """How the value is read: `text`, `size`, `age`, `number`, `count`, `swap`, `shares`, `seconds`, `lines`."""
     complete: Complete = Complete.NOTHING
+    also: tuple[str, ...] = ()
+    """Other names that mean the same, without dashes."""
+    default: str = ""
+    """What leaving it out means, where `help` does not say it."""
+    open: bool = False
+    """`choices` are only some of the values that it may have; the verb reads the others."""
+    letter: str = ""
+    """Docker's letter for it, where ours is another option's: read when only Docker's meaning makes sense."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every long name."""
+        return (self.name, *self.also)
 
     @property
     def flags(self) -> str:
         """`-t, --target NAME`, as help shows it."""
-        long = f"--{self.name}"
+        long = ", ".join(f"--{name}" for name in self.names)
         value = {
             Takes.VALUE: f" {self.metavar}",
             Takes.VALUES: f" {self.metavar}",
             Takes.MAYBE: f" [{self.metavar}]",
         }
-        return (f"-{self.short}, " if self.short else "") + long + value.get(self.takes, "")
+        letter = self.short or self.letter
+        return (f"-{letter}, " if letter else "") + long + value.get(self.takes, "")
 
 
 class Verb(NamedTuple):
@@ -118,7 +132,8 @@ LOCKING = (LOCKED, FROZEN, REPAIR, VENDOR)
 BUILDING = (
     Option("engine", "Let this engine build the exported Dockerfile; for a build only this option counts", Takes.VALUE, "",
            "ENGINE", ("native", "docker", "podman")),
-    Option("tag", "What the engine calls the image", Takes.VALUE, "", "REF"),
+    Option("tag", "What the image is called here, or in the engine that builds it; `-t` means this when a name with `:` or "
+           "`/` follows, else `--target`", Takes.VALUE, "", "REF", letter="t"),
     Option("build-arg", "Give an ARG of the Dockerfile a value, or the caller's own", Takes.VALUES, "", "NAME[=VALUE]"),
     Option("secret", "A file or variable that steps may read: `id=pip`, `id=certs`", Takes.VALUES, "",
            "id=ID,src=FILE|env=VARIABLE"),
@@ -129,33 +144,3 @@ BUILDING = (
     Option("no-cache", "Let the engine use no finished steps"),
 )  # fmt: skip
 """What an engine is told that builds."""
-
-RUNNING = (
-    Option("image", "Run this stored image as it is, with the folder at `/work`, instead of the project's", Takes.VALUE, "",
-           "REF"),
-    Option("engine", "What runs the container; the default is the spec's, else `native`", Takes.VALUE, "", "ENGINE",
-           ("native", "docker", "podman", "apptainer")),
-    Option("env", "Set a variable, or pass the caller's own on", Takes.VALUES, "e", "NAME[=VALUE]"),
-    Option("env-file", "Read variables from a file of `NAME=VALUE` lines", Takes.VALUES, "", "FILE", complete=Complete.FILE),
-    Option("mount", "Show a host path inside; `:ro` makes it read-only", Takes.VALUES, "", "SOURCE:TARGET[:ro]"),
-    Option("workdir", "Start in this folder inside", Takes.VALUE, "w", "DIR"),
-    Option("network", "What the container sees of the network", Takes.VALUE, "", "NETWORK", ("host", "none")),
-    Option("shm-size", "Size of `/dev/shm`", Takes.VALUE, "", "SIZE", kind="size"),
-    Option("memory", "Stop the container when it uses more memory than this", Takes.VALUE, "m", "SIZE", kind="size"),
-    Option("cpus", "At most this many CPUs' worth of time", Takes.VALUE, "", "NUMBER", kind="number"),
-    Option("pids", "At most this many processes and threads", Takes.VALUE, "", "COUNT", kind="count"),
-    Option("keep", "Keep what the container writes outside the project under this name, and find it there again",
-           Takes.VALUE, "", "NAME"),
-    Option("hostname", "The name of the host inside; the default is made from project and target", Takes.VALUE, "", "NAME"),
-    Option("name", "Let the container live on under this name: `exec`, `logs`, `stop`, `start` know it", Takes.VALUE, "", "NAME"),
-    Option("detach", "Let the container go on when this command ends; its name is printed", short="d"),
-    Option("interactive", "Keep standard input open, also of a container that is detached", short="i"),
-    Option("tty", "Give the command a terminal, also where the caller has none"),
-    Option("rm", "Remove a container that has a name when it ends"),
-    Option("restart", "When a container that lives on is started again: `no`, `on-failure[:TIMES]`, `always`, `unless-stopped`",
-           Takes.VALUE, "", "POLICY", kind="restart"),
-    Option("read-only", "Let nothing be written outside the project, the home folder, mounts and `/tmp`"),
-    Option("no-tty", "Give the command no terminal of its own"),
-    DRY_RUN,
-)  # fmt: skip
-(ENGINE,) = (option for option in RUNNING if option.name == "engine")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, ENGINE, JSON, LOCKING, RUNNING, Option, Takes, Verb
+from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, JSON, LOCKING, Option, Takes, Verb
+from shipway.cli.options_running import ENGINE, RUNNING, SEEING
 from shipway.cli.verbs_engines import ENGINE_VERBS
 from shipway.cli.verbs_export import EXPORT
 from shipway.cli.verbs_images import IMAGES
@@ -41,8 +42,9 @@ CORE = (
         "and the image's id there is printed; the store then gets nothing.",
         (("shipway build", "build the default target"), ("shipway build -t gpu", "build the target `gpu`; no GPU is needed"),
          ("shipway --offline build --vendor digits.tar", "build without network from what `shipway bundle` wrote"),
+         ("shipway build --tag team/digits:1 .", "build the project in this folder, and name its image"),
          ("shipway build --engine docker --tag team/digits:1", "let Docker build it")),
-        (*CHOICE, *LOCKING, *BUILDING, DRY_RUN, JSON), home="commands_build",
+        (*CHOICE, *LOCKING, *BUILDING, DRY_RUN, JSON), "[DIR]", home="commands_build",
     ),
     Verb(
         "run", "Run a command in the container",
@@ -50,14 +52,15 @@ CORE = (
         "is the command's own. In a folder without a spec one is inferred, shown, and used from outside the folder.",
         (("shipway run -- python train.py", "run a script"),
          ("shipway run -t gpu --shm-size 8g -- python train.py --epochs 3", "run in another target with a larger `/dev/shm`"),
-         ("shipway run", "run the spec's own command")),
-        (*CHOICE, *LOCKING, *RUNNING), "[COMMAND...]", rest=True,
+         ("shipway run", "run the spec's own command"),
+         ("shipway run --rm -it -v ~/datasets:/data:ro -p 8888:8888 team/base:1 bash", "a stored image, in Docker's words")),
+        (*CHOICE, *LOCKING, *RUNNING), "[COMMAND...]", home="commands_run", rest=True,
     ),
     Verb(
         "shell", "Open a shell in the container",
         "As `run`, with a login shell: `bash` where the image has it, else `sh`.",
         (("shipway shell", "look around inside"), ("shipway shell --keep scratch", "keep what you install by hand")),
-        (*CHOICE, *LOCKING, *RUNNING),
+        (*CHOICE, *LOCKING, *SEEING, DRY_RUN), home="commands_run",
     ),
     Verb(
         "inspect", "Show the image: digest, layers, sizes, packages",

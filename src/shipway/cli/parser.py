@@ -1,7 +1,8 @@
 """Words of a command line -> values, by the table of `options.py`. Pure.
 
 The grammar is GNU's: `--name value`, `--name=value`, `-t value`, `-tvalue`, `-qv`, `--` ends options. Global options may
-stand in front of the verb or behind it. For `run`, everything from the first positional on is the command.
+stand in front of the verb or behind it. For `run`, everything from the first positional on is the command. Where Docker
+writes something else for the same, its words are read too (`docker_words.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shipway.cli import docker_words
 from shipway.cli.option import GLOBAL, VERSION, Option, Takes, Verb
 from shipway.cli.options import BY_NAME, VERBS
 from shipway.core.errors import ExitCode, ToolError
@@ -35,6 +37,10 @@ class Arguments(NamedTuple):
     """By option name: bool, int, text, or a tuple for repeated ones; every option of the verb is there."""
     words: tuple[str, ...]
     """Positional arguments; for `run` the command."""
+    plain: bool = False
+    """`--` stood in front of the words."""
+    notes: tuple[str, ...] = ()
+    """What to tell about how the words were read."""
 
     def text(self, name: str) -> str:
         """The value of option `name`, empty when it was not given."""
@@ -53,6 +59,10 @@ class _Reader:
         self.values: dict[str, Any] = {}
         self.verb: Verb | None = None
         self.positional: list[str] = []
+        self.plain = False
+        self.notes: list[str] = []
+        self.gpus = ""
+        """What an old program's name asks for."""
 
     def options(self) -> tuple[Option, ...]:
         return (*GLOBAL, *(self.verb.options if self.verb else (VERSION,)))
@@ -74,23 +84,47 @@ class _Reader:
         self.words.clear()
         if self.verb is None and rest:
             raise UsageError("a verb stands in front of `--`", hints=_verb_hints())
+        self.plain = not self.positional
         self.positional += rest
 
     def _positional(self, word: str) -> None:
         if self.verb is None:
-            self.verb = BY_NAME.get(word)
-            if self.verb is None:
-                raise UsageError(f"unknown verb `{shown(word)}`", hints=_near(word, BY_NAME) or _verb_hints())
+            self._begin(word)
             return
         self.positional.append(word)
         if self.verb.rest:
             self.positional += self.words[::-1]
             self.words.clear()
 
+    def _begin(self, word: str) -> None:
+        """Read the verb, in one word or in Docker's two."""
+        if word in docker_words.WRAPPERS and word not in BY_NAME:
+            self.gpus = docker_words.WRAPPERS[word]
+            self.notes.append(f"`{word}` is no longer needed: `shipway run --gpus {self.gpus}` says the same")
+            return
+        family = docker_words.FAMILIES.get(word)
+        if family is None or word in BY_NAME:
+            self.verb = BY_NAME.get(word)
+            if self.verb is None:
+                raise _unknown_verb(word)
+            return
+        second = self.words.pop() if self.words else ""
+        self.verb = BY_NAME.get(family.get(second, ""))
+        if self.verb is None:
+            known = [name for name, verb in family.items() if verb in BY_NAME]
+            raise UsageError(
+                f"`shipway {word}` is followed by one of its own words, not by `{shown(second)}`"
+                if second
+                else f"`shipway {word}` is only half of a command",
+                hints=_near(second, known) or [f"they are: {', '.join(known)}"],
+            )
+
     def _long(self, word: str) -> None:
         name, equals, value = word[2:].partition("=")
         option = self._find(partial(_has_name, name), f"--{name}")
-        if option.takes in (Takes.NOTHING, Takes.COUNT):
+        if option.takes is Takes.NOTHING and equals and value in ("true", "false") and option.default:
+            self.values[option.name] = value == "true"  # as Docker writes flags
+        elif option.takes in (Takes.NOTHING, Takes.COUNT):
             if equals:
                 raise UsageError(f"`--{name}` takes no value", hints=[f"write `--{name}` alone"])
             self._flag(option)
@@ -98,22 +132,55 @@ class _Reader:
             self._value(option, value if equals else None)
 
     def _short(self, word: str) -> None:
-        letters = word[1:]
-        while letters:
-            letter, letters = letters[0], letters[1:]
-            option = self._find(partial(_has_letter, letter), f"-{letter}")
+        self._refuse_slip(word)
+        cluster = word[1:]
+        for at, letter in enumerate(cluster):
+            rest = cluster[at + 1 :]
+            theirs = self.verb and docker_words.read_letter(
+                self.verb, cluster, at, self.words[-1] if self.words else None
+            )
+            if theirs:
+                option = self._find(partial(_has_name, theirs.option), f"--{theirs.option}")
+            else:
+                option = self._find(partial(_has_letter, letter), f"-{letter}")
             if option.takes in (Takes.NOTHING, Takes.COUNT):
+                self._refuse_host_name(option, rest)
                 self._flag(option)
             else:
-                self._value(option, letters.removeprefix("=") or None)
+                self._value(option, rest.removeprefix("=") or None)
                 return
+
+    def _refuse_slip(self, word: str) -> None:
+        """A long option with one dash would be read as letters, and mean something else."""
+        name = word[1:].partition("=")[0]
+        if len(name) > 1 and any(_has_name(name, option) for option in self.options()):
+            raise UsageError(
+                f"`{shown(word)}` has one dash, and long options have two",
+                hints=[f"write `-{shown(word)}`"],
+            )
+
+    def _refuse_host_name(self, option: Option, rest: str) -> None:
+        """`-h NAME` is the host name in Docker's words; ours has always been help."""
+        following = self.words[-1] if self.words and not rest else "-"
+        if option.name == "help" and not following.startswith("-") and self.has("hostname"):
+            raise UsageError(
+                f"`-h` is `--help` here, so `{shown(following)}` has no meaning behind it",
+                hints=[f"name the host inside: `--hostname {shown(following)}`", "help alone: `-h`"],
+            )
+
+    def has(self, name: str) -> bool:
+        """Whether there is an option `name` where we are."""
+        return any(option.name == name for option in self.options())
 
     def _find(self, test: Callable[[Option], bool], word: str) -> Option:
         for option in self.options():
             if test(option):
                 return option
+        absent = docker_words.find_absent(self.verb, word.lstrip("-")) if self.verb else None
+        if absent:
+            raise UsageError(f"`{shown(word)}` is not offered: {absent[0]}", hints=[absent[1]])
         where = f"`shipway {self.verb.name}`" if self.verb else "`shipway`"
-        hints = _near(word, [f"--{option.name}" for option in self.options()])
+        hints = _near(word, [f"--{name}" for option in self.options() for name in option.names])
         help_line = f"shipway {self.verb.name} --help" if self.verb else "shipway --help"
         raise UsageError(
             f"{where} has no option `{shown(word)}`", hints=hints or [f"`{help_line}` lists the options"]
@@ -147,7 +214,7 @@ def _has_letter(letter: str, option: Option) -> bool:
 
 
 def _has_name(name: str, option: Option) -> bool:
-    return option.name == name
+    return name in option.names
 
 
 def parse_arguments(words: Sequence[str]) -> Arguments:
@@ -166,6 +233,8 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
 
 def _checked(reader: _Reader) -> Arguments:
     reader.read()
+    if reader.gpus and reader.has("gpus"):
+        reader.values.setdefault("gpus", reader.gpus)
     for option in reader.options():
         empty = (
             () if option.takes in (Takes.VALUES, Takes.MAYBE) else None if option.takes is Takes.VALUE else 0
@@ -175,7 +244,7 @@ def _checked(reader: _Reader) -> Arguments:
     if reader.verb and not reader.values["help"]:
         _check_positional(reader.verb, positional)
         _check_pairs(reader.values)
-    return Arguments(reader.verb, reader.values, positional)
+    return Arguments(reader.verb, reader.values, positional, reader.plain, tuple(reader.notes))
 
 
 def read_value(option: Option, text: str) -> str | int | float:
@@ -184,7 +253,7 @@ def read_value(option: Option, text: str) -> str | int | float:
     Raises:
         UsageError: it is none.
     """
-    if option.choices and text not in option.choices:
+    if option.choices and not option.open and text not in option.choices:
         raise UsageError(
             f"`--{option.name}` cannot be `{shown(text)}`",
             hints=_near(text, option.choices) or ["it is one of: " + ", ".join(option.choices)],
@@ -227,13 +296,15 @@ def _lines(text: str) -> int:
     return value
 
 
-def _restart(text: str) -> str:
-    kind, colon, most = text.partition(":")
-    if kind not in ("no", "on-failure", "always", "unless-stopped") or (
-        colon and (kind != "on-failure" or not _count(most))
-    ):
+def _swap(text: str) -> int:
+    return -1 if text == "-1" else parse_size(text)
+
+
+def _shares(text: str) -> int:
+    value = int(text)
+    if value not in range(2, 262145):
         raise ValueError(text)
-    return text
+    return value
 
 
 _KINDS: dict[str, tuple[Callable[[str], str | int | float], str]] = {
@@ -243,8 +314,9 @@ _KINDS: dict[str, tuple[Callable[[str], str | int | float], str]] = {
     "number": (_number, "give a number above zero: `1.5`"),
     "seconds": (_seconds, "give seconds: `30`, `0.5`"),
     "lines": (_lines, "give a number of lines, or `all`"),
-    "restart": (_restart, "it is one of: no, on-failure, on-failure:TIMES, always, unless-stopped"),
     "count": (_count, "give a whole number above zero: `512`"),
+    "swap": (_swap, "a size is a number with `k`, `m`, `g` or `t`: `8g`; -1 means all the swap there is"),
+    "shares": (_shares, "a weight is a whole number from 2 to 262144; 1024 is usual"),
 }
 
 
@@ -293,6 +365,15 @@ def _near(word: str, names: Iterable[str]) -> list[str]:
     import difflib
 
     return [f"did you mean `{name}`" for name in difflib.get_close_matches(word, list(names), 1, 0.6)]
+
+
+def _unknown_verb(word: str) -> UsageError:
+    hints = (
+        ["leave it out: the verbs are much the same"]
+        if word in ("docker", "podman")
+        else _near(word, BY_NAME)
+    )
+    return UsageError(f"unknown verb `{shown(word)}`", hints=hints or _verb_hints())
 
 
 def _verb_hints() -> list[str]:

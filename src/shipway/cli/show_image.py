@@ -161,9 +161,10 @@ def render_build(result: BuildResult) -> str:
 def describe_build(result: BuildResult) -> str:
     """One sentence about it."""
     what = f"{shown(result.name)}, target {shown(result.target)} on {result.platform}"
+    named = f", called {shown(result.tag)}" if result.tag else ""
     if not result.digest:
-        return f"{what}: {result.built} of {result.trees} trees would be made"
-    return f"{what}: {result.layers} layers of {result.trees} trees, {result.built or 'none'} made now"
+        return f"{what}: {result.built} of {result.trees} trees would be made{named}"
+    return f"{what}: {result.layers} layers of {result.trees} trees, {result.built or 'none'} made now{named}"
 
 
 def build_document(result: BuildResult) -> dict[str, Any]:
@@ -179,4 +180,5 @@ def build_document(result: BuildResult) -> dict[str, Any]:
         "trees": result.trees,
         "built": result.built,
         "missing": list(result.missing),
+        "tag": result.tag or None,
     }

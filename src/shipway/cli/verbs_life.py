@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, RUNNING, TARGET, Complete, Option, Takes, Verb
+from shipway.cli.option import CHOICE, DRY_RUN, JSON, LOCKING, TARGET, Complete, Option, Takes, Verb
+from shipway.cli.options_running import RUNNING
 
 _TIME = Option(
     "time",

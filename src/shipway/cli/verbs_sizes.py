@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, DRY_RUN, ENGINE, JSON, Option, Takes, Verb
+from shipway.cli.option import CHOICE, DRY_RUN, JSON, Option, Takes, Verb
+from shipway.cli.options_running import ENGINE
 from shipway.core.waste import CAREFUL, Waste
 
 SIZES = (
@@ -43,7 +44,7 @@ SIZES = (
                 Takes.VALUES, "", "WHAT"),
          Option("also", "Leave out this kind of files, too", Takes.VALUES, "", "KIND",
                 tuple(kind for kind in Waste if kind not in CAREFUL)),
-         ENGINE._replace(help="What runs the check; the default is `native`, whatever the spec or `SHIPWAY_ENGINE` says"),
+         ENGINE._replace(help="What runs the check, whatever the spec or `SHIPWAY_ENGINE` says", default="`native`"),
          *CHOICE, DRY_RUN, JSON), "[COMMAND...]", home="commands_sizes", rest=True,
     ),
 )  # fmt: skip

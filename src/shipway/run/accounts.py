@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipway.core.errors import ExitCode, ToolError
+from shipway.core.text import shown
 from shipway.run.model import Account
 
 if TYPE_CHECKING:
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
 
 _UNNAMED = "user"
 _SHELLS = ("bash", "sh")
+_FIELDS = 7
+"""Of a line of passwd(5)."""
+_HIGHEST = 0xFFFFFFFE
+_FILES = {"user": "passwd", "group": "group"}
 
 
 def choose_account(host: HostFacts, image: ImageFacts) -> Account:
@@ -24,6 +30,73 @@ def choose_account(host: HostFacts, image: ImageFacts) -> Account:
         home="/root" if host.uid == 0 else "/home/" + _folder(name),
         shell=choose_shell(host.shell, image.shells),
     )
+
+
+def choose_user(text: str, caller: Account, host: HostFacts, image: ImageFacts) -> Account:
+    """Who runs inside when `text` (`USER[:GROUP]`) was asked for: names are the caller's, else the image's.
+
+    Raises:
+        ToolError: there is no such user or group.
+    """
+    user, _, group = text.partition(":")
+    users, groups = _numbers(image.passwd), _numbers(image.group)
+    uid = _number(user, {**users, caller.name: caller.uid}, "user")
+    gid = _number(group, {**dict(host.groups), **groups, caller.group: caller.gid}, "group") if group else -1
+    if uid == caller.uid:
+        return (
+            caller
+            if gid in (-1, caller.gid)
+            else caller._replace(gid=gid, group=_name(groups, gid, caller.name))
+        )
+    fields = next(
+        (line.split(":") for line in image.passwd.splitlines() if line.split(":")[2:3] == [str(uid)]), []
+    )
+    _, _, _, own, _, home, shell = fields if len(fields) == _FIELDS else ("", "", "", "0", "", "", "")
+    name = "root" if uid == 0 else _name(users, uid, _UNNAMED)
+    gid = gid if gid >= 0 else int(own) if own.isdecimal() else 0
+    return Account(
+        uid=uid,
+        gid=gid,
+        name=name,
+        group=_name(groups, gid, name),
+        home="/root" if uid == 0 else home or "/",
+        shell=choose_shell(shell, image.shells),
+    )
+
+
+def choose_groups(asked: tuple[str, ...], host: HostFacts, image: ImageFacts) -> tuple[int, ...]:
+    """The numbers of groups asked for by number or name: names are the host's, else the image's.
+
+    Raises:
+        ToolError: there is no such group.
+    """
+    known = {**_numbers(image.group), **dict(host.groups)}
+    return tuple(dict.fromkeys(_number(word, known, "group") for word in asked))
+
+
+def _number(word: str, known: dict[str, int], what: str) -> int:
+    if word.isascii() and word.isdecimal() and int(word) <= _HIGHEST:
+        return int(word)
+    if word not in known:
+        raise ToolError(
+            f"Neither you nor the environment has a {what} `{shown(word)}`",
+            hints=(
+                "give the number",
+                f"names are looked up among yours and in the environment's `/etc/{_FILES[what]}`",
+            ),
+            code=ExitCode.USAGE,
+        )
+    return known[word]
+
+
+def _numbers(text: str) -> dict[str, int]:
+    """Numbers by name, of the text of a passwd or group file."""
+    lines = [line.split(":") for line in text.splitlines()]
+    return {line[0]: int(line[2]) for line in lines if len(line) > 2 and line[2].isdecimal()}  # noqa: PLR2004 - name:password:number
+
+
+def _name(known: dict[str, int], number: int, other: str) -> str:
+    return next((name for name, found in known.items() if found == number), other)
 
 
 def choose_shell(wanted: str, there: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
 from shipway.run.model import Network, Top
-from shipway.run.oci_command import RUN, csv_field
+from shipway.run.oci_command import RUN, csv_field, limit_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,9 @@ def require_doable(request: RunRequest) -> None:
             "Apptainer cannot set the size of `/dev/shm`, which is half of the memory there",
             hints=("leave the size out", _NATIVE),
         )
+    for wanted, what in _beyond(request):
+        if wanted:
+            raise EngineError(f"Apptainer cannot {what}", hints=("leave it out", _NATIVE))
     env = dict(request.env)
     unfit = [name for name, value in request.env if not _can_set(name, value)]
     if env.get("HOME", request.account.home) != request.account.home:
@@ -52,6 +55,25 @@ def require_doable(request: RunRequest) -> None:
     if unfit:
         names = ", ".join(f"`{shown(name)}`" for name in unfit)
         raise EngineError(f"Apptainer cannot set {names} inside", hints=("leave the variable out", _NATIVE))
+
+
+def _beyond(request: RunRequest) -> tuple[tuple[object, str], ...]:
+    return (
+        (
+            request.network is Network.BRIDGE,
+            "give a container a network of its own, or show its ports (`--publish`)",
+        ),
+        (request.pid_space, f"share processes (`--pid {request.pid_space}`)"),
+        (request.ipc_space, f"share memory (`--ipc {request.ipc_space}`)"),
+        (request.user, f"run as another user (`--user {request.user}`)"),
+        (request.groups, "add groups (`--group-add`); those that you are in are in force"),
+        (
+            request.ulimits,
+            "set limits of processes (`--ulimit`); yours are in force, as `ulimit` in your shell sets them",
+        ),
+        (request.tmpfs, "make folders in memory (`--tmpfs`)"),
+        (request.gpus, f"be told of GPUs by us yet (`--gpus {request.gpus}`)"),
+    )
 
 
 def render_exec(request: RunRequest, *, root: str = ROOT, folder: str = RUN) -> tuple[str, ...]:
@@ -75,7 +97,7 @@ def render_exec(request: RunRequest, *, root: str = ROOT, folder: str = RUN) -> 
         "--no-mount=bind-paths",
         f"--hostname={request.hostname}",
         *(("--net", "--network=none") if request.network is Network.NONE else ()),
-        *_limits(request),
+        *limit_words(request.limits, unit=""),
         *((f"--overlay={_plain(folder)}/{TOP}",) if request.top is not Top.READ_ONLY else ()),
         f"--home={_plain(home.source)}:{_plain(home.target)}",
         *(_mount(f"{folder}/{name}", target) for name, target in SCRATCH),
@@ -101,18 +123,6 @@ def render_environ(request: RunRequest, caller: Mapping[str, str]) -> dict[str, 
 
 def _can_set(name: str, value: str) -> bool:
     return name.isascii() and name.isidentifier() and name not in _SPECIAL and bool(value or name != "PATH")
-
-
-def _limits(request: RunRequest) -> tuple[str, ...]:
-    limits = request.limits
-    words = []
-    if limits.memory is not None:
-        words += [f"--memory={limits.memory}", f"--memory-swap={limits.memory}"]
-    if limits.cpus is not None:
-        words.append(f"--cpus={limits.cpus:g}")
-    if limits.pids is not None:
-        words.append(f"--pids-limit={limits.pids}")
-    return tuple(words)
 
 
 def _guarded(request: RunRequest) -> tuple[str, ...]:

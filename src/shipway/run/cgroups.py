@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-_LEGACY = ("memory", "cpu", "pids")
+_LEGACY = ("memory", "cpu", "pids", "cpuset")
 
 
 class Group(NamedTuple):
@@ -34,7 +34,7 @@ class Layout(NamedTuple):
     alone: bool = False
     """Whether this process is the only one in `unified` (only then may controllers be handed down)."""
     legacy: tuple[tuple[str, Group], ...] = ()
-    """v1 controllers among memory, cpu and pids below which we may make children."""
+    """v1 controllers among memory, cpu, pids and cpuset below which we may make children."""
     legacy_refused: frozenset[str] = frozenset()
     """v1 controllers that are there but not ours to use."""
     user_manager: bool = False

@@ -9,7 +9,9 @@ DOCKER = Dialect(
     title="Docker",
     partial=True,
     about=("version", "--format", "{{.Server.Os}}/{{.Server.Arch}} {{.Server.Version}}"),
-    limits="{{if .MemoryLimit}}memory {{end}}{{if .CPUCfsQuota}}cpu {{end}}{{if .PidsLimit}}pids{{end}}",
+    limits="{{if .MemoryLimit}}memory {{end}}{{if .CPUCfsQuota}}cpu {{end}}{{if .PidsLimit}}pids {{end}}"
+    "{{if .CPUSet}}cpuset {{end}}{{if .CPUShares}}shares {{end}}{{if .SwapLimit}}swap{{end}}",
+    bridge=("--network=bridge",),
     oldest=(20, 10),
     remedy="install Docker (Debian and Ubuntu: `docker.io`), or use `--engine native`, which needs nothing",
     stopped="start it (`systemctl start docker`), correct DOCKER_HOST or the context, or use `--engine native`",

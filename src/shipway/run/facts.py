@@ -144,6 +144,13 @@ def read_host_facts(environ: Mapping[str, str]) -> HostFacts:
     )
 
 
+def read_groups() -> tuple[tuple[str, int], ...]:
+    """The groups of this host, by name, that can be listed, and all that the caller is in."""
+    names = [(entry.gr_name, entry.gr_gid) for entry in grp.getgrall()]
+    own = [(_group(gid) or str(gid), gid) for gid in {os.getgid(), *os.getgroups()}]
+    return tuple(dict.fromkeys((*names, *own)))
+
+
 def read_certificates(host: HostFacts) -> bytes:
     """The bundle that the caller's settings name, else the system's; empty if it cannot be read."""
     return _bytes(host.own_certificates or host.certificates)

@@ -17,9 +17,18 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import LimitError
-from shipway.core.units import render_size
 from shipway.host.proc import Command, base_environment, find_tool, run
 from shipway.run.cgroups import read_layout
+from shipway.run.limit_settings import (
+    Setting,
+    legacy_settings,
+    limits_text,
+    listed,
+    scope_properties,
+    unified_settings,
+    wanted_controllers,
+)
+from shipway.run.option_words import list_cpus, parse_cpuset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,21 +36,10 @@ if TYPE_CHECKING:
     from shipway.run.cgroups import Layout
     from shipway.run.model import Limits
 
-_PERIOD = 100_000
-"""Microseconds over which CPU time is counted (the kernel's default)."""
 _PATIENCE = 5.0
 """Seconds for systemd to move us."""
 _POLL = 0.01
 _WITHOUT = "leave the limit out, or ask for it where systemd runs or a scheduler gives you a cgroup"
-
-
-class Setting(NamedTuple):
-    """One value written to a file of a cgroup."""
-
-    file: str
-    value: str
-    optional: bool = False
-    """The kernel may lack the file (swap accounting)."""
 
 
 class Placement(NamedTuple):
@@ -63,8 +61,8 @@ class Scope(NamedTuple):
     """A scope unit that the systemd user manager makes for a process."""
 
     name: str
-    properties: tuple[tuple[str, str, str], ...]
-    """Name, D-Bus type, value."""
+    properties: tuple[tuple[str, ...], ...]
+    """Name, D-Bus type, words of the value."""
     checks: tuple[Setting, ...]
     """What the new cgroup's files must say afterwards."""
 
@@ -74,122 +72,79 @@ class LimitPlan(NamedTuple):
 
     placements: tuple[Placement, ...] = ()
     scope: Scope | None = None
+    affinity: str = ""
+    """CPUs that processes are told to run on, where no cgroup can hold them there."""
 
     def describe(self) -> tuple[str, ...]:
         """One line per thing that will be made."""
         lines = [f"{place.path}: {_settings_text(place.settings)}" for place in self.placements]
         if self.scope:
             lines.append(
-                f"{self.scope.name}: {', '.join(f'{name}={value}' for name, _, value in self.scope.properties)}"
+                f"{self.scope.name}: "
+                + ", ".join(f"{name}={' '.join(value)}" for name, _, *value in self.scope.properties)
             )
+        if self.affinity:
+            lines.append(f"affinity: {self.affinity}")
         return tuple(lines)
 
 
 def plan_limits(limits: Limits, layout: Layout, *, uid: int, name: str) -> LimitPlan:
     """How `limits` can be set here. `name`: of the cgroup, unique on this host.
 
+    CPUs that no cgroup can be held to are set as affinity, which needs no right, and which programs may change.
+
     Raises:
         LimitError: this host does not let this user set them; says why.
     """
     if not limits.asked:
         return LimitPlan()
-    wanted = _controllers(limits)
+    found = _find_plan(limits, layout, uid=uid, name=name)
+    if found is None and limits.cpuset:
+        others = limits._replace(cpuset="")
+        found = _find_plan(others, layout, uid=uid, name=name) if others.asked else LimitPlan()
+        found = found and found._replace(affinity=limits.cpuset)
+    if found is None:
+        limits = limits._replace(cpuset="")
+        why = _why_not(wanted_controllers(limits), layout)
+        raise LimitError(f"{limits_text(limits)} cannot be enforced here: {why}", hints=(_WITHOUT,))
+    return found
+
+
+def _find_plan(limits: Limits, layout: Layout, *, uid: int, name: str) -> LimitPlan | None:
+    wanted = wanted_controllers(limits)
     if uid != 0 and layout.user_manager and wanted <= layout.controllers:
         return LimitPlan(scope=_scope(limits, name))
     if layout.unified and layout.writable and wanted <= layout.controllers:
         missing = tuple(sorted(wanted - layout.handed_down))
         if not missing or layout.alone:
-            return LimitPlan((Placement(layout.unified.path, name, _unified_settings(limits), missing),))
+            return LimitPlan((Placement(layout.unified.path, name, unified_settings(limits), missing),))
     legacy = dict(layout.legacy)
     if wanted <= set(legacy):
-        settings = _legacy_settings(limits)
+        settings = legacy_settings(limits)
         return LimitPlan(
             tuple(
                 Placement(legacy[controller].path, name, settings[controller])
                 for controller in sorted(wanted)
             )
         )
-    raise LimitError(
-        f"{_limits_text(limits)} cannot be enforced here: {_why_not(wanted, layout)}", hints=(_WITHOUT,)
-    )
-
-
-def _controllers(limits: Limits) -> set[str]:
-    pairs = (("memory", limits.memory), ("cpu", limits.cpus), ("pids", limits.pids))
-    return {controller for controller, value in pairs if value is not None}
-
-
-def _unified_settings(limits: Limits) -> tuple[Setting, ...]:
-    settings = []
-    if limits.memory is not None:
-        settings += [
-            Setting("memory.max", str(limits.memory)),
-            Setting("memory.swap.max", "0", optional=True),
-        ]
-    if limits.cpus is not None:
-        settings.append(Setting("cpu.max", f"{_quota(limits.cpus)} {_PERIOD}"))
-    if limits.pids is not None:
-        settings.append(Setting("pids.max", str(limits.pids)))
-    return tuple(settings)
-
-
-def _legacy_settings(limits: Limits) -> dict[str, tuple[Setting, ...]]:
-    settings: dict[str, tuple[Setting, ...]] = {}
-    if limits.memory is not None:
-        both = Setting("memory.memsw.limit_in_bytes", str(limits.memory), optional=True)
-        settings["memory"] = (Setting("memory.limit_in_bytes", str(limits.memory)), both)
-    if limits.cpus is not None:
-        settings["cpu"] = (
-            Setting("cpu.cfs_period_us", str(_PERIOD)),
-            Setting("cpu.cfs_quota_us", str(_quota(limits.cpus))),
-        )
-    if limits.pids is not None:
-        settings["pids"] = (Setting("pids.max", str(limits.pids)),)
-    return settings
+    return None
 
 
 def _scope(limits: Limits, name: str) -> Scope:
-    properties = []
-    if limits.memory is not None:
-        properties += [("MemoryMax", "t", str(limits.memory)), ("MemorySwapMax", "t", "0")]
-    if limits.cpus is not None:
-        properties.append(("CPUQuotaPerSecUSec", "t", str(round(limits.cpus * 1_000_000))))
-    if limits.pids is not None:
-        properties.append(("TasksMax", "t", str(limits.pids)))
-    checks = tuple(setting for setting in _unified_settings(limits) if setting.file != "cpu.max")
-    return Scope(f"{name}.scope", tuple(properties), checks)
-
-
-def _quota(cpus: float) -> int:
-    # The kernel refuses quotas below 1 ms.
-    return max(round(cpus * _PERIOD), 1000)
+    checks = tuple(setting for setting in unified_settings(limits) if setting.file != "cpu.max")
+    return Scope(f"{name}.scope", scope_properties(limits), checks)
 
 
 def _why_not(wanted: set[str], layout: Layout) -> str:
     refused = sorted(wanted & layout.legacy_refused)
     if refused:
-        return f"limiting {_listed(refused)} here means cgroup v1, which only root may do"
+        return f"limiting {listed(refused)} here means cgroup v1, which only root may do"
     missing = sorted(wanted - layout.controllers - set(dict(layout.legacy)))
     if missing:
-        return f"this process has no cgroup controller {_listed(missing)}"
+        return f"this process has no cgroup controller {listed(missing)}"
     if layout.writable:
         return "other processes share this cgroup, so its controllers cannot be handed down"
     return "no systemd user manager answers, and this cgroup is not delegated to this user"
-
-
-def _limits_text(limits: Limits) -> str:
-    words = []
-    if limits.memory is not None:
-        words.append(f"a memory limit of {render_size(limits.memory)}")
-    if limits.cpus is not None:
-        words.append(f"a limit of {limits.cpus:g} CPUs")
-    if limits.pids is not None:
-        words.append(f"a limit of {limits.pids} processes")
-    return _listed(words)
-
-
-def _listed(words: list[str]) -> str:
-    return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else words[0]
 
 
 def _settings_text(settings: tuple[Setting, ...]) -> str:
@@ -202,6 +157,18 @@ class Enforcer(NamedTuple):
     folders: tuple[str, ...] = ()
     scope: Scope | None = None
     runtime: str = ""
+    affinity: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What does not hold as it was asked for."""
+        if not self.affinity:
+            return ()
+        text = (
+            f"no cgroup of yours can hold the container to CPUs {self.affinity}: its programs are told to run there, "
+            "and could choose others"
+        )
+        return (text,)
 
     def admit(self, pid: int) -> None:
         """Put process `pid`, and all that it will start, under the limits.
@@ -211,6 +178,8 @@ class Enforcer(NamedTuple):
         """
         for folder in self.folders:
             _join(folder, pid)
+        if self.affinity:
+            os.sched_setaffinity(pid, list_cpus(self.affinity))
         if self.scope:
             _enter_scope(self.scope, pid, self.runtime)
 
@@ -230,11 +199,23 @@ def enforced_limits(limits: Limits, *, uid: int, name: str, runtime: str) -> Ite
     Raises:
         LimitError: this host does not let this user set them.
     """
+    _require_cpus(limits)
     plan = plan_limits(limits, read_layout(runtime=runtime), uid=uid, name=name)
     with contextlib.ExitStack() as stack:
         for place in plan.placements:
             stack.enter_context(_made_group(place))
-        yield Enforcer(tuple(place.path for place in plan.placements), plan.scope, runtime)
+        yield Enforcer(tuple(place.path for place in plan.placements), plan.scope, runtime, plan.affinity)
+
+
+def _require_cpus(limits: Limits) -> None:
+    ours = os.sched_getaffinity(0) if limits.cpuset else set()
+    missing = set(list_cpus(limits.cpuset)) - ours
+    if missing:
+        text = ",".join(map(str, sorted(ours)))
+        raise LimitError(
+            f"There is no CPU {min(missing)} here for `--cpuset-cpus {limits.cpuset}`",
+            hints=(f"choose among {parse_cpuset(text)}", "`lscpu` shows which belong to one NUMA node"),
+        )
 
 
 @contextlib.contextmanager
@@ -286,7 +267,11 @@ def _apply(folder: str, setting: Setting) -> None:
     path = f"{folder}/{setting.file}"
     if setting.optional and not os.path.exists(path):
         return
-    _write(path, setting.value)
+    value = setting.value
+    if not value:
+        with open(f"{os.path.dirname(folder)}/{setting.file}", encoding="utf-8") as file:
+            value = file.read().strip()
+    _write(path, value)
 
 
 def _join(folder: str, pid: int) -> None:
@@ -367,7 +352,7 @@ def _require_value(folder: str, check: Setting) -> None:
         and check.value.isdigit()
         and 0 <= int(check.value) - int(found) < os.sysconf("SC_PAGE_SIZE")
     )
-    if not close and not (check.optional and not found):
+    if found != check.value and not close and not (check.optional and not found):
         raise LimitError(
             f"systemd took the limit, but `{check.file}` says `{found or 'nothing'}`", hints=(_WITHOUT,)
         )

@@ -287,9 +287,7 @@ class HostFacts(NamedTuple):
     certificates: str = ""
     """The system's bundle, or empty."""
     groups: tuple[tuple[str, int], ...] = ()
-    """The groups that the caller is in, by name; read only where somebody asks for groups."""
-    cpus: int = 0
-    """CPUs of this machine, numbered from 0."""
+    """This host's groups, by name; read only where somebody asks for one."""
 
 
 class HostFile(NamedTuple):
@@ -341,9 +339,11 @@ class RunRequest(NamedTuple):
     pid_space: str = ""
     ipc_space: str = ""
     user: str = ""
-    groups: tuple[str, ...] = ()
+    """As it was asked for; empty when `account` is the caller."""
+    groups: tuple[int, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
     tmpfs: tuple[TmpfsMount, ...] = ()
+    """Parents before children."""
     gpus: str = ""
 
 

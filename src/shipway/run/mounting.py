@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
+from shipway.host.files import make_directory, translating_disk_errors
+from shipway.run.environ import BYTECODE
 from shipway.run.homes import ensure_bytecode, ensure_home
+from shipway.run.model import Mount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shipway.run.model import Mount, RunRequest
+    from shipway.run.model import RunRequest
 
 
 def make_mount_sources(request: RunRequest, state: str) -> None:
@@ -24,14 +27,18 @@ def make_mount_sources(request: RunRequest, state: str) -> None:
     for mount in request.mounts:
         if mount.owned and mount.target == request.account.home:
             ensure_home(state, request.project, request.skeleton)
-        elif mount.owned:
+        elif mount.owned and mount.target == BYTECODE:
             ensure_bytecode(mount.source)
+        elif mount.owned:
+            with translating_disk_errors(f"making the volume `{mount.source}`"):
+                make_directory(mount.source)
         elif not os.path.exists(mount.source):
             raise EngineError(
                 f"`{shown(mount.source)}`, to be mounted at `{shown(mount.target)}`, does not exist",
                 hints=("make the folder, or correct the mount",),
             )
-    require_mount_points(request.mounts)
+    inside = (Mount("/", one.target) for one in request.tmpfs)
+    require_mount_points(sorted((*request.mounts, *inside), key=lambda mount: mount.target.count("/")))
 
 
 def require_mount_points(mounts: Iterable[Mount]) -> None:

@@ -14,6 +14,7 @@ from shipway.run.facts import find_inside
 from shipway.run.inside import command_missing, command_unusable
 from shipway.run.model import Outcome, Top
 from shipway.run.mounting import make_mount_sources
+from shipway.run.native_can import require_possible
 from shipway.run.tops import example_folders, opened_top
 from shipway.sandbox.model import Bind, Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
 
@@ -45,13 +46,16 @@ def plan_sandbox(request: RunRequest, folders: TopFolders) -> Request:
         (
             *_root_ops(request, folders),
             *_system_ops(request, folders),
-            *(_bind(mount) for mount in request.mounts),
+            *_placed_ops(request),
         ),
         request.argv,
         env=dict(request.env),
         cwd=request.cwd,
-        host_uid_as="self",
+        host_uid_as="root" if request.user and request.account.uid == 0 else "self",
         network=request.network.value,
+        pid_namespace=not request.pid_space,
+        ipc=not request.ipc_space,
+        rlimits={limit.name: (limit.soft, limit.hard) for limit in request.ulimits},
         hostname=request.hostname,
         tty=request.tty,
         merged_root=request.merged_root or None,
@@ -79,12 +83,22 @@ def _overlay(request: RunRequest, folders: TopFolders) -> Overlay:
 def _system_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
     read_only = request.top is Top.READ_ONLY
     return (
-        Proc(),
+        Proc(host=bool(request.pid_space)),
         Dev(shm_size=request.shm_size),
+        *((Bind("/dev/shm", "/dev/shm"),) if request.ipc_space else ()),  # noqa: S108 - that of the host
         Bind("/sys", "/sys", read_only=True, optional=True),
         Bind(folders.scratch, "/tmp"),  # noqa: S108 - inside
         *(Tmpfs(path) for path in _EPHEMERAL if read_only),
     )
+
+
+def _placed_ops(request: RunRequest) -> tuple[Op, ...]:
+    """Mounts and folders in memory, parents first."""
+    binds = [_bind(mount) for mount in request.mounts]
+    if not request.tmpfs:
+        return tuple(binds)
+    ops = (*binds, *(Tmpfs(one.target, one.size, one.mode) for one in request.tmpfs))
+    return tuple(sorted(ops, key=lambda op: (op.target.count("/"), op.target)))
 
 
 def _bind(mount: Mount) -> Bind:
@@ -92,7 +106,12 @@ def _bind(mount: Mount) -> Bind:
 
 
 def describe_native(request: RunRequest) -> tuple[str, ...]:
-    """The steps that the sandbox would take, one line each, with stand-ins for the folders of the run."""
+    """The steps that the sandbox would take, one line each, with stand-ins for the folders of the run.
+
+    Raises:
+        EngineError: this engine cannot do what is asked.
+    """
+    require_possible(request)
     return tuple(map(shown, plan_sandbox(request, example_folders(request)).describe()))
 
 
@@ -197,9 +216,11 @@ def prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
     """Have everything on the host that the sandbox is going to mount.
 
     Raises:
-        EngineError: the source of a mount is missing, or its place in a folder of the user's.
+        EngineError: this engine cannot do what is asked, the source of a mount is missing, or its place in a folder of the
+            user's.
         NoSpace, StoreError: something cannot be made.
     """
+    require_possible(request)
     make_mount_sources(request, state)
     if request.foreign:
         with translating_disk_errors(f"writing below `{folders.run}`"):
@@ -243,6 +264,8 @@ def _run_limited(request: RunRequest, plan: Request, door: Door | None, runtime:
 
     name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
     with enforced_limits(request.limits, uid=os.geteuid(), name=name, runtime=runtime) as enforcer:
+        for sentence in enforcer.notes:
+            emit(Note(sentence, "warning"))
         result = _run(plan, door, enforcer.admit)
         killed = enforcer.count_memory_kills()
     if killed:

@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
-from shipway.run.model import Network, RestartKind, Top
+from shipway.run.model import RestartKind, Top
+from shipway.run.oci_options import (
+    gpus,
+    laid_files,
+    memory_folders,
+    namespaces,
+    scratches,
+    shown_mounts,
+    spaces,
+)
 
 if TYPE_CHECKING:
-    from shipway.run.model import LifeOptions, LogOptions, RunRequest
+    from shipway.run.model import LifeOptions, Limits, LogOptions, RunRequest
 
 RUN = "RUN"
 """Stands for the folder of a run, which exists only as long as its container."""
@@ -19,7 +28,6 @@ _STEERING = re.compile(
     r"|REGISTRY_.*|STORAGE_.*|SSL_CERT_.*|GO.*|LD_.*|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|APPTAINER.*|SINGULARITY.*)\Z"
 )
 """Variables by which an engine's own program would be led."""
-_TMPFS = "exec,mode=1777"
 LABEL = "shipway.container"
 """Holds our id of a container that lives on."""
 PROJECT_LABEL = "shipway.project"
@@ -42,7 +50,11 @@ class Dialect(NamedTuple):
     about: tuple[str, ...] = ()
     """Words whose answer is platform and version, separated by a space."""
     limits: str = ""
-    """A Go template for `info`: the limits that can be enforced, among `memory`, `cpu`, `pids`."""
+    """A Go template for `info`: the limits that can be enforced, among those of `wanted_limits`."""
+    bridge: tuple[str, ...] = ()
+    """Words for a network of the container's own."""
+    devices: bool = False
+    """Whether GPUs are devices with names (CDI), and not asked for by `--gpus`."""
     oldest: tuple[int, int] = (0, 0)
     """The oldest version that is supported."""
     remedy: str = ""
@@ -148,23 +160,28 @@ def _container(request: RunRequest, dialect: Dialect, *, image: str, folder: str
         *(("--tty",) if request.tty else ()),
         "--init",
         "--pull=never",
-        *dialect.always,
+        *namespaces(request, dialect),
         f"--user={account.uid}:{account.gid}",
         f"--workdir={request.cwd}",
-        f"--hostname={request.hostname}",
-        f"--network={'host' if request.network is Network.HOST else 'none'}",
-        f"--shm-size={request.shm_size}b",
+        *(() if request.beside else (f"--hostname={request.hostname}",)),
+        *spaces(request, dialect),
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
         *_limits(request),
+        *gpus(request, dialect),
         *(("--read-only",) if request.top is Top.READ_ONLY else ()),
-        f"--tmpfs=/run:{_TMPFS}",
-        f"--tmpfs=/var/tmp:{_TMPFS}",
+        *memory_folders(request),
         f"--env-file={folder}/env",
         *(f"--env={name}" for name, _ in plan_inputs(request.env).inherited),
-        _mount(f"{folder}/scratch", "/tmp", read_only=False),  # noqa: S108 - inside
-        *(_mount(f"{folder}/files/{file.path}", f"/{file.path}", read_only=True) for file in request.files),
-        *(_mount(mount.source, mount.target, read_only=mount.read_only) for mount in request.mounts),
+        *(_mount(f"{folder}/{name}", target, read_only=False) for name, target in scratches(request)),
+        *(
+            _mount(f"{folder}/files/{file.path}", f"/{file.path}", read_only=True)
+            for file in laid_files(request)
+        ),
+        *(
+            _mount(mount.source, mount.target, read_only=mount.read_only)
+            for mount in shown_mounts(request, dialect)
+        ),
         f"--entrypoint={request.argv[0]}",
         image,
         *request.argv[1:],
@@ -185,20 +202,33 @@ def wanted_limits(request: RunRequest) -> tuple[str, ...]:
         "memory": limits.memory is not None,
         "cpu": limits.cpus is not None,
         "pids": limits.pids is not None,
+        "cpuset": bool(limits.cpuset),
+        "shares": limits.cpu_shares is not None,
+        "swap": limits.memory_swap not in (None, limits.memory),
     }
     return tuple(name for name, wanted in asked.items() if wanted)
 
 
-def _limits(request: RunRequest) -> tuple[str, ...]:
-    limits = request.limits
+def limit_words(limits: Limits, unit: str = "b") -> tuple[str, ...]:
+    """The limits as Docker, Podman and Apptainer take them. `unit`: behind bytes."""
     words = []
     if limits.memory is not None:
-        words += [f"--memory={limits.memory}b", f"--memory-swap={limits.memory}b"]
+        swap = limits.memory if limits.memory_swap is None else limits.memory_swap
+        words += [f"--memory={limits.memory}{unit}", f"--memory-swap={swap}{'' if swap == -1 else unit}"]
     if limits.cpus is not None:
         words.append(f"--cpus={limits.cpus:g}")
+    if limits.cpuset:
+        words.append(f"--cpuset-cpus={limits.cpuset}")
+    if limits.cpu_shares is not None:
+        words.append(f"--cpu-shares={limits.cpu_shares}")
     if limits.pids is not None:
         words.append(f"--pids-limit={limits.pids}")
     return tuple(words)
+
+
+def _limits(request: RunRequest) -> tuple[str, ...]:
+    each = (f"--ulimit={one.name}={one.soft}:{one.hard}" for one in request.ulimits)
+    return (*limit_words(request.limits), *each)
 
 
 def _mount(source: str, target: str, *, read_only: bool) -> str:

@@ -16,6 +16,7 @@ from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci_command import plan_inputs, render_run
 from shipway.run.oci_image import ensure_image, find_image, local_tag
+from shipway.run.oci_options import is_other, laid_files, scratches
 from shipway.run.oci_program import require_limits, require_program
 from shipway.run.run_files import write_run_file, write_run_files
 from shipway.run.tops import opened_run
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from shipway.image.portable import PortableImage
     from shipway.run.model import RunRequest
     from shipway.run.oci_command import Dialect
-    from shipway.run.oci_program import Program
+from shipway.run.oci_program import Program
 
 _KILLED = (
     ExitCode.ENGINE,
@@ -56,8 +57,8 @@ def describe_oci(
         "",
         "RUN is a folder that lives as long as the container:",
         f"RUN/env holds the variables ({len(request.env) - len(inputs.inherited)} lines), readable by you alone",
-        "RUN/scratch is what /tmp is inside",
-        *(f"RUN/files/{file.path} ({len(file.data)} bytes)" for file in request.files),
+        *(f"RUN/{name} is what {target} is inside" for name, target in scratches(request)),
+        *(f"RUN/files/{file.path} ({len(file.data)} bytes)" for file in laid_files(request)),
     )
 
 
@@ -75,7 +76,7 @@ def run_oci(
         request, dialect, image=""
     )  # what cannot be asked of the engine is refused before anything is made
     program = require_program(dialect)
-    for note in request.notes:
+    for note in (*request.notes, *owner_notes(request, dialect)):
         emit(Note(note, "warning"))
     make_mount_sources(request, state)
     require_limits(program, request)
@@ -92,6 +93,16 @@ def run_oci(
     return Outcome(code, dialect.name)
 
 
+def owner_notes(request: RunRequest, dialect: Dialect) -> tuple[str, ...]:
+    """What to say about whose files it writes."""
+    if not is_other(request, dialect):
+        return ()
+    who = "root" if request.account.uid == 0 else f"user {request.account.uid}"
+    return (
+        f"what it writes into mounts belongs to {who} on this machine, and it has no home folder of yours",
+    )
+
+
 def write_folder(folder: str, request: RunRequest, env: bytes) -> None:
     """What the container reads from its folder: variables, the files laid over the environment, and room for `/tmp`.
 
@@ -99,8 +110,9 @@ def write_folder(folder: str, request: RunRequest, env: bytes) -> None:
         OSError: it cannot be written.
     """
     write_run_file(f"{folder}/env", env, 0o600)
-    os.mkdir(f"{folder}/scratch")
-    os.chmod(f"{folder}/scratch", 0o1777)  # noqa: S103 - what /tmp is inside
+    for name, _ in scratches(request):
+        os.mkdir(f"{folder}/{name}")
+        os.chmod(f"{folder}/{name}", 0o1777)  # noqa: S103 - what /tmp is inside
     write_run_files(folder, request)
 
 

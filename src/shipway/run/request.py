@@ -6,15 +6,27 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
-from shipway.run.accounts import choose_account, render_group, render_passwd
+from shipway.run.accounts import (
+    choose_account,
+    choose_groups,
+    choose_user,
+    render_group,
+    render_passwd,
+)
+from shipway.run.combined import (
+    choose_network,
+    combine_limits,
+    combine_tmpfs,
+    find_near_misses,
+    require_place,
+)
 from shipway.run.environ import BUNDLE, BYTECODE, choose_environ, needs_certificates
-from shipway.run.model import HostFile, Limits, Mount, Network, RunRequest, Top
+from shipway.run.model import HostFile, Mount, Network, RunRequest, Top
 from shipway.run.words import normal_path, require_hostname, require_keep_name
 
 if TYPE_CHECKING:
-    from shipway.run.model import Account, Environment, HostFacts, Invocation
+    from shipway.run.model import Account, Environment, HostFacts, Invocation, RunOptions, Ulimit
 
-_RESERVED = ("/proc", "/sys", "/dev")
 _SHM_FRACTION = 2
 
 
@@ -35,23 +47,20 @@ def plan_run(
     Raises:
         ToolError: a mount, name or directory cannot be used (exit code `USAGE`).
     """
-    account = choose_account(host, environment.facts)
-    network = asked.network or environment.options.network
-    hostname = (
-        require_hostname(asked.hostname)
-        if asked.hostname
-        else choose_hostname(environment.name, environment.target)
-    )
-    limits = _merged_limits(asked.limits, environment.options.limits)
-    wants_bundle = needs_certificates(environment, host)
-    return RunRequest(
+    options = environment.options
+    account, user = _who(environment, asked, host)
+    net = choose_network(asked, options)
+    online = net.network is not Network.NONE
+    hostname = _hostname(environment, asked)
+    limits = combine_limits(asked.limits, options.limits)
+    folders = (Mount(home, account.home, owned=True),) if account.uid in (host.uid, 0) else ()
+    mounts = plan_mounts(environment, asked, folders, bytecode)
+    request = RunRequest(
         project=environment.project,
         name=environment.name,
         target=environment.target,
         lowers=environment.lowers,
-        files=_files(
-            environment, host, account, hostname=hostname, online=network is Network.HOST, bundle=certificates
-        ),
+        files=_files(environment, host, account, hostname=hostname, online=online, bundle=certificates),
         argv=_argv(environment, asked, account),
         env=choose_environ(
             environment,
@@ -59,47 +68,79 @@ def plan_run(
             host,
             account,
             hostname=hostname,
-            online=network is Network.HOST,
+            online=online,
             certificates=bool(certificates),
         ),
         cwd=_workdir(environment.workdir, asked.workdir),
         account=account,
-        mounts=plan_mounts(environment, asked, Mount(home, account.home, owned=True), bytecode),
+        mounts=mounts,
         hostname=hostname,
-        network=network,
-        shm_size=asked.shm_size or environment.options.shm_size or _default_shm(host.memory, limits.memory),
-        shm_asked=bool(asked.shm_size or environment.options.shm_size),
+        network=net.network,
+        shm_size=asked.shm_size or options.shm_size or _default_shm(host.memory, limits.memory),
+        shm_asked=bool(asked.shm_size or options.shm_size),
         limits=limits,
         top=_top(asked),
         keep=require_keep_name(asked.keep) if asked.keep else "",
         tty=asked.tty,
         skeleton=environment.facts.skeleton,
         foreign=environment.facts.foreign,
-        notes=_notes(host, wants_bundle=wants_bundle, has_bundle=bool(certificates)),
+        notes=(*_notes(environment, host, has_bundle=bool(certificates)), *net.notes),
         image=environment.image,
+        ports=net.ports,
+        user=user,
+    )
+    return _with_options(request, environment, asked, host)
+
+
+def _who(environment: Environment, asked: Invocation, host: HostFacts) -> tuple[Account, str]:
+    """Who runs inside, and what was asked for when that is not the caller."""
+    caller = choose_account(host, environment.facts)
+    user = asked.user or environment.options.user
+    account = choose_user(user, caller, host, environment.facts) if user else caller
+    return account, user if account != caller else ""
+
+
+def _with_options(
+    request: RunRequest, environment: Environment, asked: Invocation, host: HostFacts
+) -> RunRequest:
+    options = environment.options
+    return request._replace(
+        notes=(*request.notes, *find_near_misses(asked.mounts, request.cwd)),
+        beside=asked.beside,
+        pid_space=asked.pid_space,
+        ipc_space=_ipc_space(asked, options),
+        groups=choose_groups(asked.groups, host, environment.facts) if asked.groups else (),
+        ulimits=_ulimits(asked, options),
+        tmpfs=combine_tmpfs(asked.tmpfs, options.tmpfs, request.mounts),
+        gpus=asked.gpus,
     )
 
 
-def plan_mounts(environment: Environment, asked: Invocation, home: Mount, bytecode: str) -> tuple[Mount, ...]:
-    """Home, project, compiled modules and what was asked, parents before children. A later mount replaces one at the same place.
+def plan_mounts(
+    environment: Environment, asked: Invocation, folders: tuple[Mount, ...], bytecode: str
+) -> tuple[Mount, ...]:
+    """`folders` (the home), project, compiled modules and what was asked, parents before children.
+
+    A later mount replaces one at the same place.
 
     Raises:
         ToolError: two mounts that cannot both be, or a place that belongs to the system.
     """
-    ours = [home, Mount(environment.project, normal_path(environment.workdir))]
+    ours = [*folders, Mount(environment.project, normal_path(environment.workdir))]
     if not environment.bytecode:
         ours.append(Mount(bytecode, BYTECODE, owned=True))
     by_target: dict[str, Mount] = {}
     for mount in (*ours, *environment.options.mounts, *asked.mounts):
         target = normal_path(mount.target)
-        if target == "/" or any(target == place or target.startswith(place + "/") for place in _RESERVED):
-            raise ToolError(
-                f"Nothing can be mounted at `{shown(target)}`",
-                hints=("choose a place of its own, such as `/data`",),
-                code=ExitCode.USAGE,
-            )
+        require_place(target)
         by_target[target] = mount._replace(target=target)
     return tuple(sorted(by_target.values(), key=lambda mount: (mount.target.count("/"), mount.target)))
+
+
+def _hostname(environment: Environment, asked: Invocation) -> str:
+    if asked.hostname:
+        return require_hostname(asked.hostname)
+    return choose_hostname(environment.name, environment.target)
 
 
 def choose_hostname(name: str, target: str = "") -> str:
@@ -140,6 +181,8 @@ def render_hosts(host: str, hostname: str) -> str:
 def _argv(environment: Environment, asked: Invocation, account: Account) -> tuple[str, ...]:
     if asked.shell:
         return (account.shell, *asked.argv)
+    if asked.entrypoint is not None:
+        return _entered(asked.entrypoint, asked.argv)
     return asked.argv or environment.command or (account.shell,)
 
 
@@ -159,12 +202,32 @@ def _top(asked: Invocation) -> Top:
     return Top.KEPT if asked.keep else Top.THROWN_AWAY
 
 
-def _merged_limits(first: Limits, second: Limits) -> Limits:
-    return Limits(
-        memory=second.memory if first.memory is None else first.memory,
-        cpus=second.cpus if first.cpus is None else first.cpus,
-        pids=second.pids if first.pids is None else first.pids,
-    )
+def _entered(entrypoint: str, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Another entry point also sets the usual command aside, as in Docker."""
+    words = (entrypoint, *argv) if entrypoint else argv
+    if not words:
+        raise ToolError(
+            "An empty `--entrypoint` sets the usual command aside, and no other is given",
+            hints=("name a command: `shipway run --entrypoint '' -- bash`",),
+            code=ExitCode.USAGE,
+        )
+    return words
+
+
+def _ipc_space(asked: Invocation, options: RunOptions) -> str:
+    space = asked.ipc_space or options.ipc_space
+    if space and asked.shm_size:
+        raise ToolError(
+            f"With `--ipc {space}` `/dev/shm` is not the container's, and keeps its size",
+            hints=("leave `--shm-size` out, or `--ipc`",),
+            code=ExitCode.USAGE,
+        )
+    return space
+
+
+def _ulimits(asked: Invocation, options: RunOptions) -> tuple[Ulimit, ...]:
+    by_name = {limit.name: limit for limit in (*options.ulimits, *asked.ulimits)}
+    return tuple(by_name.values())
 
 
 def _default_shm(physical: int, limit: int | None) -> int:
@@ -173,8 +236,8 @@ def _default_shm(physical: int, limit: int | None) -> int:
     return max(memory // _SHM_FRACTION >> 20, 64) << 20
 
 
-def _notes(host: HostFacts, *, wants_bundle: bool, has_bundle: bool) -> tuple[str, ...]:
-    if wants_bundle and not has_bundle:
+def _notes(environment: Environment, host: HostFacts, *, has_bundle: bool) -> tuple[str, ...]:
+    if not has_bundle and needs_certificates(environment, host):
         path = shown(host.own_certificates or host.certificates)
         return (f"The certificates in `{path}` cannot be read; the container trusts what its image trusts",)
     return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipway.run.environ import needs_certificates
-from shipway.run.facts import read_certificates, read_host_facts
+from shipway.run.facts import read_certificates, read_groups, read_host_facts
 from shipway.run.places import bytecode_folder, home_folder
 from shipway.run.request import plan_run
 
@@ -24,6 +24,8 @@ def read_run(
         ToolError: as `plan_run`.
     """
     host = read_host_facts(environ)
+    if asked.groups or ":" in (asked.user or environment.options.user):
+        host = host._replace(groups=read_groups())
     bundle = read_certificates(host) if needs_certificates(environment, host) else b""
     project = environment.project
     return plan_run(

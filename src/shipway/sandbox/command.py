@@ -46,7 +46,7 @@ def _become(request: Request, world: World | None, channel: FdChannel | None, re
         channel.send(TERMINAL, terminal.open_inside())
     os.umask(request.umask)
     for name, (soft, hard) in request.rlimits.items():
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (soft, hard))
+        _limit(name, soft, hard)
     missing = world.find_missing_command() if world is not None and world.mode == PROOT else None
     if missing is not None:
         process.send_message(report, ("exec", *missing))
@@ -58,6 +58,17 @@ def _become(request: Request, world: World | None, channel: FdChannel | None, re
     process.restore_signals(())
     message, number = execute(argv, env)
     process.send_message(report, ("exec", message, number))
+
+
+def _limit(name: str, soft: int, hard: int) -> None:
+    number = getattr(resource, f"RLIMIT_{name.upper()}")
+    try:
+        resource.setrlimit(number, (soft, hard))
+    except (ValueError, OSError) as error:  # Python says ValueError where the kernel says EPERM
+        highest = resource.getrlimit(number)[1]
+        raise OSError(
+            errno.EPERM, f"the limit {name} cannot be {hard}: its hard limit is {highest} here"
+        ) from error
 
 
 def _enter(request: Request, world: World | None) -> tuple[list[str], dict[str, str]]:

@@ -124,12 +124,16 @@ class Tmpfs(Op):
 
 
 class Proc(Op):
-    """/proc of the sandbox's own processes, its host-wide switches read-only."""
+    """/proc of the sandbox's own processes, its host-wide switches read-only. `host`: of the host's, without a pid namespace."""
 
-    __slots__ = ("target",)
+    __slots__ = ("host", "target")
 
-    def __init__(self, target: str = "/proc"):
+    def __init__(self, target: str = "/proc", *, host: bool = False):
         self.target = target
+        self.host = host
+
+    def describe(self) -> str:  # noqa: D102
+        return f"proc {self.target}{' (the processes of the host)' if self.host else ''}"
 
 
 class Dev(Op):

@@ -186,12 +186,11 @@ class Builder:
 
     def _proc(self, op: Proc, outer: int) -> None:
         try:
-            mounted = new_proc()
+            mounted = host_proc(outer) if op.host else new_proc()
         except OSError as error:
             # A partly masked outer /proc (inside a container) forbids a fresh one; what the host shows is then shown here too.
             self.notes.append(f"/proc is the host's own, because a fresh one was refused ({error.strerror})")
-            mounted = clone_mount(outer, recursive=True)
-            syscalls.mount_setattr(mounted, _SAFE | syscalls.MOUNT_ATTR_NOEXEC, recursive=True)
+            mounted = host_proc(outer)
         self._attach_at(mounted, op.target)
         os.close(outer)
         proc = paths.open_in_root(self.root, op.target, syscalls.O_PATH | os.O_DIRECTORY)
@@ -303,6 +302,13 @@ def new_proc() -> int:
         return syscalls.fsmount(context, _SAFE | syscalls.MOUNT_ATTR_NOEXEC)
     finally:
         os.close(context)
+
+
+def host_proc(outer: int) -> int:
+    """A detached copy of the proc that is open at `outer`, with all that is mounted in it."""
+    mounted = clone_mount(outer, recursive=True)
+    syscalls.mount_setattr(mounted, _SAFE | syscalls.MOUNT_ATTR_NOEXEC, recursive=True)
+    return mounted
 
 
 def new_pts() -> int:

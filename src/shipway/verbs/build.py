@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shipway.core.events import Note
 from shipway.verbs.history import remember_build
+from shipway.verbs.images import require_name
 from shipway.verbs.prepare import build_planned, plan_project
 
 if TYPE_CHECKING:
@@ -37,17 +38,20 @@ class BuildResult:
     trees: int
     missing: tuple[str, ...] = ()
     """Of a dry run: names of the trees to make."""
+    tag: str = ""
+    """What the image is called in the store, if it was to be."""
 
 
-def run_build(task: Task, *, dry_run: bool = False) -> BuildResult:
-    """Lock, plan, fetch, build, assemble, pin.
+def run_build(task: Task, *, name: str = "", dry_run: bool = False) -> BuildResult:
+    """Lock, plan, fetch, build, assemble, pin, and let `name` mean the image, if there is one.
 
     Raises:
-        ToolError: any step failed; what was finished is kept.
+        ToolError: `name` is none of an image (USAGE), or any step failed; what was finished is kept.
     """
+    tag = require_name(name).text if name else ""
     planned = plan_project(task, files=True)
     if dry_run:
-        return _would_build(planned)
+        return replace(_would_build(planned), tag=tag)
     prepared = build_planned(planned, task)
     planned = prepared.planned
     if prepared.built:
@@ -58,6 +62,12 @@ def run_build(task: Task, *, dry_run: bool = False) -> BuildResult:
     image = make_image(planned, prepared.trees, task.emit)
     keep(prepared)
     remember_build(planned.project.folder, planned)
+    if tag:
+        from shipway.image.names import put_name
+        from shipway.image.stored import store_image
+
+        contents = layer_contents(planned.plan, prepared.trees)
+        put_name(planned.store, tag, store_image(image, contents, planned.plan.settings.epoch))
     return BuildResult(
         name=planned.lock.name,
         target=planned.plan.target,
@@ -67,6 +77,7 @@ def run_build(task: Task, *, dry_run: bool = False) -> BuildResult:
         layers=len(image.layers),
         built=prepared.built,
         trees=len(prepared.trees),
+        tag=tag,
     )
 
 

@@ -13,7 +13,7 @@ from shipway.run.life.log_write import log_file
 from shipway.run.life.model import MAIN
 from shipway.run.words import parse_assignment, require_container_name
 from shipway.verbs.containers import lives
-from shipway.verbs.run import read_env_file
+from shipway.verbs.invocation import read_env_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -181,19 +181,29 @@ def run_tag(task: Task, name: str, image: str, *, dry_run: bool = False) -> TagR
     Raises:
         ToolError: `name` is no reference or names a digest (USAGE), or there is no such image.
     """
-    reference = parse_reference(name)
-    if reference.digest:
-        raise ToolError(
-            f"`{shown(name)}` names a digest, which cannot be given to an image",
-            hints=["leave out what follows `@`"],
-            code=ExitCode.USAGE,
-        )
+    reference = require_name(name)
     chosen = choose_image(task, image, name=name)
     store = open_store(task.emit)
     before = find_name(store, reference.text)
     if not dry_run:
         put_name(store, reference.text, chosen.image)
     return TagResult(name=reference.text, digest=chosen.image.digest, before=before.digest if before else "")
+
+
+def require_name(text: str) -> Reference:
+    """What `text` can be given to an image as its name.
+
+    Raises:
+        ToolError: it is no reference, or one that names a digest (USAGE).
+    """
+    reference = parse_reference(text)
+    if reference.digest:
+        raise ToolError(
+            f"`{shown(text)}` names a digest, which cannot be given to an image",
+            hints=["leave out what follows `@`"],
+            code=ExitCode.USAGE,
+        )
+    return reference
 
 
 def run_rmi(emit: Emit, words: Sequence[str], *, dry_run: bool = False) -> RemoveResult:

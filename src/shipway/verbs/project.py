@@ -119,7 +119,11 @@ def require_target(spec: Spec, name: str) -> Target:
     except KeyError:
         names = [target.name for target in spec.targets]
         raise SpecError(
-            f"the spec has no target `{shown(name)}`", hints=[f"its targets are: {', '.join(names)}"]
+            f"the spec has no target `{shown(name)}`",
+            hints=[
+                f"its targets are: {', '.join(names)}",
+                "`-t` is `--target` here: a terminal is `-it` or `--tty`, and the name of an image `--tag`",
+            ],
         ) from None
 
 

@@ -11,8 +11,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
+from shipway.core.events import Note
 from shipway.verbs.context import LockMode, Task, host_platform
 from shipway.verbs.find import find_folder
+from shipway.verbs.invocation import find_lookalikes, read_invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from shipway.verbs.prepare import Prepared
 
 _NATIVE = "native"
+BUS_ERROR = 128 + 7
+"""What a command answers that SIGBUS ended."""
 
 
 class RunWords(NamedTuple):
@@ -45,6 +49,19 @@ class RunWords(NamedTuple):
     pids: int | None = None
     keep: str = ""
     read_only: bool = False
+    volumes: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    ulimits: tuple[str, ...] = ()
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    entrypoint: str | None = None
+    pid: str = ""
+    ipc: str = ""
+    cpuset: str = ""
+    cpu_shares: int | None = None
+    memory_swap: int | None = None
+    gpus: str = ""
     tty: bool = False
     engine: str = ""
     """Empty: the spec's, else our own."""
@@ -133,57 +150,6 @@ class Start(NamedTuple):
     """Descriptors that hold the trees against collection."""
     image_name: str = ""
     """The stored image that it is; empty: the project's own environment."""
-
-
-def read_invocation(words: RunWords) -> Invocation:
-    """The words as values, with every path absolute.
-
-    Raises:
-        ToolError: a word has the wrong form (exit code `USAGE`), or a file of variables cannot be read.
-    """
-    from shipway.run.model import Invocation, Limits, Network
-    from shipway.run.words import parse_assignment, parse_mount
-
-    here = os.getcwd()
-    home = os.path.expanduser("~")
-    env = [pair for path in words.env_files for pair in read_env_file(path)]
-    env += [pair for text in words.env if (pair := parse_assignment(text, os.environ))]
-    return Invocation(
-        argv=words.argv,
-        shell=words.shell,
-        env=tuple(env),
-        mounts=tuple(parse_mount(text, folder=here, home=home) for text in words.mounts),
-        workdir=words.workdir,
-        hostname=words.hostname,
-        network=Network(words.network) if words.network else None,
-        shm_size=words.shm_size,
-        limits=Limits(memory=words.memory, cpus=words.cpus, pids=words.pids),
-        read_only=words.read_only,
-        keep=words.keep,
-        tty=words.tty,
-    )
-
-
-def read_env_file(path: str) -> Sequence[tuple[str, str]]:
-    """The variables in the file `path`.
-
-    Raises:
-        ToolError: it cannot be read, or a line has another form.
-    """
-    from shipway.core.errors import ExitCode, ToolError
-    from shipway.core.text import shown
-    from shipway.run.words import parse_env_file
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ToolError(
-            f"the file of variables `{shown(path)}` cannot be read: {problem}",
-            hints=["correct `--env-file`"],
-            code=ExitCode.USAGE,
-        ) from problem
-    return parse_env_file(text, os.environ, file=path)
 
 
 def run_prepared(words: RunWords, prepared: Prepared, task: Task) -> RunResult:
@@ -320,6 +286,8 @@ def start_container(
     from shipway.run.start import read_run
 
     state = state_dir()
+    for sentence in find_lookalikes(start.asked.mounts) if start.asked.mounts else ():
+        task.emit(Note(sentence, "warning"))
     request = read_run(start.environment, start.asked, environ=os.environ, state=state)
     asked = start.engine or start.environment.options.engine
     engine = ENGINES[asked or _NATIVE]
@@ -350,6 +318,10 @@ def start_container(
             image=start.image,
             merge=merge,
         )
+    if outcome.code == BUS_ERROR:
+        from shipway.run.bus_error import explain_bus_error
+
+        task.emit(Note(explain_bus_error(request), "warning"))
     return RunResult(outcome.code)
 
 

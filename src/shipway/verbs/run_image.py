@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, NotFound
+from shipway.core.text import shown
 from shipway.verbs.context import host_platform
 from shipway.verbs.find import find_folder
 from shipway.verbs.images import open_store, require_image
-from shipway.verbs.run import RunResult, Start, read_invocation, start_container
+from shipway.verbs.invocation import read_invocation
+from shipway.verbs.run import RunResult, Start, start_container
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +50,7 @@ def run_image(words: RunWords, task: Task, image: str, *, dry_run: bool = False)
     asked = read_invocation(words)
     if not asked.workdir:
         asked = asked._replace(workdir=facts.workdir or "/")
-    if asked.argv and not asked.shell:
+    if asked.argv and not asked.shell and asked.entrypoint is None:
         asked = asked._replace(argv=(*facts.entrypoint, *asked.argv))
     keys = [key for layer in reversed(named.image.layers) for key in reversed(layer.trees)]
     with store.use(keys) as use:
@@ -59,6 +62,39 @@ def run_image(words: RunWords, task: Task, image: str, *, dry_run: bool = False)
         environment = _environment(named, task, use.trees)
         start = Start(environment, asked, words.engine, use.trees, portable, use.fds, named.name)
         return start_container(start, task, dry_run=dry_run, life=words.life, own=words.own)
+
+
+def is_stored(word: str, task: Task) -> bool:
+    """Whether `word`, which may also be a program's path, is the name of a stored image and no file of the caller's."""
+    from shipway.core.errors import ToolError
+    from shipway.core.reference import parse_reference
+    from shipway.image.names import find_name
+
+    if os.path.exists(os.path.join(find_folder(task.directory), word)):
+        return False
+    try:
+        reference = parse_reference(word)
+    except ToolError:
+        return False
+    return find_name(open_store(task.emit), reference.text) is not None
+
+
+def require_stored(word: str, task: Task) -> None:
+    """Make sure that `word`, which is written as an image is, is stored.
+
+    Raises:
+        NotFound: it is not.
+    """
+    if is_stored(word, task):
+        return
+    name = shown(word)
+    raise NotFound(
+        f"there is no image `{name}` here",
+        hints=[
+            f"get it: `shipway pull {name}`, or `shipway load FILE`; `shipway images` lists what there is",
+            f"if it is a command of the project: `shipway run -- {name}`",
+        ],
+    )
 
 
 def _portable(store: Store, named: Named, task: Task) -> PortableImage:

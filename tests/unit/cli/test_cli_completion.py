@@ -29,7 +29,7 @@ def test_bash_offers_verbs_options_and_values():
     assert "--older-than" in complete("shipway gc --")
     assert complete("shipway -C some build --progress pl") == ["plain"]
     assert complete("shipway completion z") == ["zsh"]
-    assert complete("shipway run --network ") == ["host", "none"]
+    assert complete("shipway run --network ") == ["host", "none", "bridge"]
     assert "ls" in complete("shipway run -- l")
 
 

@@ -161,7 +161,7 @@ def test_the_description_says_sizes_and_no_values_of_variables():
     asked = TRUE._replace(env=(("TOKEN", "s3cret"),), limits=Limits(memory=GIB, cpus=2))
     text = "\n".join(describe_run(plan(asked=asked)))
     assert "512.0 MiB at /dev/shm" in text
-    assert "memory 1.0 GiB, 2 CPUs" in text
+    assert "memory 1.0 GiB and no swap, 2 CPUs" in text
     assert "ada (1000:1000 staff)" in text
     assert "TOKEN" in text
     assert "s3cret" not in text

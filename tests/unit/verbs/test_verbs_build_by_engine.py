@@ -246,7 +246,7 @@ def test_a_host_that_configures_nothing_gives_nothing(project, notes, monkeypatc
 
 def test_only_the_option_itself_chooses_an_engine(project, notes, capsys, monkeypatch):
     for words, what in (
-        (["--tag", "x:1"], "`--tag` is for `--engine docker` or `--engine podman`"),
+        (["--tag", "X:1"], "`X:1`"),
         (["--engine", "native", "--no-cache"], "`--no-cache` is for"),
         (["--engine", "podman", "--repair"], "`--repair` is not for `--engine podman`"),
     ):

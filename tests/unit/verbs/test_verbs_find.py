@@ -71,7 +71,7 @@ def test_a_target_that_is_not_there_lists_those_that_are(project):
     spec = read_project(str(project), silent).spec
     with pytest.raises(SpecError, match="`tpu`") as caught:
         require_target(spec, "tpu")
-    assert caught.value.hints == ("its targets are: cpu, gpu",)
+    assert caught.value.hints[0] == "its targets are: cpu, gpu"
 
 
 def test_files_that_are_no_text_are_named(project):

@@ -9,8 +9,9 @@ from shipway.core.events import silent
 from shipway.host.http import NotOffered, TooLarge
 from shipway.host.location import Location
 from shipway.run.model import Limits, Mount, Network
+from shipway.verbs.invocation import read_invocation
 from shipway.verbs.project import read_project
-from shipway.verbs.run import RunWords, read_invocation
+from shipway.verbs.run import RunWords
 from shipway.verbs.run_options import read_run_options
 from shipway.verbs.vanished import is_offered
 

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode
+from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.host.files import translating_disk_errors
 from shipway.host.lock import is_locked
@@ -22,7 +23,7 @@ from shipway.run.life.relay import Ends
 from shipway.run.model import ImageIds
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci_command import plan_inputs, render_create
-from shipway.run.oci_engine import write_folder
+from shipway.run.oci_engine import owner_notes, write_folder
 from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_program import Program, require_limits, require_program
 
@@ -103,6 +104,8 @@ class OciLife:
         fault = find_fault(request)
         if fault is not None:
             raise fault
+        for note in (*request.notes, *owner_notes(request, program.dialect)):
+            begin.emit(Note(note, "warning"))
         make_mount_sources(request, begin.state)
         require_limits(program, request)
         image = self._image(program, request, begin)

@@ -86,7 +86,8 @@ class Session:
             self._enforcer = self._stack.enter_context(
                 enforced_limits(self.request.limits, uid=os.geteuid(), name=name, runtime=runtime)
             )
-        for note in self.request.notes:
+        held = self._enforcer.notes if self._enforcer is not None else ()
+        for note in (*self.request.notes, *held):
             from shipway.core.events import Note  # noqa: PLC0415
 
             emit(Note(note, "warning"))

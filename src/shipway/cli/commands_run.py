@@ -1,0 +1,148 @@
+"""The adapters of `run` and `shell`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from shipway.cli.call import Answer, Call
+from shipway.cli.docker_words import looks_like_image
+from shipway.cli.parser import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.verbs.run import RunWords
+
+
+def _run(call: Call) -> Answer:
+    return _start(call, interactive=False)
+
+
+def _shell(call: Call) -> Answer:
+    return _start(call, interactive=True)
+
+
+def _start(call: Call, *, interactive: bool) -> Answer:
+    from shipway.verbs.run import run_command
+
+    arguments = call.arguments
+    words = read_words(call, shell=interactive)
+    dry_run = arguments.flag("dry-run")
+    image = arguments.text("image")
+    if not image and not arguments.plain and not interactive and words.argv:
+        image, words = _find_image(call, words)
+    if image:
+        from shipway.verbs.run_image import run_image
+
+        result = run_image(words, call.task(), image, dry_run=dry_run)
+    else:
+        result = run_command(words, call.task(), dry_run=dry_run)
+    if result.name:
+        said = f"; its output is in `{result.log}`" if result.log else ""
+        return Answer(f"{result.id}\n", f"`{result.name}` runs{said}")
+    return Answer("".join(f"{line}\n" for line in result.plan), code=result.code)
+
+
+def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:
+    """What the options of `options_running` say. `detach`: as if that option were there.
+
+    Raises:
+        ToolError: one of them is wrong.
+    """
+    from shipway.verbs.invocation import LifeWords, read_life
+    from shipway.verbs.run import RunWords
+
+    arguments, values = call.arguments, call.arguments.values
+    life = LifeWords(
+        name=arguments.text("name"),
+        detach=detach or arguments.flag("detach"),
+        interactive=arguments.flag("interactive"),
+        rm=arguments.flag("rm"),
+        restart=arguments.text("restart"),
+        log_driver=arguments.text("log-driver"),
+        log_options=values.get("log-opt", ()),
+    )
+    return RunWords(
+        argv=arguments.words,
+        shell=shell,
+        env=values["env"],
+        env_files=values["env-file"],
+        mounts=values["mount"],
+        workdir=arguments.text("workdir"),
+        hostname=arguments.text("hostname"),
+        network=arguments.text("network"),
+        shm_size=values["shm-size"],
+        memory=values["memory"],
+        cpus=values["cpus"],
+        pids=values["pids"],
+        keep=arguments.text("keep"),
+        read_only=arguments.flag("read-only"),
+        volumes=values["volume"],
+        tmpfs=values["tmpfs"],
+        ports=values["publish"],
+        ulimits=values["ulimit"],
+        user=arguments.text("user"),
+        groups=values["group-add"],
+        entrypoint=values["entrypoint"],
+        pid=arguments.text("pid"),
+        ipc=arguments.text("ipc"),
+        cpuset=arguments.text("cpuset-cpus"),
+        cpu_shares=values["cpu-shares"],
+        memory_swap=values["memory-swap"],
+        gpus=_gpus(call),
+        engine=call.settings.engine,
+        tty=_wants_terminal(call),
+        life=read_life(life),
+    )
+
+
+def _gpus(call: Call) -> str:
+    value = call.arguments.values["gpus"]
+    if value == "":
+        raise UsageError("`--gpus` cannot be empty", hints=["write `--gpus all`, or leave it out"])
+    return str(value or "")
+
+
+def _wants_terminal(call: Call) -> bool:
+    """Whether the command gets a terminal: where we have one, and in the background only when it is asked for."""
+    asked, refused = call.arguments.flag("tty"), call.arguments.flag("no-tty")
+    if asked and refused:
+        raise UsageError("`--tty` and `--no-tty` contradict each other", hints=["leave out one of them"])
+    if call.arguments.flag("detach"):
+        return asked
+    if is_terminal() or refused:
+        return not refused
+    if asked:
+        from shipway.core.events import Note
+
+        call.emit(
+            Note("there is no terminal here, so the command gets none either: `-t` does nothing", "warning")
+        )
+    return False
+
+
+def is_terminal() -> bool:
+    """Whether people type and read here."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _find_image(call: Call, words: RunWords) -> tuple[str, RunWords]:
+    """The stored image that the first word names, as in `docker run`, and the words without it; else no image.
+
+    Raises:
+        NotFound: the word can be nothing else, and no such image is stored.
+    """
+    first = words.argv[0]
+    if first.startswith(("/", ".")) or not (":" in first or "/" in first):
+        return "", words
+    from shipway.verbs.run_image import is_stored, require_stored
+
+    if looks_like_image(first):
+        require_stored(first, call.task())
+    elif not is_stored(first, call.task()):
+        return "", words
+    return first, words._replace(argv=words.argv[1:])
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {"run": _run, "shell": _shell}

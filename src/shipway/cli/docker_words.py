@@ -1,0 +1,185 @@
+"""Words of Docker's that are not ours: what they mean here, or why there is no such thing. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.cli.option import Takes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.cli.option import Verb
+
+FAMILIES: dict[str, dict[str, str]] = {
+    "image": {
+        **{word: word for word in ("build", "pull", "push", "tag", "inspect", "history", "save", "load")},
+        "ls": "images",
+        "list": "images",
+        "rm": "rmi",
+        "remove": "rmi",
+        "prune": "gc",
+    },
+    "container": {
+        **{
+            word: word
+            for word in (
+                "run",
+                "exec",
+                "attach",
+                "logs",
+                "stop",
+                "start",
+                "restart",
+                "rm",
+                "stats",
+                "top",
+                "cp",
+            )
+        },
+        **{word: word for word in ("wait", "commit", "diff", "kill", "inspect")},
+        "ls": "ps",
+        "list": "ps",
+        "ps": "ps",
+        "remove": "rm",
+    },
+}
+"""First word -> second word -> our verb."""
+
+WRAPPERS = {"nvidia-docker": "all", "nvidia-docker2": "all"}
+"""Programs that were called instead of Docker's, and the GPUs that they handed out."""
+
+_OURS_ALREADY = "leave it out"
+_NO_RIGHTS = "no container has rights beyond yours"
+_NO_HEALTH = "nothing here looks after the health of a container"
+
+ABSENT: dict[str, tuple[str, str]] = {
+    "kernel-memory": (
+        "Docker removed it in version 23.0, because kernels do not limit kernel memory by itself any more",
+        "`--memory` counts the kernel's memory for the container too",
+    ),
+    "privileged": (_NO_RIGHTS, "name what is needed: `--gpus`, `-v`, `--network`"),
+    "cap-add": (
+        _NO_RIGHTS,
+        "what needs rights while building goes into the spec, as packages or `[[build]]`",
+    ),
+    "cap-drop": ("every capability is dropped already", _OURS_ALREADY),
+    "security-opt": ("no container can gain rights, and no label of SELinux is set", _OURS_ALREADY),
+    "device": (_NO_RIGHTS, "`--gpus` hands out GPUs"),
+    "runtime": ("the runtime is the engine's own", "`--gpus all` hands out GPUs"),
+    "link": ("Docker itself gave it up", "`--network container:NAME` shares a network"),
+    "volumes-from": ("volumes have names here", "name the same one for both: `-v data:/data`"),
+    "publish-all": (
+        "an image's list of ports says nothing about what listens",
+        "name the port: `-p 8888:8888`",
+    ),
+    "expose": ("nothing listens because of it", "`-p 8888:8888` shows a port on this machine"),
+    "label": ("labels are for images, and stand in the spec", "`--name` tells containers apart"),
+    "pull": ("only what is stored is run", "get the image first: `shipway pull REF`"),
+    "add-host": ("names are the host's", "add the name to `/etc/hosts` of this machine"),
+    "dns": ("name servers are the host's", _OURS_ALREADY),
+    "domainname": ("it is a part of the host name", "`--hostname box.example.org`"),
+    "userns": ("the native engine always has a user namespace of its own", _OURS_ALREADY),
+    "uts": ("the host name is always the container's own", "`--hostname NAME`"),
+    "health-cmd": (_NO_HEALTH, _OURS_ALREADY),
+    "no-healthcheck": (_NO_HEALTH, _OURS_ALREADY),
+    "memory-reservation": ("only limits that hold are offered", "`--memory SIZE`"),
+    "oom-kill-disable": (
+        "a container that reached its limit would hang instead of ending",
+        "raise `--memory`",
+    ),
+    "cpu-period": ("`--cpus` says period and quota at once", "`--cpus 1.5` is a CPU and a half"),
+    "cpu-quota": ("`--cpus` says period and quota at once", "`--cpus 1.5` is a CPU and a half"),
+    "attach": ("the streams are the caller's unless the container is detached", "`-d` detaches it"),
+    "sig-proxy": ("signals are always passed on", _OURS_ALREADY),
+    "cidfile": ("the name is printed", "choose it: `--name NAME`"),
+}
+"""Long options of `docker run` that are not offered: why, and what to do."""
+
+ABSENT_IN_BUILD: dict[str, tuple[str, str]] = {
+    "file": (
+        "the spec is what is built, not a Dockerfile",
+        "take a Dockerfile over into the spec: `shipway import dockerfile FILE --write`",
+    ),
+    "pull": ("the lock says which bases are used", "`shipway lock --upgrade` moves them"),
+    "rm": ("nothing is left over from a build", _OURS_ALREADY),
+    "squash": ("layers are planned, and need no squashing", "`shipway slim` makes an image smaller"),
+}
+
+LETTERS = {"f": "file", "P": "publish-all", "a": "attach", "l": "label"}
+"""Docker's short names of some of them."""
+
+_REFERENCE = re.compile(
+    r"[a-z0-9][a-z0-9._/-]*(?::\d+/[a-z0-9._/-]+)?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z", re.ASCII
+)
+
+
+class Letters(NamedTuple):
+    """One letter of a cluster that Docker reads in its own way."""
+
+    option: str
+    value: str | None = None
+    """Its value, empty when it is the next word; None for a flag."""
+
+
+def find_absent(verb: Verb, name: str) -> tuple[str, str] | None:
+    """Why `verb` has no option `name` (a long one, or a letter), if Docker has; and what to do."""
+    table = ABSENT if _runs(verb) else ABSENT_IN_BUILD if verb.name == "build" else {}
+    return table.get(LETTERS.get(name, name))
+
+
+def read_letter(verb: Verb, cluster: str, at: int, following: str | None) -> Letters | None:
+    """What the letter `cluster[at]` means where Docker's meaning and ours differ; None: ours.
+
+    `-v` is a volume when a value that looks like one follows, and else says more. `-t` is a terminal beside `-d` and `-i`, or
+    when no name of a target follows; for `build` it is a name of an image when it can be nothing else.
+    """
+    rest = cluster[at + 1 :]
+    option = next((one for one in verb.options if one.letter == cluster[at]), None)
+    if option is None or not _MEANT[option.name](cluster[:at], rest, following):
+        return None
+    return Letters(option.name, rest if option.takes is not Takes.NOTHING else None)
+
+
+def looks_like_volume(text: str) -> bool:
+    """Whether `text` is meant to be mounted: `HOST:/inside`, or a path."""
+    return text.startswith(("/", "./", "../", "~/", ":")) or ":/" in text
+
+
+def looks_tagged(text: str) -> bool:
+    """Whether `text` can only be the name of an image: no target's name has a colon or slash."""
+    return ":" in text or "/" in text
+
+
+def looks_like_image(word: str) -> bool:
+    """Whether `word` is written as images with a tag are, and as no command is."""
+    return _REFERENCE.match(word) is not None and "://" not in word
+
+
+def _means_terminal(before: str, rest: str, following: str | None) -> bool:
+    if set(before) & {"d", "i"} or (rest and set(rest) <= {"d", "i", "t"}):
+        return True
+    return not rest and (following is None or following.startswith("-") or looks_tagged(following))
+
+
+def _means_volume(before: str, rest: str, following: str | None) -> bool:
+    del before
+    return looks_like_volume(rest or following or "")
+
+
+def _means_tag(before: str, rest: str, following: str | None) -> bool:
+    del before
+    return looks_tagged(rest or following or "")
+
+
+_MEANT: dict[str, Callable[[str, str, str | None], bool]] = {
+    "tty": _means_terminal,
+    "volume": _means_volume,
+    "tag": _means_tag,
+}
+"""Whether a letter means the option, by what stands before it and behind it in its cluster, and by the next word."""
+
+
+def _runs(verb: Verb) -> bool:
+    return any(option.name == "tty" for option in verb.options)

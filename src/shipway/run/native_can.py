@@ -1,0 +1,104 @@
+"""What our own engine can do of a request, told before anything is made."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError
+from shipway.core.text import shown
+from shipway.run.model import Network
+
+if TYPE_CHECKING:
+    from shipway.run.model import RunRequest, Ulimit
+
+_OTHERS = "use `--engine docker` or `--engine podman`"
+
+
+def require_possible(request: RunRequest) -> None:
+    """Make sure that our own engine can do all of `request` for this caller.
+
+    Raises:
+        EngineError: it cannot; says what, and why.
+    """
+    if request.gpus:
+        raise EngineError(
+            f"The native engine hands out no GPUs yet, so `--gpus {shown(request.gpus)}` would be without effect",
+            hints=(_OTHERS, "leave `--gpus` out, or write `--gpus none`"),
+        )
+    _require_network(request)
+    if request.user:
+        _require_user(request)
+    _require_groups(request)
+    for limit in request.ulimits:
+        _require_limit(limit)
+
+
+def _require_network(request: RunRequest) -> None:
+    shared = next((text for text in (request.pid_space, request.ipc_space) if text not in ("", "host")), "")
+    if request.beside or shared:
+        name = shown(request.beside or shared.partition(":")[2])
+        raise EngineError(
+            f"The native engine cannot put a container beside `{name}`",
+            hints=(f"go into it: `shipway exec {name}`", _OTHERS),
+        )
+    if request.network is Network.BRIDGE:
+        raise EngineError(
+            "The native engine has no network of its own kind to offer",
+            hints=("`--network host` shows every port of the container on this machine", _OTHERS),
+        )
+
+
+def _require_user(request: RunRequest) -> None:
+    account = request.account
+    uid, gid = os.getuid(), os.getgid()
+    if account.uid == 0 and account.gid in (0, gid):
+        return
+    if account.uid != uid:
+        raise EngineError(
+            f"The native engine cannot run anything as user {account.uid}: without rights, the kernel gives a container one "
+            f"user, and that is you ({uid})",
+            hints=(
+                "leave `--user` out: files belong to you",
+                "`--user root` makes you root inside, with no more rights than you have",
+                _OTHERS,
+            ),
+        )
+    if account.gid != gid:
+        raise EngineError(
+            f"The native engine cannot make group {account.gid} the main one: without rights, the kernel gives a container one "
+            f"group, and that is yours ({gid})",
+            hints=(
+                f"write `--user {uid}`; the groups that you are in stay in force inside",
+                "or start it with that group: `newgrp`, or `sg GROUP -c '…'`",
+            ),
+        )
+
+
+def _require_groups(request: RunRequest) -> None:
+    own = {os.getgid(), *os.getgroups()} if request.groups else set()
+    for group in request.groups:
+        if group not in own:
+            raise EngineError(
+                f"You are not in group {group}, and the native engine gives nobody a right that they do not have",
+                hints=("the groups that you are in are in force inside without being asked for", _OTHERS),
+            )
+
+
+def _require_limit(limit: Ulimit) -> None:
+    import resource  # noqa: PLC0415 - only where limits are asked for
+
+    number = getattr(resource, f"RLIMIT_{limit.name.upper()}")
+    _, highest = resource.getrlimit(number)
+    wanted = limit.hard
+    if os.geteuid() == 0 or highest == -1 or 0 <= wanted <= highest:
+        return
+    said = f"{limit.name}={limit.soft}" + (f":{wanted}" if wanted != limit.soft else "")
+    raise EngineError(
+        f"`--ulimit {said}` is above what you may have: {highest}, your own hard limit",
+        hints=(
+            f"`--ulimit {limit.name}={highest}` is the most",
+            "an administrator raises it in `/etc/security/limits.conf`, or for services by `LimitMEMLOCK=` and its kin",
+            _OTHERS,
+        ),
+    )
