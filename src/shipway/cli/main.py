@@ -35,6 +35,12 @@ def main() -> int:
         from shipway import __version__
 
         return _say_version(__version__)
+    if words[:1] == ["exec"]:
+        from shipway.run.life.quick import try_exec
+
+        code = try_exec(words[1:])
+        if code is not None:
+            return code
     from shipway.cli.app import execute
 
     return execute(words)

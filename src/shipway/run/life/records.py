@@ -6,6 +6,7 @@ STATE/containers/ID/container.json  the record, mode 0600: it holds the variable
                    /control         its socket
                    /log/…           what the commands wrote
                    /upper, /work    the native engine's writable top
+STATE/containers/by-name/NAME       a link to the folder, for whoever is in a hurry (`quick.py`)
 """
 
 from __future__ import annotations
@@ -51,9 +52,33 @@ def make_container(state: str, record: Record) -> str:
 
 
 def write_record(folder: str, record: Record) -> None:
-    """Write the record in place of what was there."""
+    """Write the record in place of what was there, and link its name to the folder."""
     value = {"format": _FORMAT, **encode(record)}
     write_atomic(f"{folder}/{_RECORD}", json.dumps(value).encode(), 0o600, durable=False)
+    links = f"{os.path.dirname(folder)}/by-name"
+    make_directory(links)
+    _unlink_names(folder, but=record.name)
+    link = f"{links}/{record.name}"
+    if not _leads_to(link, record.id):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(link)
+        os.symlink(f"../{record.id}", link)
+
+
+def _leads_to(link: str, identity: str) -> bool:
+    try:
+        return os.readlink(link) == f"../{identity}"
+    except OSError:
+        return False
+
+
+def _unlink_names(folder: str, *, but: str = "") -> None:
+    """Take the links to a container away, except the name `but`."""
+    links, identity = f"{os.path.dirname(folder)}/by-name", os.path.basename(folder)
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(links):
+            if name != but and _leads_to(f"{links}/{name}", identity):
+                os.unlink(f"{links}/{name}")
 
 
 def read_record(folder: str) -> Record | None:
@@ -99,7 +124,7 @@ def list_records(state: str) -> tuple[tuple[Record, str], ...]:
         names = os.listdir(containers_folder(state))
     except FileNotFoundError:
         return ()
-    folders = [f"{containers_folder(state)}/{name}" for name in names]
+    folders = [f"{containers_folder(state)}/{name}" for name in names if name != "by-name"]
     found = [(record, folder) for folder in folders if (record := read_record(folder))]
     return tuple(sorted(found, key=lambda pair: (pair[0].made, pair[0].id)))
 
@@ -155,6 +180,7 @@ def remove_container(folder: str, before: Callable[[], None] | None = None) -> N
         StoreError: it cannot be removed.
     """
     with translating_disk_errors(f"remove the container's folder `{folder}`"):
+        _unlink_names(folder)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{folder}/{_RECORD}")
         if before is not None:
