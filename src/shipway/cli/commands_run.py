@@ -94,6 +94,7 @@ def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:
         engine=call.settings.engine,
         tty=_wants_terminal(call),
         life=read_life(life),
+        restart_said=bool(life.restart),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shipway.export.options import image_name, mount_source
+from shipway.export.options import image_name, mount_source, published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,13 +49,34 @@ def _service(contents: Contents, run: RunOptions) -> dict[str, Any]:
         ],
     }
     service |= {"shm_size": str(run.shm_size)} if run.shm_size is not None else {}
-    service |= {"mem_limit": str(run.memory)} if run.memory is not None else {}
-    service |= {"cpus": run.cpus} if run.cpus is not None else {}
-    service |= {"pids_limit": run.pids} if run.pids is not None else {}
+    service |= _limits(run)
+    service |= {"ports": list(published(run))} if run.ports else {}
+    service |= {"ipc": run.ipc} if run.ipc == "host" else {}
+    service |= {"tmpfs": [_plain(folder) for folder in run.tmpfs]} if run.tmpfs else {}
+    service |= {"restart": run.restart} if run.restart else {}
     if contents.uses_gpu:
         devices = [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
         service["deploy"] = {"resources": {"reservations": {"devices": devices}}}
     return service
+
+
+def _limits(run: RunOptions) -> dict[str, Any]:
+    values = {
+        "mem_limit": None if run.memory is None else str(run.memory),
+        "memswap_limit": None if run.memory_swap is None else run.memory_swap,
+        "cpus": run.cpus,
+        "cpuset": run.cpuset or None,
+        "cpu_shares": run.cpu_shares,
+        "pids_limit": run.pids,
+        "ulimits": dict(map(_ulimit, run.ulimits)) or None,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _ulimit(text: str) -> tuple[str, dict[str, int]]:
+    name, _, bounds = text.partition("=")
+    soft, _, hard = bounds.replace("unlimited", "-1").partition(":")
+    return name, {"soft": int(soft), "hard": int(hard or soft)}
 
 
 def _mounts(run: RunOptions) -> list[tuple[str, str, bool]]:

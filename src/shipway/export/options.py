@@ -20,11 +20,35 @@ def engine_options(run: RunOptions) -> tuple[str, ...]:
     """Everything but mounts, as `docker run` and `podman run` take it."""
     words = [f"--network={run.network}"]
     words += [f"--shm-size={run.shm_size}"] if run.shm_size is not None else []
+    words += [f"--publish={port}" for port in published(run)]
+    words += [f"--ipc={run.ipc}"] if run.ipc == "host" else []
     words += [f"--memory={run.memory}"] if run.memory is not None else []
+    words += [f"--memory-swap={run.memory_swap}"] if run.memory_swap is not None else []
     words += [f"--cpus={run.cpus:g}"] if run.cpus is not None else []
+    words += [f"--cpuset-cpus={run.cpuset}"] if run.cpuset else []
+    words += [f"--cpu-shares={run.cpu_shares}"] if run.cpu_shares is not None else []
     words += [f"--pids-limit={run.pids}"] if run.pids is not None else []
+    words += [f"--ulimit={limit}" for limit in run.ulimits]
+    words += [f"--tmpfs={folder}" for folder in run.tmpfs]
     words += [f"--env={name}={value}" for name, value in run.env]
     return (*words, *(f"--env={name}" for name in run.pass_env))
+
+
+def published(run: RunOptions) -> tuple[str, ...]:
+    """The ports, with the address that we mean where none is written; theirs would be all of them."""
+    return tuple(
+        port if _has_address(port) else f"127.0.0.1:{port}" if ":" in port else f"127.0.0.1::{port}"
+        for port in run.ports
+    )
+
+
+def _has_address(port: str) -> bool:
+    return (
+        port.startswith("[")
+        or port.count(":") > 1
+        or not port[:1].isdecimal()
+        or "." in port.partition(":")[0]
+    )
 
 
 def mount_source(mount: MountRule, *, home: str, project: str) -> str:

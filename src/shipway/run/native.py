@@ -16,7 +16,7 @@ from shipway.run.model import Outcome, Top
 from shipway.run.mounting import make_mount_sources
 from shipway.run.native_can import require_possible
 from shipway.run.tops import example_folders, opened_top
-from shipway.sandbox.model import Bind, Dev, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
+from shipway.sandbox.model import Bind, Dev, MakeDir, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +47,7 @@ def plan_sandbox(request: RunRequest, folders: TopFolders) -> Request:
             *_root_ops(request, folders),
             *_system_ops(request, folders),
             *_placed_ops(request),
+            *_start_ops(request),
         ),
         request.argv,
         env=dict(request.env),
@@ -99,6 +100,13 @@ def _placed_ops(request: RunRequest) -> tuple[Op, ...]:
         return tuple(binds)
     ops = (*binds, *(Tmpfs(one.target, one.size, one.mode) for one in request.tmpfs))
     return tuple(sorted(ops, key=lambda op: (op.target.count("/"), op.target)))
+
+
+def _start_ops(request: RunRequest) -> tuple[Op, ...]:
+    """The folder where the command starts is made if it is missing, as engines do, but never in what is mounted."""
+    if any(f"{request.cwd}/".startswith(f"{mount.target}/") for mount in request.mounts):
+        return ()
+    return (MakeDir(request.cwd),)
 
 
 def _bind(mount: Mount) -> Bind:

@@ -12,6 +12,8 @@ from shipway.run.model import Network
 if TYPE_CHECKING:
     from shipway.run.model import RunRequest, Ulimit
 
+_SYS_RESOURCE = 24
+"""Number of the capability (capability.h)."""
 _OTHERS = "use `--engine docker` or `--engine podman`"
 
 
@@ -91,14 +93,21 @@ def _require_limit(limit: Ulimit) -> None:
     number = getattr(resource, f"RLIMIT_{limit.name.upper()}")
     _, highest = resource.getrlimit(number)
     wanted = limit.hard
-    if os.geteuid() == 0 or highest == -1 or 0 <= wanted <= highest:
+    if highest == -1 or 0 <= wanted <= highest or _may_raise():
         return
     said = f"{limit.name}={limit.soft}" + (f":{wanted}" if wanted != limit.soft else "")
     raise EngineError(
         f"`--ulimit {said}` is above what you may have: {highest}, your own hard limit",
         hints=(
             f"`--ulimit {limit.name}={highest}` is the most",
-            "an administrator raises it in `/etc/security/limits.conf`, or for services by `LimitMEMLOCK=` and its kin",
+            "an administrator raises it in `/etc/security/limits.conf`",
             _OTHERS,
         ),
     )
+
+
+def _may_raise() -> bool:
+    """Whether hard limits are none for this process (CAP_SYS_RESOURCE), as for root outside of containers."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        effective = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
+    return bool(effective >> _SYS_RESOURCE & 1)

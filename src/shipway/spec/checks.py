@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shipway.spec.bases import find_base_python
-from shipway.spec.model import Spec, Target, Wish
+from shipway.spec.model import Network, Spec, Target, Wish
 from shipway.spec.requirement import normal_name, parse_requirement
 from shipway.spec.sheet import Place
 
@@ -16,6 +16,7 @@ def check_spec(spec: Spec, place: Place) -> None:
         _check_pins(target, place)
         _check_mounts(target, place)
         _check_python(target, place)
+        _check_run(target, place)
         both = sorted({name for name, _ in target.run.env} & set(target.run.pass_env))
         for name in both:
             spot = place.at("run", "pass-env")
@@ -60,6 +61,21 @@ def _check_mounts(target: Target, place: Place) -> None:
             f"target `{target.name}`: `{target.workdir}` is `workdir`, where the project itself is mounted",
             hint,
         )
+
+
+def _check_run(target: Target, place: Place) -> None:
+    run = target.run
+    if run.ports and run.network is not Network.BRIDGE:
+        hint = 'leave `network` out, or write `network = "bridge"`'
+        place.at("run", "ports").refuse(
+            f'target `{target.name}`: with `network = "{run.network}"` no port is shown', hint
+        )
+    swap = run.memory_swap
+    if swap is not None and run.memory is not None and 0 <= swap < run.memory:
+        hint = (
+            "it is the sum of memory and swap; the same number as `memory` means no swap, and -1 all there is"
+        )
+        place.at("run", "memory-swap").refuse(f"target `{target.name}`: it is less than `memory`", hint)
 
 
 def _check_python(target: Target, place: Place) -> None:

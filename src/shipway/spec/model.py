@@ -102,6 +102,8 @@ class Network(StrEnum):
 
     HOST = "host"
     NONE = "none"
+    BRIDGE = "bridge"
+    """A network of its own, with a way out and ports that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,17 @@ class RunOptions:
     """Names taken from the caller's environment at run time."""
     engine: str = ""
     """What runs it, unless the caller says; empty: shipway's own."""
+    ports: tuple[str, ...] = ()
+    """Ports that the host shows, in the words of `--publish`, as the following are in those of their options."""
+    ulimits: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    cpuset: str = ""
+    cpu_shares: int | None = None
+    memory_swap: int | None = None
+    """Bytes of memory and swap together; -1: no limit of swap."""
+    user: str = ""
+    ipc: str = ""
+    restart: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,6 +182,9 @@ class _Builder:
             include=values.get("files.include", ()),
             ignore=values.get("files.ignore", ()),
             mounts=values.get("run.mounts", ()),
+            ports=values.get("run.ports", ()),
+            ulimits=values.get("run.ulimits", ()),
+            tmpfs=values.get("run.tmpfs", ()),
             pass_env=values.get("run.pass-env", ()),
             build=values.get("build", ()),
             env=values.get("env", {}),
@@ -279,6 +282,7 @@ class _Builder:
 _SINGLE = frozenset(
     {"base", "python", "recommends", "bytecode", "system-site-packages", "slim", "workdir", "command"}
     | {"run.shm-size", "run.memory", "run.cpus", "run.pids", "run.network", "run.engine"}
+    | {"run.memory-swap", "run.cpuset-cpus", "run.cpu-shares", "run.ipc", "run.user", "run.restart"}
 )
 
 
@@ -290,8 +294,17 @@ def _run_options(state: State) -> RunOptions:
         memory=single.get("run.memory"),
         cpus=single.get("run.cpus"),
         pids=single.get("run.pids"),
-        network=Network(single.get("run.network", "host")),
+        network=Network(single.get("run.network", "bridge" if state.ports else "host")),
         env=tuple(sorted(state.run_env.items())),
         pass_env=state.pass_env,
         engine=single.get("run.engine", ""),
+        ports=state.ports,
+        ulimits=state.ulimits,
+        tmpfs=state.tmpfs,
+        cpuset=single.get("run.cpuset-cpus", ""),
+        cpu_shares=single.get("run.cpu-shares"),
+        memory_swap=single.get("run.memory-swap"),
+        user=single.get("run.user", ""),
+        ipc=single.get("run.ipc", ""),
+        restart=single.get("run.restart", ""),
     )

@@ -138,7 +138,18 @@ def _target_values(target: Target) -> dict[str, Any]:
         "run.cpus": run.cpus,
         "run.pids": run.pids,
         "run.engine": run.engine,
-        "run.network": str(run.network) if run.network is not Network.HOST else "",
+        "run.network": str(run.network)
+        if run.network is not (Network.BRIDGE if run.ports else Network.HOST)
+        else "",
+        "run.ports": list(run.ports),
+        "run.ulimits": list(run.ulimits),
+        "run.tmpfs": list(run.tmpfs),
+        "run.cpuset-cpus": run.cpuset,
+        "run.cpu-shares": run.cpu_shares,
+        "run.memory-swap": run.memory_swap,
+        "run.user": run.user,
+        "run.ipc": run.ipc,
+        "run.restart": run.restart,
         "run.env": dict(run.env),
         "run.pass-env": list(run.pass_env),
         "build": [

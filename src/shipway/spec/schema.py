@@ -35,16 +35,21 @@ def _projects(_: Setting) -> dict[str, Any]:
     return {"type": "array", "items": {"oneOf": [_text(pattern=_INSIDE), _table(Where.PROJECT)]}}
 
 
+def _form(setting: Setting) -> dict[str, Any]:
+    return {"pattern": f"^({setting.pattern})$"} if setting.pattern else {}
+
+
 _SHAPES: dict[Kind, Callable[[Setting], dict[str, Any]]] = {
     Kind.NAME: lambda _: _text(pattern=_NAME),
-    Kind.TEXT: lambda _: _text(),
+    Kind.TEXT: lambda it: _text(**_form(it)),
     Kind.FLAG: lambda _: {"type": "boolean"},
     Kind.WHOLE: _whole,
     Kind.NUMBER: lambda _: {"type": "number", "exclusiveMinimum": 0},
-    Kind.SIZE: lambda _: {
+    Kind.SIZE: lambda it: {
         "oneOf": [
             _text(pattern="^[0-9]+(\\.[0-9]+)?\\s*[kmgtKMGT]?([iI]?[bB])?$"),
             {"type": "integer", "minimum": 1},
+            *([{"enum": [-1, "-1"]}] if it.unlimited else []),
         ]
     },
     Kind.BASE: lambda _: _text(pattern=_BASE),
@@ -55,7 +60,7 @@ _SHAPES: dict[Kind, Callable[[Setting], dict[str, Any]]] = {
     },
     Kind.CHOICE: lambda it: {"enum": list(it.choices)},
     Kind.CHOICES: lambda it: {"type": "array", "items": {"enum": list(it.choices)}},
-    Kind.TEXTS: lambda _: _texts(),
+    Kind.TEXTS: lambda it: _texts(**_form(it)),
     Kind.NAMES: lambda _: _texts(pattern="^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"),
     Kind.PATH: lambda _: _text(pattern=_INSIDE),
     Kind.PATHS: lambda _: _texts(pattern=_INSIDE),

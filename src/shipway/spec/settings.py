@@ -74,6 +74,10 @@ class Setting:
     choices: tuple[str, ...] = ()
     minimum: int = 0
     maximum: int | None = None
+    pattern: str = ""
+    """Of a text: what all of it has to match."""
+    unlimited: bool = False
+    """Of a size: -1 means that there is no limit."""
 
 
 def _setting(where: Where, key: str, kind: Kind, help: str, example: str, **more: object) -> Setting:  # noqa: A002
@@ -321,12 +325,94 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting(
         Where.RUN,
+        "memory-swap",
+        Kind.SIZE,
+        "Memory and swap together, so with `memory` it says how much swap there is; -1 is all there is.",
+        '"48g"',
+        default="as `memory`: no swap",
+        unlimited=True,
+    ),
+    _setting(
+        Where.RUN,
+        "cpuset-cpus",
+        Kind.TEXT,
+        "CPUs that the container may run on.",
+        '"0-13"',
+        default="all",
+        pattern=r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*",
+    ),
+    _setting(
+        Where.RUN,
+        "cpu-shares",
+        Kind.WHOLE,
+        "Its weight beside other containers when CPUs are short.",
+        "512",
+        default="1024",
+        minimum=2,
+        maximum=262144,
+    ),
+    _setting(
+        Where.RUN,
+        "ulimits",
+        Kind.TEXTS,
+        "Limits of each process, `NAME=SOFT[:HARD]`; -1 is unlimited.",
+        '["memlock=-1", "nofile=1024:2048"]',
+        default="[]",
+        pattern=r"[a-z]+=(-1|[0-9]+|unlimited)(:(-1|[0-9]+|unlimited))?",
+    ),
+    _setting(
+        Where.RUN,
+        "tmpfs",
+        Kind.TEXTS,
+        "Folders in memory, `TARGET[:size=SIZE,mode=MODE]`.",
+        '["/scratch:size=1g"]',
+        default="[]",
+        pattern=r"/[^:]+(:.*)?",
+    ),
+    _setting(
+        Where.RUN,
         "network",
         Kind.CHOICE,
         "What the container sees of the network.",
         '"none"',
-        choices=("host", "none"),
-        default='"host"',
+        choices=("host", "none", "bridge"),
+        default='`"host"`, and `"bridge"` with `ports`',
+    ),
+    _setting(
+        Where.RUN,
+        "ports",
+        Kind.TEXTS,
+        "Ports of the container that this machine shows, `[ADDRESS:][HOST:]PORT[/udp]`; without ADDRESS to itself alone.",
+        '["8888:8888", "0.0.0.0:6006:6006"]',
+        default="[]",
+        pattern=r"([0-9.]+:|\[[0-9a-fA-F:]+\]:|localhost:)?([0-9]*(-[0-9]+)?:)?[0-9]+(-[0-9]+)?(/(tcp|udp))?",
+    ),
+    _setting(
+        Where.RUN,
+        "ipc",
+        Kind.CHOICE,
+        "Whose shared memory the container sees.",
+        '"host"',
+        choices=("private", "host"),
+        default='"private"',
+    ),
+    _setting(
+        Where.RUN,
+        "user",
+        Kind.TEXT,
+        "Who runs inside, `USER[:GROUP]`, where the engine allows somebody else than the caller.",
+        '"root"',
+        default="the caller",
+        pattern=r"[A-Za-z0-9_][^\s:/]*(:[A-Za-z0-9_][^\s:/]*)?",
+    ),
+    _setting(
+        Where.RUN,
+        "restart",
+        Kind.TEXT,
+        "When a container that lives on is started again by itself.",
+        '"on-failure:3"',
+        default='"no"',
+        pattern=r"no|always|unless-stopped|on-failure(:[0-9]{1,6})?",
     ),
     _setting(
         Where.RUN,
@@ -437,7 +523,8 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.DROPS,
         "What to drop of what is inherited: `apt:NAME`, `pip:NAME`, `constraints:NAME`, `projects:PATH`, "
         "`extras:NAME`, `env:NAME`, `labels:NAME`, `include:PATTERN`, "
-        "`ignore:PATTERN`, `mounts:TARGET`, `run-env:NAME`, `pass-env:NAME`, `build:NUMBER`.",
+        "`ignore:PATTERN`, `mounts:TARGET`, `ports:PORT`, `ulimits:LIMIT`, `tmpfs:FOLDER`, `run-env:NAME`, `pass-env:NAME`, "
+        "`build:NUMBER`.",
         '["pip:jaxlib", "env:DEBUG"]',
         default="[]",
     ),

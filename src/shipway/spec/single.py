@@ -70,6 +70,11 @@ def read_text(value: Any, place: Place, setting: Setting) -> str | None:
             f"for example `{setting.key} = {setting.example}`",
         )
         return None
+    if setting.pattern and not re.fullmatch(setting.pattern, value, re.ASCII):
+        place.refuse(
+            f"`{value}` has not the form that it needs", f"for example `{setting.key} = {setting.example}`"
+        )
+        return None
     return str(value)
 
 
@@ -121,6 +126,8 @@ def read_size(value: Any, place: Place, setting: Setting) -> int | None:
     """Bytes, above zero."""
     if not is_typed(value, place, setting, (str, int), "a size"):
         return None
+    if setting.unlimited and str(value) == "-1":
+        return -1
     try:
         size = parse_size(str(value))
     except ValueError:

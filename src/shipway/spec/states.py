@@ -24,6 +24,9 @@ class State:
     include: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     mounts: tuple[MountRule, ...] = ()
+    ports: tuple[str, ...] = ()
+    ulimits: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()
     pass_env: tuple[str, ...] = ()
     build: tuple[BuildCommand, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
@@ -42,6 +45,9 @@ LISTS = (
     "include",
     "ignore",
     "mounts",
+    "ports",
+    "ulimits",
+    "tmpfs",
     "pass_env",
     "build",
 )

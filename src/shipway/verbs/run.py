@@ -67,6 +67,8 @@ class RunWords(NamedTuple):
     """Empty: the spec's, else our own."""
     life: LifeOptions | None = None
     """Of a container that lives on; None: it is thrown away with this command."""
+    restart_said: bool = False
+    """`life` has a restart policy that was asked for."""
     own: bool = False
     """It is the project's own container (`up`)."""
 
@@ -105,7 +107,8 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
             if not use.missing and holds(ready, context=_context(store, task)):
                 image = _image_of(None, None if dry_run else ready, record, task)
                 start = Start(ready.environment, asked, words.engine, use.trees, image, use.fds)
-                return start_container(start, task, dry_run=dry_run, life=words.life, own=words.own)
+                life = life_of(words, ready.environment)
+                return start_container(start, task, dry_run=dry_run, life=life, own=words.own)
     prepared = _prepare(task, dry_run=dry_run)
     if prepared is None:
         return RunResult(0, _unbuilt(task))
@@ -119,7 +122,15 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
             )
         image = _image_of(prepared, ready, record, task)
         start = Start(environment, asked, words.engine, use.trees, image, use.fds)
-        return start_container(start, task, dry_run=dry_run, life=words.life, own=words.own)
+        life = life_of(words, environment)
+        return start_container(start, task, dry_run=dry_run, life=life, own=words.own)
+
+
+def life_of(words: RunWords, environment: Environment) -> LifeOptions | None:
+    """How long the container lives: as the words say, and where they say nothing about restarts, as the spec does."""
+    if words.life is None or words.restart_said:
+        return words.life
+    return words.life._replace(restart=environment.options.restart)
 
 
 def find_environment(task: Task) -> Environment | None:

@@ -7,26 +7,58 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shipway.run.model import RunOptions
+    from shipway.spec.model import RunOptions as SpecOptions
     from shipway.verbs.project import Project
 
 
 def read_run_options(project: Project, target: str) -> RunOptions:
-    """How the spec wants containers of `target` to be run, with host paths made absolute."""
-    from shipway.run.model import Limits, Mount, Network, RunOptions
+    """How the spec wants containers of `target` to be run, with host paths made absolute.
+
+    Raises:
+        SpecError: a word has a form that only here is known to be wrong.
+    """
+    from shipway.core.errors import SpecError, ToolError
     from shipway.verbs.project import require_target
 
     options = require_target(project.spec, target).run
-    return RunOptions(
+    try:
+        return _values(options, project.folder)
+    except ToolError as error:
+        raise SpecError(f"`[run]` of the spec: {error.message}", hints=error.hints) from error
+
+
+def _values(options: SpecOptions, folder: str) -> RunOptions:
+    from shipway.run.model import Limits, Mount, Network, RunOptions
+
+    given = RunOptions(
         mounts=tuple(
-            Mount(absolute_source(rule.source, project.folder), rule.target, rule.read_only)
+            Mount(absolute_source(rule.source, folder), rule.target, rule.read_only)
             for rule in options.mounts
         ),
         shm_size=options.shm_size,
-        limits=Limits(memory=options.memory, cpus=options.cpus, pids=options.pids),
+        limits=Limits(
+            options.memory, options.cpus, options.pids, "", options.cpu_shares, options.memory_swap
+        ),
         network=Network(options.network.value),
         env=options.env,
         pass_env=options.pass_env,
         engine=options.engine,
+        user=options.user,
+        ipc_space="" if options.ipc == "private" else options.ipc,
+    )
+    if not (options.ports or options.ulimits or options.tmpfs or options.cpuset or options.restart):
+        return given
+    from shipway.run.life_words import parse_restart
+    from shipway.run.model import Restart
+    from shipway.run.mount_words import parse_tmpfs
+    from shipway.run.option_words import parse_cpuset, parse_ports, parse_ulimit
+
+    return given._replace(
+        ports=tuple(port for text in options.ports for port in parse_ports(text)),
+        ulimits=tuple(map(parse_ulimit, options.ulimits)),
+        tmpfs=tuple(map(parse_tmpfs, options.tmpfs)),
+        limits=given.limits._replace(cpuset=parse_cpuset(options.cpuset)),
+        restart=parse_restart(options.restart) if options.restart else Restart(),
     )
 
 
