@@ -105,6 +105,8 @@ _TOOLS = (
     "sshd",
     "unsquashfs",
     "patchelf",
+    "pasta",
+    "slirp4netns",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.events import Note, silent
@@ -12,14 +12,14 @@ from shipway.core.text import shown
 from shipway.host.files import remove_tree, translating_disk_errors
 from shipway.run.facts import find_inside
 from shipway.run.inside import command_missing, command_unusable
-from shipway.run.model import Outcome, Top
+from shipway.run.model import Network, Outcome, Top
 from shipway.run.mounting import make_mount_sources
 from shipway.run.native_can import require_possible
 from shipway.run.tops import example_folders, opened_top
 from shipway.sandbox.model import Bind, Dev, MakeDir, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from shipway.core.events import Emit
     from shipway.run.model import Merge, Mount, RunRequest
@@ -53,9 +53,9 @@ def plan_sandbox(request: RunRequest, folders: TopFolders) -> Request:
         env=dict(request.env),
         cwd=request.cwd,
         host_uid_as="root" if request.user and request.account.uid == 0 else "self",
-        network=request.network.value,
-        pid_namespace=not request.pid_space,
-        ipc=not request.ipc_space,
+        network="host" if request.network is Network.HOST else "none",
+        pid_namespace=request.pid_space != "host",
+        ipc=request.ipc_space != "host",
         rlimits={limit.name: (limit.soft, limit.hard) for limit in request.ulimits},
         hostname=request.hostname,
         tty=request.tty,
@@ -84,7 +84,7 @@ def _overlay(request: RunRequest, folders: TopFolders) -> Overlay:
 def _system_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
     read_only = request.top is Top.READ_ONLY
     return (
-        Proc(host=bool(request.pid_space)),
+        Proc(host=request.pid_space == "host"),
         Dev(shm_size=request.shm_size),
         *((Bind("/dev/shm", "/dev/shm"),) if request.ipc_space else ()),  # noqa: S108 - that of the host
         Bind("/sys", "/sys", read_only=True, optional=True),
@@ -142,8 +142,11 @@ def run_native(
     with opened_top(request, state, emit) as folders:
         prepare(request, folders, state)
         try:
-            with _opened_door(folders.run, request, emit) as door:
-                result = _run_somehow(request, folders, door, runtime, emit, merge)
+            with (
+                _opened_spaces(request, state) as (settled, join),
+                _opened_door(folders.run, settled, emit) as door,
+            ):
+                result = _run_somehow(settled, folders, Ways(door, join), runtime, emit, merge)
         except SandboxFailure as failure:
             kind = HostRefuses if failure.step in REFUSALS else EngineError
             raise kind(
@@ -155,6 +158,27 @@ def run_native(
     if result.message:
         raise not_started(request, result)
     return Outcome(result.code, result.mode)
+
+
+class Ways(NamedTuple):
+    """The ways between a sandbox and others."""
+
+    door: Door | None = None
+    join: Mapping[str, int] = {}
+    """Namespaces to enter, by name."""
+
+
+@contextlib.contextmanager
+def _opened_spaces(request: RunRequest, state: str) -> Iterator[tuple[RunRequest, Mapping[str, int]]]:
+    if request.network is not Network.BRIDGE and not (
+        request.beside or request.pid_space or request.ipc_space
+    ):
+        yield request, {}
+        return
+    from shipway.run.spaces import opened_spaces  # noqa: PLC0415 - most runs join nothing
+
+    with opened_spaces(request, state) as opened:
+        yield opened
 
 
 @contextlib.contextmanager
@@ -182,15 +206,15 @@ def _opened_door(folder: str, request: RunRequest, emit: Emit) -> Iterator[Door 
 def _run_somehow(
     request: RunRequest,
     folders: TopFolders,
-    door: Door | None,
+    ways: Ways,
     runtime: str,
     emit: Emit,
     merge: Merge | None,
 ) -> Result:
     try:
-        return _run_limited(request, plan_sandbox(request, folders), door, runtime, emit)
+        return _run_limited(request, plan_sandbox(request, folders), ways, runtime, emit)
     except SandboxFailure as failure:
-        if merge is None or failure.step not in REFUSALS:
+        if merge is None or ways.join or failure.step not in REFUSALS:
             raise
     merged = merged_request(request, folders, merge)
     if request.top is Top.READ_ONLY:
@@ -200,7 +224,7 @@ def _run_somehow(
                 "warning",
             )
         )
-    return _run_limited(merged, plan_sandbox(merged, folders), door, runtime, emit)
+    return _run_limited(merged, plan_sandbox(merged, folders), ways, runtime, emit)
 
 
 def merged_request(request: RunRequest, folders: TopFolders, merge: Merge) -> RunRequest:
@@ -265,16 +289,16 @@ def _mirror(lowers: tuple[str, ...], over: str, path: str) -> None:
         os.chmod(over + part, os.stat(found.host).st_mode & 0o777 | 0o700 if found else 0o755)
 
 
-def _run_limited(request: RunRequest, plan: Request, door: Door | None, runtime: str, emit: Emit) -> Result:
+def _run_limited(request: RunRequest, plan: Request, ways: Ways, runtime: str, emit: Emit) -> Result:
     if not request.limits.asked:
-        return _run(plan, door)
+        return _run(plan, ways)
     from shipway.run.limits import enforced_limits  # noqa: PLC0415 - drags in `subprocess`, and most runs have no limit
 
     name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
     with enforced_limits(request.limits, uid=os.geteuid(), name=name, runtime=runtime) as enforcer:
         for sentence in enforcer.notes:
             emit(Note(sentence, "warning"))
-        result = _run(plan, door, enforcer.admit)
+        result = _run(plan, ways, enforcer.admit)
         killed = enforcer.count_memory_kills()
     if killed:
         emit(
@@ -286,10 +310,10 @@ def _run_limited(request: RunRequest, plan: Request, door: Door | None, runtime:
     return result
 
 
-def _run(plan: Request, door: Door | None, on_start: Callable[[int], None] | None = None) -> Result:
+def _run(plan: Request, ways: Ways, on_start: Callable[[int], None] | None = None) -> Result:
     from shipway.sandbox.launch import run  # noqa: PLC0415 - drags in `ctypes`, which describing a run does not need
 
-    return run(plan.replace(control=True), on_start=on_start, door=door)
+    return run(plan.replace(control=True, join=ways.join), on_start=on_start, door=ways.door)
 
 
 def not_started(request: RunRequest, result: Result) -> ToolError:

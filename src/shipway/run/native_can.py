@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
-from shipway.run.model import Network
 
 if TYPE_CHECKING:
     from shipway.run.model import RunRequest, Ulimit
@@ -28,27 +27,11 @@ def require_possible(request: RunRequest) -> None:
             f"The native engine hands out no GPUs yet, so `--gpus {shown(request.gpus)}` would be without effect",
             hints=(_OTHERS, "leave `--gpus` out, or write `--gpus none`"),
         )
-    _require_network(request)
     if request.user:
         _require_user(request)
     _require_groups(request)
     for limit in request.ulimits:
         _require_limit(limit)
-
-
-def _require_network(request: RunRequest) -> None:
-    shared = next((text for text in (request.pid_space, request.ipc_space) if text not in ("", "host")), "")
-    if request.beside or shared:
-        name = shown(request.beside or shared.partition(":")[2])
-        raise EngineError(
-            f"The native engine cannot put a container beside `{name}`",
-            hints=(f"go into it: `shipway exec {name}`", _OTHERS),
-        )
-    if request.network is Network.BRIDGE:
-        raise EngineError(
-            "The native engine has no network of its own kind to offer",
-            hints=("`--network host` shows every port of the container on this machine", _OTHERS),
-        )
 
 
 def _require_user(request: RunRequest) -> None:

@@ -43,7 +43,9 @@ class Inside:
     @property
     def own_pids(self) -> bool:
         """Whether this process is pid 1 of its own namespace."""
-        return self.request.pid_namespace and self.mode not in (CHROOT, PROOT)
+        return (
+            self.request.pid_namespace and "pid" not in self.request.join and self.mode not in (CHROOT, PROOT)
+        )
 
 
 def run_init(inside: Inside) -> NoReturn:
@@ -125,9 +127,9 @@ def make_world(request: Request, *, userns: bool) -> list[str]:
         ) from error
     builder.perform(request.mounted_ops())
     builder.enter()
-    if request.uts and request.hostname:
+    if request.uts and request.hostname and "uts" not in request.join:
         syscalls.set_host_name(request.hostname)
-    if request.network == "none":
+    if request.network == "none" and "net" not in request.join:
         bring_loopback_up()
     return builder.notes
 

@@ -216,12 +216,13 @@ class Request(Value):
     names of `resource` without `RLIMIT_`, soft and hard, -1 for unlimited. `keep_fds`: descriptors the process inherits.
     `mode`: `auto` or a `Mode`; `merged_root`: the tree that stands for all lowers in modes without mounts. `control`: more
     can be started inside while it runs (`control.py`). `relay`: a terminal of the command is joined to the caller's streams;
-    False with `control`: its master is handed to the caller.
+    False with `control`: its master is handed to the caller. `join`: open descriptors of namespaces to enter instead of making
+    them, by name (`user`, `pid`, `ipc`, `uts`, `net`); the others must belong to `user`, which is why it has to be among them.
     """
 
     __slots__ = (
         "argv", "control", "cwd", "drop_caps", "env",
-        "forward_signals", "host_uid_as", "hostname", "ipc", "keep_fds", "merged_root", "mode",
+        "forward_signals", "host_uid_as", "hostname", "ipc", "join", "keep_fds", "merged_root", "mode",
         "network", "no_new_privs", "ops", "pid_namespace", "relay", "rlimits", "seccomp_terminal", "suppress_chown",
         "suppress_sync",
         "tty", "umask", "uts",
@@ -254,6 +255,7 @@ class Request(Value):
         merged_root: str | None = None,
         control: bool = False,
         relay: bool = True,
+        join: Mapping[str, int] | None = None,
     ):
         self.ops = tuple(ops)
         self.argv = tuple(argv)
@@ -275,6 +277,7 @@ class Request(Value):
         self.mode = mode
         self.merged_root = merged_root
         self.control, self.relay = control, relay
+        self.join = dict(join or {})
         self._check()
 
     def _check(self) -> None:

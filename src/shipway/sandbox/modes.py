@@ -54,6 +54,8 @@ def plan_modes(request: Request) -> list[str]:
     """The modes to try for `request`, best first."""
     if request.mode != "auto":
         return [request.mode]
+    if request.join:
+        return [NAMESPACES]
     root = os.geteuid() == 0
     modes = [NAMESPACES, MOUNTS] if root else [NAMESPACES]
     if request.merged_root is None:

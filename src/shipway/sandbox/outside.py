@@ -112,6 +112,8 @@ class _Session:
             process.duplicate_high(fd) for fd in (self.outside.answer, self.outside.go)
         )
         kept = {0, 1, 2, self.outside.answer, self.outside.go, *self.request.keep_fds}
+        self.request.join = {name: process.duplicate_high(fd) for name, fd in self.request.join.items()}
+        kept |= set(self.request.join.values())
         if self.outside.control is not None:
             self.outside.control = process.duplicate_high(self.outside.control)
             kept.add(self.outside.control)
@@ -122,18 +124,19 @@ class _Session:
         mode, request = self.outside.mode, self.request
         if mode in (CHROOT, PROOT):
             return
-        flags = syscalls.CLONE_NEWUSER if mode == NAMESPACES else 0
-        for wanted, flag in (
-            (request.pid_namespace, syscalls.CLONE_NEWPID),
-            (request.ipc, syscalls.CLONE_NEWIPC),
-            (request.uts, syscalls.CLONE_NEWUTS),
-            (request.network == "none", syscalls.CLONE_NEWNET),
+        flags = syscalls.CLONE_NEWUSER if mode == NAMESPACES and not request.join else 0
+        for name, wanted, flag in (
+            ("pid", request.pid_namespace, syscalls.CLONE_NEWPID),
+            ("ipc", request.ipc, syscalls.CLONE_NEWIPC),
+            ("uts", request.uts, syscalls.CLONE_NEWUTS),
+            ("net", request.network == "none", syscalls.CLONE_NEWNET),
         ):
-            flags |= flag if wanted else 0
+            flags |= flag if wanted and name not in request.join else 0
         uid, gid = os.geteuid(), os.getegid()
         try:
+            self._join(mode)
             syscalls.unshare(flags)
-            if mode == NAMESPACES:
+            if flags & syscalls.CLONE_NEWUSER:
                 write_id_maps(uid, gid, as_root=request.host_uid_as == "root")
         except OSError as error:
             raise SandboxFailure(
@@ -141,6 +144,19 @@ class _Session:
                 step="namespaces",
                 errno=error.errno or errno.EPERM,
             ) from error
+
+    def _join(self, mode: str) -> None:
+        """Enter the namespaces of others: that of users first, which gives the rights to enter the rest."""
+        if not self.request.join:
+            return
+        if mode != NAMESPACES:
+            raise SandboxFailure(
+                "the namespaces of another sandbox can only be entered where they can be made", step="join"
+            )
+        for name, flag in syscalls.JOINED:
+            if name in self.request.join:
+                syscalls.setns(self.request.join[name], flag)
+                os.close(self.request.join[name])
 
     def _keep_streams(self) -> None:
         """Hold the caller's streams no longer than needed: their readers wait for the last holder."""

@@ -22,6 +22,7 @@ _X86_64 = {
     "capget": 125,
     "capset": 126,
     "unshare": 272,
+    "setns": 308,
     "seccomp": 317,
     "signalfd4": 289,
 }
@@ -34,6 +35,7 @@ _AARCH64 = {
     "capget": 90,
     "capset": 91,
     "unshare": 97,
+    "setns": 268,
     "seccomp": 277,
     "signalfd4": 74,
 }
@@ -83,6 +85,16 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
 
+JOINED = (
+    ("user", CLONE_NEWUSER),
+    ("net", CLONE_NEWNET),
+    ("ipc", CLONE_NEWIPC),
+    ("uts", CLONE_NEWUTS),
+    ("pid", CLONE_NEWPID),
+)
+"""Namespaces that can be entered, in the order in which that works."""
+
+
 def call(name: str, *args: int | bytes | ctypes.Array[ctypes.c_char] | None, what: str = "") -> int:
     """Make system call `name`. Raises `OSError` whose file name says which call it was, and on what."""
     converted = [ctypes.c_long(a) if isinstance(a, int) else a for a in args]
@@ -100,6 +112,11 @@ def fail(number: int, what: str) -> NoReturn:
 def unshare(flags: int) -> None:
     """Leave the namespaces in `flags` (`CLONE_NEW*`)."""
     call("unshare", flags, what=describe_namespaces(flags))
+
+
+def setns(fd: int, flag: int) -> None:
+    """Enter the one namespace that `fd` stands for (`CLONE_NEW*` says of which kind it must be)."""
+    call("setns", fd, flag, what=describe_namespaces(flag))
 
 
 def describe_namespaces(flags: int) -> str:

@@ -43,7 +43,7 @@ def full_request() -> Request:
     return Request(
         OPS, ["a", "b"], env={"A": "1"}, cwd="/x", host_uid_as="root", network="none", hostname="h", pid_namespace=False, ipc=False,
         uts=False, no_new_privs=False, drop_caps=False, suppress_chown=True, suppress_sync=True, seccomp_terminal=False,
-        rlimits={"nofile": (1, -1)}, tty=True, umask=0o77, keep_fds=[7], forward_signals=False, mode="chroot", merged_root="/m", control=True, relay=False,
+        rlimits={"nofile": (1, -1)}, tty=True, umask=0o77, keep_fds=[7], forward_signals=False, mode="chroot", merged_root="/m", control=True, relay=False, join={"user": 3},
     )  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from shipway.run.life.commands import Calls, Commands
 from shipway.run.life.desk import Desk
 from shipway.run.life.streams import Streams
 from shipway.run.native import REFUSALS, HostRefuses, merged_request, not_started, plan_sandbox, prepare
+from shipway.run.native_can import require_possible
+from shipway.run.spaces import opened_spaces
 from shipway.sandbox.model import SandboxFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from shipway.core.events import Emit
     from shipway.run.life.loop import Loop
@@ -52,6 +54,7 @@ class Session:
         self._stack = ExitStack()
         self._enforcer: Enforcer | None = None
         self._modes: list[str] = []
+        self._join: Mapping[str, int] = {}
         self._failures: list[SandboxFailure] = []
         self._running: Running | None = None
         self.request = request
@@ -78,7 +81,9 @@ class Session:
             ToolError: it could not even be tried.
         """
         self._on_start, self._on_end, self._merge = on_start, on_end, merge
+        require_possible(self.request)
         prepare(self.request, self._folders, state)
+        self.request, self._join = self._stack.enter_context(opened_spaces(self.request, state))
         if self.request.limits.asked:
             from shipway.run.limits import enforced_limits  # noqa: PLC0415 - most containers have none
 
@@ -102,7 +107,7 @@ class Session:
 
     def _sandbox(self) -> Request:
         plan = plan_sandbox(self.request, self._folders)
-        return plan.replace(control=True, relay=False, forward_signals=False)
+        return plan.replace(control=True, relay=False, forward_signals=False, join=self._join)
 
     def _try(self) -> None:
         """Start in the next way that the host may allow."""
@@ -165,7 +170,8 @@ class Session:
         self._failures.append(failure)
         if failure.step in REFUSALS and self._modes:
             self._try()
-        elif failure.step in REFUSALS and self._merge is not None and not self.request.merged_root:
+        elif self._may_merge(failure):
+            assert self._merge is not None
             self._plan(merged_request(self.request, self._folders, self._merge))
             self._try()
         else:
@@ -174,6 +180,11 @@ class Session:
             hints = (*first.hints, "`shipway doctor` says what this host refuses")
             message = f"The container could not be started: {first.message}"
             self._end(Ended(125, error=kind(message, hints=hints)))
+
+    def _may_merge(self, failure: SandboxFailure) -> bool:
+        """Whether one tree of all lowers may do where overlays are refused; what is to be joined needs namespaces."""
+        can = self._merge is not None and not self.request.merged_root and not self._join
+        return can and failure.step in REFUSALS
 
     def _ended(self, result: Result, error: ToolError | None) -> Ended:
         killed = self._enforcer.count_memory_kills() if self._enforcer is not None else 0
