@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shipway.verbs.add import AddResult, Placed
-    from shipway.verbs.finishing import Brought, Finished
+    from shipway.verbs.bringing import Brought
+    from shipway.verbs.finishing import Finished
     from shipway.verbs.remove import RemoveResult
 
 _NAMES = 8
@@ -56,9 +57,11 @@ def _text(lines: Iterable[str]) -> str:
 def finished_lines(finished: Finished, named: Iterable[str]) -> list[str]:
     """What came along, went or moved besides `named`, what became of containers, and for a dry run the changed lines."""
     names = set(named)
-    moves = [move for move in finished.moves if move.name not in names]
+    moves = finished.moves
     lines = [
-        *_list("with", [f"{one.name} {one.after}" for one in moves if not one.before]),
+        *_list(
+            "with", [f"{one.name} {one.after}" for one in moves if not one.before and one.name not in names]
+        ),
         *_list("gone", [f"{one.name} {one.before}" for one in moves if not one.after]),
         *(f"moved {shown(one.name)} {shown(one.before)} -> {shown(one.after)}" for one in moves if one.moved),
         *(_brought(one) for one in finished.containers),

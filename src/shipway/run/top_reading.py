@@ -41,7 +41,7 @@ def read_upper(upper: str, trees: Sequence[TreeFiles]) -> Top:
             same.add(path)
         else:
             written.append(Written(path, _what(entry, lower), entry.kind == DIRECTORY))
-    read_below = _reader_below(trees, seen)
+    read_below = reader_below(trees, seen)
     read_above = _reader_above(upper, written, read_below)
     return Top(tuple(written), read_above, read_below, frozenset(same))
 
@@ -72,7 +72,8 @@ def _is_same(entry: Entry, below: Entry | None) -> bool:
     )
 
 
-def _reader_below(trees: Sequence[TreeFiles], seen: Mapping[str, Seen]) -> Callable[[str], bytes | None]:
+def reader_below(trees: Sequence[TreeFiles], seen: Mapping[str, Seen]) -> Callable[[str], bytes | None]:
+    """A reader of plain files as `trees` have them; `seen`: paths that were looked up already."""
     lowers = [tree.root for tree in reversed(trees)]
 
     def read(path: str) -> bytes | None:

@@ -23,6 +23,7 @@ from shipway.core.manifest import (
     unquote_path,
 )
 from shipway.core.overlay import stack
+from shipway.run.life.model import Put
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -33,16 +34,6 @@ _FIXED = re.compile(
     r"|(usr|usr/local|opt/python[^/]*|opt/venv)/bin/python[0-9.]*\Z|opt/venv/pyvenv\.cfg\Z"
 )
 """What every process of a container stands on: the C library, and the interpreter of its Python environment."""
-
-
-class Put(NamedTuple):
-    """A file, folder or link for a container."""
-
-    path: str
-    kind: str
-    mode: int
-    source: str = ""
-    target: str = ""
 
 
 class TreeFiles(NamedTuple):

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from shipway.verbs.bringing import Brought, bring_up, find_running
 from shipway.verbs.changing import build_target, chosen_target, write_change
 
 if TYPE_CHECKING:
     from shipway.plan.moves import Move
     from shipway.verbs.changing import Changing, Edit, Settled
-
-
-class Brought(NamedTuple):
-    """One running container, and what became of it."""
-
-    name: str
-    puts: int = 0
-    """Files and links that were put into it."""
-    removals: int = 0
-    refused: str = ""
-    """Why it stays as it is; empty: it is up to date."""
 
 
 class Finished(NamedTuple):
@@ -28,21 +18,46 @@ class Finished(NamedTuple):
     edits: tuple[Edit, ...]
     moves: tuple[Move, ...]
     containers: tuple[Brought, ...]
+    """Those that run now."""
     built: int
     """Trees made now."""
     dry_run: bool
 
 
 def finish(changing: Changing, settled: Settled, *, dry_run: bool) -> Finished:
-    """Do it all; of a dry run nothing.
+    """Do it all; of a dry run nothing. The trees of every running container's target are made, too.
 
     Raises:
         ToolError: a build failed, and nothing was written; or a file could not be written.
     """
+    from shipway.verbs.run import remember_prepared
+
     edits = changing.edits(settled.project)
     if dry_run:
         return Finished(edits, settled.moves, (), 0, dry_run=True)
-    prepared = build_target(changing, settled, chosen_target(changing))
+    running = find_running(changing.project.folder)
+    chosen = chosen_target(changing)
+    made = {
+        target: build_target(changing, settled, target)
+        for target in dict.fromkeys([chosen, *(one.target for one in running)])
+    }
     if edits or settled.lock is not changing.found.lock:
         write_change(changing, settled)
-    return Finished(edits, settled.moves, (), prepared.built if prepared else 0, dry_run=False)
+    environments = {
+        target: remember_prepared(
+            prepared, changing.task if target == chosen else changing.task._replace(target=target)
+        )
+        for target, prepared in made.items()
+        if prepared is not None
+    }
+    names = frozenset(move.name for move in settled.moves if move.kind == "wheel")
+    brought = []
+    for container in running:
+        prepared = made[container.target]
+        if prepared is None:
+            gone = f"the lock has no target `{container.target}` for this machine"
+            brought.append(Brought(container.name, refused=gone))
+        else:
+            brought.append(bring_up(container, prepared, environments[container.target], names))
+    built = sum(prepared.built for prepared in made.values() if prepared is not None)
+    return Finished(edits, settled.moves, tuple(brought), built, dry_run=False)

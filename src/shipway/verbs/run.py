@@ -238,6 +238,14 @@ def _prepare(task: Task, *, dry_run: bool) -> Prepared | None:
     return prepared
 
 
+def remember_prepared(prepared: Prepared, task: Task) -> Environment:
+    """What a run of `prepared` would mount, with the launch record of the next run written."""
+    environment = _environment(prepared)
+    planned = prepared.planned
+    _remember(environment, prepared, _ready_file(planned.project.folder, task), task)
+    return environment
+
+
 def _environment(prepared: Prepared) -> Environment:
     from shipway.run.facts import read_image_facts
     from shipway.run.model import Environment

@@ -1,0 +1,154 @@
+"""Running containers brought up to new trees, without being started again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from shipway.core.errors import EngineError, StoreError
+from shipway.core.text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from shipway.run.installed import Installed, Top
+    from shipway.run.life.model import Container
+    from shipway.run.model import Environment
+    from shipway.run.tree_changes import TreeChanges, TreeFiles
+    from shipway.store.store import Store
+    from shipway.verbs.prepare import Prepared
+
+_AT_ITS_NEXT = "was started by `run` and has what is new at its next start"
+
+
+class Brought(NamedTuple):
+    """One running container, and what became of it."""
+
+    name: str
+    puts: int = 0
+    """Files and links that were put into it."""
+    removals: int = 0
+    refused: str = ""
+    """Why it stays as it is; empty: it is up to date."""
+
+
+def find_running(project: str) -> tuple[Container, ...]:
+    """Containers of the project's own environment that run now."""
+    from shipway.host.dirs import state_dir
+    from shipway.run.life import client
+
+    return tuple(
+        one
+        for one in client.list_containers(state_dir())
+        if one.project == project and one.running and not one.record.image
+    )
+
+
+def bring_up(
+    container: Container, prepared: Prepared, environment: Environment, names: Collection[str]
+) -> Brought:
+    """Give a running container the files of `environment`, whose trees are `prepared`.
+
+    `names`: Python packages whose own copies in the container give way.
+    """
+    if not container.environment.keys:
+        return Brought(container.name, refused=_AT_ITS_NEXT)
+    new = read_trees(prepared)
+    try:
+        old = trees_of(container.environment, prepared.planned.store)
+        top, installed = read_own(container, old)
+        changes = _changes(old, new, top, installed, names)
+        if changes.fixed:
+            what = f"`/{changes.fixed[0]}` cannot change while it runs"
+            return Brought(container.name, refused=f"{what}: `shipway up --recreate` makes it anew")
+        return apply_to(container, changes, environment)
+    except (EngineError, StoreError) as error:
+        return Brought(container.name, refused=error.message)
+
+
+def _changes(
+    old: Sequence[TreeFiles],
+    new: Sequence[TreeFiles],
+    top: Top,
+    installed: Installed,
+    names: Collection[str],
+) -> TreeChanges:
+    """The way from `old` to `new`, the container's own copies of the Python packages `names` replaced as well."""
+    from shipway.run.tree_changes import TreeChanges, plan_changes, plan_restore
+
+    copies = frozenset[str]().union(*(one.paths for one in installed.python if one.name in names))
+    own = [one.path for one in top.written if one.what != "D" and one.path not in copies]
+    changes = plan_changes(old, new, own=own)
+    if not copies:
+        return changes
+    restored = plan_restore(copies, new)
+    puts = {put.path: put for put in (*changes.puts, *restored.puts)}
+    return TreeChanges(
+        tuple(dict.fromkeys((*changes.removals, *restored.removals))),
+        tuple(puts[path] for path in sorted(puts)),
+    )
+
+
+def apply_to(container: Container, changes: TreeChanges, environment: Environment) -> Brought:
+    """Carry out `changes`, and note that the container is one of `environment` from now on.
+
+    Raises:
+        EngineError: it could not be done.
+    """
+    from shipway.core.manifest import DIRECTORY
+    from shipway.run.life import client
+
+    if changes.removals or changes.puts:
+        client.apply_changes(container, changes.removals, changes.puts)
+    client.record_applied(container, environment)
+    files = sum(put.kind != DIRECTORY for put in changes.puts)
+    return Brought(container.name, files, len(changes.removals))
+
+
+def read_trees(prepared: Prepared) -> tuple[TreeFiles, ...]:
+    """The trees of `prepared`, bottom first."""
+    from shipway.run.tree_changes import TreeFiles
+
+    return tuple(TreeFiles(tree.root, tree.manifest_text()) for tree in prepared.trees)
+
+
+def trees_of(environment: Environment, store: Store) -> tuple[TreeFiles, ...]:
+    """The trees that a container was made of, bottom first.
+
+    Raises:
+        StoreError: the store has lost one.
+    """
+    from shipway.core.digest import TreeKey
+    from shipway.run.tree_changes import TreeFiles
+
+    found = []
+    for key in reversed(environment.keys):
+        tree = store.find_tree(TreeKey(key))
+        if tree is None:
+            raise StoreError(
+                f"what a container of target `{shown(environment.target)}` was made of is no longer in the store",
+                hints=["make it anew: `shipway up --recreate`"],
+            )
+        found.append(TreeFiles(tree.root, tree.manifest_text()))
+    return tuple(found)
+
+
+def read_own(container: Container, trees: Sequence[TreeFiles]) -> tuple[Top, Installed]:
+    """What the container has written over `trees`, and what of it was installed.
+
+    Raises:
+        EngineError: its engine does not answer, or keeps no such list.
+    """
+    from shipway.host.files import translating_disk_errors
+    from shipway.run.installed import find_installed
+
+    if container.engine == "native":
+        from shipway.run.top_reading import read_upper
+
+        with translating_disk_errors(f"read what `{container.name}` has written"):
+            top = read_upper(f"{container.folder}/upper", trees)
+    else:
+        from shipway.run.life.lives import life_of
+        from shipway.run.top_engine import read_engine_top
+
+        top = read_engine_top(container, life_of(container.engine).changed(container), trees)
+    return top, find_installed(top)
