@@ -49,6 +49,11 @@ class Top(NamedTuple):
     same: frozenset[str] = frozenset()
     """Paths that were written, too, and say what the trees say."""
 
+    @property
+    def gone(self) -> frozenset[str]:
+        """What was taken out of the trees; of a whole folder perhaps only its own path."""
+        return frozenset(one.path for one in self.written if one.what == "D")
+
 
 class Distribution(NamedTuple):
     """A Python distribution that differs from the trees."""

@@ -88,10 +88,15 @@ def plan_changes(
     return _changes(before, after, [tree.root for tree in new], own)
 
 
-def plan_restore(paths: Iterable[str], trees: Sequence[TreeFiles]) -> TreeChanges:
-    """What makes each of `paths` as the stack `trees` (bottom first) has it; one that it does not have goes."""
+def plan_restore(
+    paths: Iterable[str], trees: Sequence[TreeFiles], *, gone: Iterable[str] = ()
+) -> TreeChanges:
+    """What makes each of `paths` as the stack `trees` (bottom first) has it; one that it does not have goes.
+
+    `gone`: those of them that were taken out of the container, so that all that was below is missing, too.
+    """
     wanted = set(paths)
-    seen = _visible(trees, {_quoted(path) for path in wanted}, ())
+    seen = visible_at(trees, wanted, wanted & set(gone))
     roots = [tree.root for tree in trees]
     puts = [_put(seen[path], roots) for path in sorted(seen, key=path_bytes)]
     return TreeChanges(_topmost(wanted - seen.keys()), tuple(puts))

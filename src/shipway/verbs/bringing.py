@@ -80,7 +80,7 @@ def _changes(
     changes = plan_changes(old, new, own=own)
     if not copies:
         return changes
-    restored = plan_restore(copies, new)
+    restored = plan_restore(copies, new, gone=top.gone)
     puts = {put.path: put for put in (*changes.puts, *restored.puts)}
     return TreeChanges(
         tuple(dict.fromkeys((*changes.removals, *restored.removals))),

@@ -134,6 +134,8 @@ def settle(changing: Changing, project: Project, free: frozenset[str], *, may_mo
     from shipway.resolve.hold import Hold
 
     old = changing.found.lock
+    if old is not None and project is changing.project and not changing.found.drift:
+        return Settled(project=project, lock=old, moves=())
     if old is None:
         return Settled(project=project, lock=relock(changing, project), moves=())
     hold = Hold(free=free, debs=_keeps_debs(changing, project.spec))

@@ -7,18 +7,19 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.core.errors import EngineError, NotFound, SpecError, ToolError
+from shipway.core.errors import ConflictError, EngineError, NotFound, SpecError, ToolError
 from shipway.core.text import shown
 from shipway.verbs.add import Placed, bring_wishes, parse_words, place_wishes
 from shipway.verbs.changing import opened_change, settle
 from shipway.verbs.finishing import Finished, finish
-from shipway.verbs.watching import find_watched
+from shipway.verbs.watching import find_watched, stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from shipway.run.installed import Distribution, OsPackage
-    from shipway.verbs.changing import Changing
+    from shipway.run.tree_changes import TreeFiles
+    from shipway.verbs.changing import Changing, Settled
     from shipway.verbs.context import Task
     from shipway.verbs.watching import Watched
 
@@ -139,10 +140,17 @@ def _write_back(
     wanted = parse_words(words)
     project, fresh = bring_wishes(changing, wanted, "")
     free = frozenset(one.name for one in wanted if one.kind == "pip")
-    settled = settle(changing, project, free, may_move=request.move)
+    try:
+        settled = settle(changing, project, free, may_move=request.move)
+    except ConflictError as error:
+        names = " ".join(one.name for one in chosen.python if one.after and not one.before)
+        instead = f"or `shipway freeze --discard`, then `shipway add {names}` takes versions that fit"
+        raise ConflictError(error.message, hints=(*error.hints, instead), detail=error.detail) from error
     finished = finish(changing, settled, dry_run=request.dry_run)
     if not request.dry_run:
-        _replace(watched, chosen, named, kept)
+        trees = _standing_on(changing, settled, watched, finished)
+        if trees is not None:
+            drop(watched, _replaced(watched, chosen, named, kept), trees)
     placed = place_wishes(settled, wanted, fresh, "")
     return FreezeResult(watched.label, placed, (), tuple(left), finished, request.dry_run)
 
@@ -165,8 +173,19 @@ def _line(one: Distribution) -> tuple[str, str]:
     return f"{one.name}=={one.after}", ""
 
 
-def _replace(watched: Watched, chosen: _Chosen, named: _Chosen | None, kept: Collection[str]) -> None:
-    """The locked files in place of the container's own copies: of everything but `kept`, or of what is named and came with it."""
+def _standing_on(
+    changing: Changing, settled: Settled, watched: Watched, finished: Finished
+) -> Sequence[TreeFiles] | None:
+    """The trees that the container stands on by now; None where it could not be brought up to the lock."""
+    if any(one.name == watched.label and one.refused for one in finished.containers):
+        return None
+    return stack_of(settled.lock, watched.target, settled.project, changing.store, changing.task)
+
+
+def _replaced(
+    watched: Watched, chosen: _Chosen, named: _Chosen | None, kept: Collection[str]
+) -> frozenset[str]:
+    """Where locked files take the place of the container's own: of all but `kept`, or of what is named and came with it."""
     found = [one for one in watched.installed.python if one.after and one.name not in kept]
     if named:
         wanted = {one.name for one in named.python}
@@ -174,7 +193,7 @@ def _replace(watched: Watched, chosen: _Chosen, named: _Chosen | None, kept: Col
             wanted |= {need for one in found if one.name in wanted for need in one.requires}
         names = {one.name for one in named.python}
         found = [one for one in found if one.name in names or (one.name in wanted and not one.before)]
-    drop(watched, _paths(watched, found, with_os=bool(chosen.os)))
+    return _paths(watched, found, with_os=bool(chosen.os))
 
 
 def _paths(watched: Watched, python: Iterable[Distribution], *, with_os: bool) -> frozenset[str]:
@@ -198,25 +217,50 @@ def _discard(request: FreezeRequest, watched: Watched, named: _Chosen | None) ->
     chosen = named or _Chosen(watched.installed.python, watched.installed.os)
     _require_all_os(watched, named)
     if not request.dry_run:
-        drop(watched, _paths(watched, chosen.python, with_os=bool(chosen.os)))
+        drop(watched, _paths(watched, chosen.python, with_os=bool(chosen.os)), watched.trees)
     discarded = [f"{one.name} {one.after or '(none)'} -> {one.before or '(none)'}" for one in chosen.python]
     discarded += [f"apt:{one.name} {one.after or '(none)'} -> {one.before or '(none)'}" for one in chosen.os]
     return FreezeResult(watched.label, (), tuple(discarded), (), None, request.dry_run)
 
 
-def drop(watched: Watched, paths: frozenset[str]) -> None:
-    """Take `paths` out of what the container has written, so that its trees show there."""
+def drop(watched: Watched, paths: frozenset[str], trees: Sequence[TreeFiles]) -> None:
+    """Take `paths` out of what the container has written, so that `trees` (bottom first), which it stands on, show there.
+
+    Raises:
+        EngineError: that cannot be done now.
+    """
+    from shipway.run.life import client
+    from shipway.run.tree_changes import plan_restore
+
+    container = watched.container
+    if watched.upper:
+        _drop_outside(watched, paths)
+    elif container is not None and container.running:
+        changes = plan_restore(paths, trees, gone=watched.top.gone)
+        client.apply_changes(container, changes.removals, changes.puts)
+    elif container is not None:
+        raise EngineError(
+            f"`{shown(watched.label)}` does not run, so {container.engine} cannot change its files",
+            hints=[f"start it: `shipway start {container.name}`"],
+        )
+    else:
+        raise _in_use(watched)
+
+
+def _in_use(watched: Watched) -> EngineError:
+    return EngineError(f"`{shown(watched.label)}` is in use", hints=["leave the container first"])
+
+
+def _drop_outside(watched: Watched, paths: frozenset[str]) -> None:
     from shipway.host.files import translating_disk_errors
     from shipway.host.lock import FileLock
 
-    if not watched.folder:
-        raise EngineError(f"`{shown(watched.label)}` is in use", hints=["leave the container first"])
-    lock = FileLock(watched.folder + ".lock")
+    lock = FileLock(watched.lock)
     if not lock.try_acquire():
-        raise EngineError(f"`{shown(watched.label)}` is in use", hints=["leave the container first"])
+        raise _in_use(watched)
     try:
-        with translating_disk_errors(f"change what is kept in `{watched.folder}`"):
-            _unlink(f"{watched.folder}/upper", paths)
+        with translating_disk_errors(f"change what is kept in `{watched.upper}`"):
+            _unlink(watched.upper, paths)
     finally:
         lock.release()
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from shipway.lock.model import Lock
     from shipway.run.installed import Installed, Top
+    from shipway.run.life.model import Container
+    from shipway.run.tops import Kept
     from shipway.run.tree_changes import TreeFiles
     from shipway.store.store import Store
     from shipway.verbs.context import Task
@@ -37,54 +39,107 @@ class Watched:
     """What it stands on, bottom first."""
     top: Top
     installed: Installed
-    folder: str = ""
-    """Of a kept top that no container uses: where it lies."""
+    upper: str = ""
+    """Where its writable top lies, while nothing uses it: then it can be changed from outside."""
+    lock: str = ""
+    """The lock file of what uses the top."""
+    container: Container | None = None
+    """None: a kept top."""
 
 
 def find_watched(
     project: Project, lock: Lock, store: Store, task: Task, label: str = ""
 ) -> tuple[Watched, ...]:
-    """Every container of the project that has something of its own, or the one called `label`.
+    """Every container of the project that lives on and every kept top, or the one called `label`.
 
     Raises:
         NotFound: there is no such container.
+        EngineError: an engine does not answer.
     """
-    from shipway.host.dirs import state_dir
-    from shipway.run.tops import list_kept
-
-    kept = {KEPT + one.name: one for one in list_kept(state_dir(), project.folder)}
-    if label and label not in kept:
-        names = ", ".join(f"`{shown(one)}`" for one in kept)
+    kept = {KEPT + one.name: one for one in _list_kept(project)}
+    containers = {one.name: one for one in _list_containers(project)}
+    if label and label not in kept and label not in containers:
+        names = ", ".join(f"`{shown(one)}`" for one in (*containers, *kept))
         raise NotFound(
             f"there is no container `{shown(label)}` of this project",
-            hints=[f"there are {names}" if names else "`shipway shell --keep NAME` keeps one"],
+            hints=[f"there are {names}" if names else "`shipway up` starts one"],
         )
-    found = []
-    for name, one in kept.items():
-        if label in ("", name):
-            trees = stack_of(lock, one.target, project, store, task)
-            if trees is not None:
-                found.append(_kept(name, one.path, one.target, trees, running=one.in_use))
+    stacks: dict[str, tuple[TreeFiles, ...] | None] = {}
+
+    def now(target: str) -> tuple[TreeFiles, ...] | None:
+        if target not in stacks:
+            stacks[target] = stack_of(lock, target, project, store, task)
+        return stacks[target]
+
+    found = [
+        _container(one, now(one.target), store) for name, one in containers.items() if label in ("", name)
+    ]
+    for name, top in kept.items():
+        trees = now(top.target) if label in ("", name) else None
+        if trees is not None:
+            found.append(_kept(name, top, trees))
     return tuple(found)
 
 
-def _kept(label: str, path: str, target: str, trees: Sequence[TreeFiles], *, running: bool) -> Watched:
+def _list_kept(project: Project) -> tuple[Kept, ...]:
+    from shipway.host.dirs import state_dir
+    from shipway.run.tops import list_kept
+
+    return list_kept(state_dir(), project.folder)
+
+
+def _list_containers(project: Project) -> list[Container]:
+    """Those of the project's own environment that live on."""
+    from shipway.host.dirs import state_dir
+    from shipway.run.life import client
+
+    return [
+        one
+        for one in client.list_containers(state_dir())
+        if one.project == project.folder and one.environment.keys and not one.record.image
+    ]
+
+
+def _container(one: Container, now: Sequence[TreeFiles] | None, store: Store) -> Watched:
+    from shipway.run.life.records import LOCK
+    from shipway.verbs.bringing import read_own, trees_of
+
+    trees = trees_of(one.environment, store)
+    top, installed = read_own(one, trees)
+    is_ours = one.engine == "native" and not one.running
+    return Watched(
+        label=one.name,
+        target=one.target,
+        running=one.running,
+        older=now is None or [tree.root for tree in now] != [tree.root for tree in trees],
+        trees=trees,
+        top=top,
+        installed=installed,
+        upper=f"{one.folder}/upper" if is_ours else "",
+        lock=f"{one.folder}/{LOCK}",
+        container=one,
+    )
+
+
+def _kept(label: str, kept: Kept, trees: Sequence[TreeFiles]) -> Watched:
     from shipway.host.files import translating_disk_errors
     from shipway.run.installed import find_installed
     from shipway.run.top_reading import read_upper
     from shipway.run.tops import is_of_other_lowers
 
-    with translating_disk_errors(f"read what is kept in `{path}`"):
-        top = read_upper(f"{path}/upper", trees)
+    upper = f"{kept.path}/upper"
+    with translating_disk_errors(f"read what is kept in `{kept.path}`"):
+        top = read_upper(upper, trees)
     return Watched(
         label=label,
-        target=target,
-        running=running,
-        older=is_of_other_lowers(path, [tree.root for tree in reversed(trees)]),
+        target=kept.target,
+        running=kept.in_use,
+        older=is_of_other_lowers(kept.path, [tree.root for tree in reversed(trees)]),
         trees=tuple(trees),
         top=top,
         installed=find_installed(top),
-        folder="" if running else path,
+        upper="" if kept.in_use else upper,
+        lock=f"{kept.path}.lock",
     )
 
 

@@ -133,6 +133,20 @@ def test_paths_are_put_back_or_taken_out():
     assert [put.source for put in changes.puts] == ["/a/etc/x", "/a/usr/share/n\u00e4 me%"]
 
 
+def test_a_folder_that_was_taken_out_comes_back_whole():
+    trees = [tree("/a", file("lib/x/a.py"), file("lib/x/deep/b.py")), tree("/b", file("lib/x/deep/c.py"))]
+    shallow = plan_restore(["lib/x"], trees)
+    assert [put.path for put in shallow.puts] == ["lib/x"]
+    whole = plan_restore(["lib/x"], trees, gone=["lib/x", "else/where"])
+    assert [put.path for put in whole.puts] == [
+        "lib/x",
+        "lib/x/a.py",
+        "lib/x/deep",
+        "lib/x/deep/b.py",
+        "lib/x/deep/c.py",
+    ]
+
+
 _NAMES = st.sampled_from(["a", "b", "a/b", "a/c", "b/a", "a/b/c", "b/a/b"])
 
 
