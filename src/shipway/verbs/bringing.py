@@ -55,7 +55,7 @@ def bring_up(
     new = read_trees(prepared)
     try:
         old = trees_of(container.environment, prepared.planned.store)
-        top, installed = read_own(container, old)
+        top, installed = read_own(container, old, compare=False)
         changes = _changes(old, new, top, installed, names)
         if changes.fixed:
             what = f"`/{changes.fixed[0]}` cannot change while it runs"
@@ -76,7 +76,7 @@ def _changes(
     from shipway.run.tree_changes import TreeChanges, plan_changes, plan_restore
 
     copies = frozenset[str]().union(*(one.paths for one in installed.python if one.name in names))
-    own = [one.path for one in top.written if one.what != "D" and one.path not in copies]
+    own = [one.path for one in top.written if one.what == "A" and one.path not in copies]
     changes = plan_changes(old, new, own=own)
     if not copies:
         return changes
@@ -132,8 +132,10 @@ def trees_of(environment: Environment, store: Store) -> tuple[TreeFiles, ...]:
     return tuple(found)
 
 
-def read_own(container: Container, trees: Sequence[TreeFiles]) -> tuple[Top, Installed]:
-    """What the container has written over `trees`, and what of it was installed.
+def read_own(
+    container: Container, trees: Sequence[TreeFiles], *, compare: bool = True
+) -> tuple[Top, Installed]:
+    """What the container has written over `trees`, and what of it was installed. `compare`: see `read_engine_top`.
 
     Raises:
         EngineError: its engine does not answer, or keeps no such list.
@@ -150,5 +152,6 @@ def read_own(container: Container, trees: Sequence[TreeFiles]) -> tuple[Top, Ins
         from shipway.run.life.lives import life_of
         from shipway.run.top_engine import read_engine_top
 
-        top = read_engine_top(container, life_of(container.engine).changed(container), trees)
+        changed = life_of(container.engine).changed(container)
+        top = read_engine_top(container, changed, trees, compare=compare)
     return top, find_installed(top)

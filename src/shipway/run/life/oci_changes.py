@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from shipway.core.errors import EngineError
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK
+from shipway.host.clock import now
 from shipway.host.proc import run_fed
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def take_out(program: Program, container: Container, paths: Sequence[str]) -> No
 
 
 def put_in(program: Program, container: Container, puts: Iterable[Put]) -> None:
-    """Unpack files there; they belong to root, as all files of an image do.
+    """Unpack files there; they belong to root, as all files of an image do, and are of now: trees give all files one time, by
+    which Python would take the compiled form of a module of another version for that of the new one.
 
     Raises:
         EngineError: the engine did not take them.
@@ -56,7 +58,7 @@ def put_in(program: Program, container: Container, puts: Iterable[Put]) -> None:
 
 def _add(archive: tarfile.TarFile, put: Put) -> None:
     member = tarfile.TarInfo(put.path)
-    member.mode = put.mode
+    member.mode, member.mtime = put.mode, int(now())
     if put.kind == DIRECTORY:
         member.type = tarfile.DIRTYPE
         archive.addfile(member)
@@ -65,6 +67,5 @@ def _add(archive: tarfile.TarFile, put: Put) -> None:
         archive.addfile(member)
     elif put.kind == FILE:
         with open(put.source, "rb") as file:
-            info = os.fstat(file.fileno())
-            member.size, member.mtime = info.st_size, int(info.st_mtime)
+            member.size = os.fstat(file.fileno()).st_size
             archive.addfile(member, file)
