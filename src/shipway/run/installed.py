@@ -54,6 +54,16 @@ class Top(NamedTuple):
         """What was taken out of the trees; of a whole folder perhaps only its own path."""
         return frozenset(one.path for one in self.written if one.what == "D")
 
+    def without(self, lost: Iterable[Written]) -> Top:
+        """The same with paths missing that the trees have and nothing of the top says so."""
+        gone = tuple(lost)
+        paths = {one.path for one in gone}
+
+        def read(path: str) -> bytes | None:
+            return None if path in paths else self.read(path)
+
+        return self._replace(written=(*self.written, *gone), read=read)
+
 
 class Distribution(NamedTuple):
     """A Python distribution that differs from the trees."""

@@ -102,6 +102,17 @@ def plan_restore(
     return TreeChanges(_topmost(wanted - seen.keys()), tuple(puts))
 
 
+def find_lost(
+    begun: Sequence[TreeFiles], trees: Sequence[TreeFiles], there: Collection[str]
+) -> tuple[str, ...]:
+    """What is missing in a top over the stack `begun` into which all was put that `trees` has beyond it.
+
+    `there`: the paths that the top holds. Of a whole folder all paths.
+    """
+    put = (one.path for one in plan_changes(begun, trees).puts if one.kind != DIRECTORY)
+    return tuple(path for path in put if path not in there)
+
+
 def visible_at(
     trees: Sequence[TreeFiles], paths: Iterable[str], below: Iterable[str] = ()
 ) -> dict[str, Seen]:

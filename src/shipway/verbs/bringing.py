@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError, StoreError
-from shipway.core.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -54,8 +53,9 @@ def bring_up(
         return Brought(container.name, refused=_AT_ITS_NEXT)
     new = read_trees(prepared)
     try:
-        old = trees_of(container.environment, prepared.planned.store)
-        top, installed = read_own(container, old, compare=False)
+        store = prepared.planned.store
+        old = trees_of(container.environment.keys, store)
+        top, installed = read_own(container, old, store, compare=False)
         changes = _changes(old, new, top, installed, names)
         if changes.fixed:
             what = f"`/{changes.fixed[0]}` cannot change while it runs"
@@ -111,8 +111,8 @@ def read_trees(prepared: Prepared) -> tuple[TreeFiles, ...]:
     return tuple(TreeFiles(tree.root, tree.manifest_text()) for tree in prepared.trees)
 
 
-def trees_of(environment: Environment, store: Store) -> tuple[TreeFiles, ...]:
-    """The trees that a container was made of, bottom first.
+def trees_of(keys: Sequence[str], store: Store) -> tuple[TreeFiles, ...]:
+    """The trees of an environment's `keys` (the top one first), bottom first.
 
     Raises:
         StoreError: the store has lost one.
@@ -121,11 +121,11 @@ def trees_of(environment: Environment, store: Store) -> tuple[TreeFiles, ...]:
     from shipway.run.tree_changes import TreeFiles
 
     found = []
-    for key in reversed(environment.keys):
+    for key in reversed(keys):
         tree = store.find_tree(TreeKey(key))
         if tree is None:
             raise StoreError(
-                f"what a container of target `{shown(environment.target)}` was made of is no longer in the store",
+                "what the container was made of is no longer in the store",
                 hints=["make it anew: `shipway up --recreate`"],
             )
         found.append(TreeFiles(tree.root, tree.manifest_text()))
@@ -133,25 +133,34 @@ def trees_of(environment: Environment, store: Store) -> tuple[TreeFiles, ...]:
 
 
 def read_own(
-    container: Container, trees: Sequence[TreeFiles], *, compare: bool = True
+    container: Container, trees: Sequence[TreeFiles], store: Store, *, compare: bool = True
 ) -> tuple[Top, Installed]:
     """What the container has written over `trees`, and what of it was installed. `compare`: see `read_engine_top`.
 
     Raises:
         EngineError: its engine does not answer, or keeps no such list.
+        StoreError: the store has lost a tree that it began with.
     """
+    from shipway.run.installed import Written, find_installed
+    from shipway.run.tree_changes import find_lost
+
+    top = _read_top(container, trees, compare=compare)
+    if container.record.begun:
+        there = {*(one.path for one in top.written), *top.same}
+        lost = find_lost(trees_of(container.record.begun, store), trees, there)
+        top = top.without(Written(path, "D") for path in lost)
+    return top, find_installed(top)
+
+
+def _read_top(container: Container, trees: Sequence[TreeFiles], *, compare: bool) -> Top:
     from shipway.host.files import translating_disk_errors
-    from shipway.run.installed import find_installed
 
     if container.engine == "native":
         from shipway.run.top_reading import read_upper
 
         with translating_disk_errors(f"read what `{container.name}` has written"):
-            top = read_upper(f"{container.folder}/upper", trees)
-    else:
-        from shipway.run.life.lives import life_of
-        from shipway.run.top_engine import read_engine_top
+            return read_upper(f"{container.folder}/upper", trees)
+    from shipway.run.life.lives import life_of
+    from shipway.run.top_engine import read_engine_top
 
-        changed = life_of(container.engine).changed(container)
-        top = read_engine_top(container, changed, trees, compare=compare)
-    return top, find_installed(top)
+    return read_engine_top(container, life_of(container.engine).changed(container), trees, compare=compare)

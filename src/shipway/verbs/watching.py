@@ -104,8 +104,8 @@ def _container(one: Container, now: Sequence[TreeFiles] | None, store: Store) ->
     from shipway.run.life.records import LOCK
     from shipway.verbs.bringing import read_own, trees_of
 
-    trees = trees_of(one.environment, store)
-    top, installed = read_own(one, trees)
+    trees = trees_of(one.environment.keys, store)
+    top, installed = read_own(one, trees, store)
     is_ours = one.engine == "native" and not one.running
     return Watched(
         label=one.name,

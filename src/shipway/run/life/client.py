@@ -169,7 +169,8 @@ def apply_changes(container: Container, removals: Sequence[str], puts: Iterable[
 
 def record_applied(container: Container, environment: Environment) -> Container:
     """Note that the container's files are those of `environment` by now; its next start is made from that."""
-    record = container.record._replace(environment=environment)
+    begun = container.record.begun or container.environment.keys
+    record = container.record._replace(environment=environment, begun=begun)
     records.write_record(container.folder, record)
     return container._replace(record=record)
 

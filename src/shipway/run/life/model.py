@@ -64,6 +64,8 @@ class Record(NamedTuple):
     """The project's own container of its target, that `up` made."""
     engine_id: str = ""
     """The engine's own id of it."""
+    begun: tuple[str, ...] = ()
+    """Keys of the trees that lie below its top, where these are no longer the environment's; the rest was put into the top."""
 
 
 class Container(NamedTuple):
