@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipway.run.caches import cache_variables
 from shipway.run.facts import CERTIFICATE_VARIABLES
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ def choose_environ(
     hostname: str,
     online: bool,
     certificates: bool,
+    cache_key: str = "",
 ) -> tuple[tuple[str, str], ...]:
-    """All variables, sorted by name. Later sources win: ours, the caller's, the image's, the run options, the command line."""
+    """All variables, sorted by name. Later sources win: ours, the caller's, the image's, the run options, the command line.
+
+    `cache_key`: names the environment in the cache; empty: there is none.
+    """
     caller = dict(host.environ)
     image = dict(environment.env)
     result = {
@@ -50,6 +55,7 @@ def choose_environ(
         MARKER: "1",
     }
     result |= {} if environment.bytecode else {"PYTHONPYCACHEPREFIX": BYTECODE}
+    result |= cache_variables(cache_key) if cache_key else {}
     result |= _locale(caller, has_locales=environment.facts.locales)
     result |= {name: caller[name] for name in PASSED if name in caller}
     result |= _time_zone(caller.get("TZ", ""), host, has_zones=environment.facts.zoneinfo)

@@ -8,6 +8,7 @@ import pwd
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from shipway.run.caches import HOST_VARIABLES
 from shipway.run.model import HostFacts, ImageFacts
 
 if TYPE_CHECKING:
@@ -141,6 +142,9 @@ def read_host_facts(environ: Mapping[str, str]) -> HostFacts:
         timezone=name,
         own_certificates=next((environ[key] for key in CERTIFICATE_VARIABLES if environ.get(key)), ""),
         certificates=next((path for path in BUNDLES if os.path.isfile(path)), ""),
+        caches=tuple(
+            (name, environ[name]) for name in HOST_VARIABLES if name in environ and _is_folder(environ[name])
+        ),
     )
 
 
@@ -194,6 +198,10 @@ def _zone(wanted: str) -> tuple[bytes, str]:
     real = os.path.realpath("/etc/localtime")
     known = real.startswith(_ZONES + "/")
     return _bytes("/etc/localtime"), real.removeprefix(_ZONES + "/") if known else ""
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isabs(path) and os.path.isdir(path)
 
 
 def _text(path: str) -> str:

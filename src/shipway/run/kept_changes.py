@@ -17,7 +17,7 @@ _OPAQUE = ("user.overlay.opaque", "trusted.overlay.opaque")
 _CHUNK = 1 << 20
 WRITTEN_AT_START = frozenset(
     {
-        "etc/group", "etc/hostname", "etc/hosts", "etc/localtime", "etc/passwd", "etc/resolv.conf",
+        "cache", "etc/group", "etc/hostname", "etc/hosts", "etc/localtime", "etc/passwd", "etc/resolv.conf",
         "etc/shipway-certificates.crt", "etc/timezone", "var/cache/shipway", "var/cache/shipway/bytecode",
     }
 )  # fmt: skip

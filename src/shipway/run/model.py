@@ -158,6 +158,8 @@ class RunOptions(NamedTuple):
     """See `Invocation.ipc_space`."""
     restart: Restart = Restart()
     """Of containers that live on, unless the caller says."""
+    cache: bool = True
+    """The caller's cache is there."""
 
 
 class ImageFacts(NamedTuple):
@@ -288,6 +290,8 @@ class HostFacts(NamedTuple):
     """The system's bundle, or empty."""
     groups: tuple[tuple[str, int], ...] = ()
     """This host's groups, by name; read only where somebody asks for one."""
+    caches: tuple[tuple[str, str], ...] = ()
+    """Folders that the caller's variables name as caches, by variable; see `caches.HOST_VARIABLES`."""
 
 
 class HostFile(NamedTuple):

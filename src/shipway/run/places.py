@@ -7,6 +7,7 @@ roots/KEY/DIGEST/…      environments merged into one folder
 runs/ID/…               what lives as long as one container
 ready/DIGEST.json       launch records
 volumes/NAME            volumes with names
+cache                   the cache of all projects
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ def runs_folder(state: str, identity: str = "") -> str:
 def volume_folder(state: str, name: str = "") -> str:
     """Of all volumes with names, or of one."""
     return f"{state}/volumes/{name}" if name else f"{state}/volumes"
+
+
+def cache_folder(state: str) -> str:
+    """What is mounted as cache in all containers."""
+    return f"{state}/cache"
 
 
 def ready_file(state: str, project: str, target: str) -> str:

@@ -34,7 +34,7 @@ from shipway.run.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FORMAT = 4
+_FORMAT = 5
 _SETTLED = 50_000_000
 """Nanoseconds: a file changed this shortly before it was read may change again without its time showing it."""
 

@@ -13,6 +13,7 @@ from shipway.run.accounts import (
     render_group,
     render_passwd,
 )
+from shipway.run.caches import cache_notes, choose_caches
 from shipway.run.combined import (
     choose_network,
     combine_limits,
@@ -37,12 +38,13 @@ def plan_run(
     *,
     home: str,
     bytecode: str,
+    cache: str = "",
     certificates: bytes = b"",
 ) -> RunRequest:
     """The one container that answers `asked`.
 
     `home`: host folder of the project's home volume. `bytecode`: host folder for compiled modules of just this environment.
-    `certificates`: text of the bundle to bring along, empty for none.
+    `cache`: host folder of the cache. `certificates`: text of the bundle to bring along, empty for none.
 
     Raises:
         ToolError: a mount, name or directory cannot be used (exit code `USAGE`).
@@ -53,8 +55,9 @@ def plan_run(
     online = net.network is not Network.NONE
     hostname = _hostname(environment, asked)
     limits = combine_limits(asked.limits, options.limits)
-    folders = (Mount(home, account.home, owned=True),) if account.uid in (host.uid, 0) else ()
-    mounts = plan_mounts(environment, asked, folders, bytecode)
+    if account.uid not in (host.uid, 0):
+        home = cache = ""
+    cache = cache if options.cache else ""
     request = RunRequest(
         project=environment.project,
         name=environment.name,
@@ -70,22 +73,22 @@ def plan_run(
             hostname=hostname,
             online=online,
             certificates=bool(certificates),
+            cache_key=bytecode.rpartition("/")[2] if cache else "",
         ),
         cwd=_workdir(environment.workdir, asked.workdir),
         account=account,
-        mounts=mounts,
+        mounts=plan_mounts(
+            environment, asked, _folders(environment, asked, host, account, home, cache), bytecode
+        ),
         hostname=hostname,
         network=net.network,
         shm_size=asked.shm_size or options.shm_size or _default_shm(host.memory, limits.memory),
-        shm_asked=bool(asked.shm_size or options.shm_size),
         limits=limits,
         top=_top(asked),
         keep=require_keep_name(asked.keep) if asked.keep else "",
         tty=asked.tty,
         skeleton=environment.facts.skeleton,
-        foreign=environment.facts.foreign,
-        notes=(*_notes(environment, host, has_bundle=bool(certificates)), *net.notes),
-        image=environment.image,
+        notes=(*_notes(environment, asked, host, has_bundle=bool(certificates), cache=cache), *net.notes),
         ports=net.ports,
         user=user,
     )
@@ -106,6 +109,9 @@ def _with_options(
     options = environment.options
     return request._replace(
         notes=(*request.notes, *find_near_misses(asked.mounts, request.cwd)),
+        foreign=environment.facts.foreign,
+        image=environment.image,
+        shm_asked=bool(asked.shm_size or options.shm_size),
         beside=asked.beside,
         pid_space=asked.pid_space,
         ipc_space=_ipc_space(asked, options),
@@ -116,10 +122,18 @@ def _with_options(
     )
 
 
+def _folders(
+    environment: Environment, asked: Invocation, host: HostFacts, account: Account, home: str, cache: str
+) -> tuple[Mount, ...]:
+    """The home and the caches, for those to whom the host's folders belong."""
+    caches = choose_caches(environment, asked, host, cache) if cache else ()
+    return (*((Mount(home, account.home, owned=True),) if home else ()), *caches)
+
+
 def plan_mounts(
     environment: Environment, asked: Invocation, folders: tuple[Mount, ...], bytecode: str
 ) -> tuple[Mount, ...]:
-    """`folders` (the home), project, compiled modules and what was asked, parents before children.
+    """`folders` (the home, caches), project, compiled modules and what was asked, parents before children.
 
     A later mount replaces one at the same place.
 
@@ -236,8 +250,12 @@ def _default_shm(physical: int, limit: int | None) -> int:
     return max(memory // _SHM_FRACTION >> 20, 64) << 20
 
 
-def _notes(environment: Environment, host: HostFacts, *, has_bundle: bool) -> tuple[str, ...]:
+def _notes(
+    environment: Environment, asked: Invocation, host: HostFacts, *, has_bundle: bool, cache: str
+) -> tuple[str, ...]:
+    notes = cache_notes(environment, asked, host) if cache else ()
     if not has_bundle and needs_certificates(environment, host):
         path = shown(host.own_certificates or host.certificates)
-        return (f"The certificates in `{path}` cannot be read; the container trusts what its image trusts",)
-    return ()
+        note = f"The certificates in `{path}` cannot be read; the container trusts what its image trusts"
+        return (note, *notes)
+    return notes

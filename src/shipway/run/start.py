@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shipway.run.environ import needs_certificates
 from shipway.run.facts import read_certificates, read_groups, read_host_facts
-from shipway.run.places import bytecode_folder, home_folder
+from shipway.run.places import bytecode_folder, cache_folder, home_folder
 from shipway.run.request import plan_run
 
 if TYPE_CHECKING:
@@ -34,5 +34,6 @@ def read_run(
         host,
         home=home_folder(state, project),
         bytecode=bytecode_folder(state, project, environment.lowers),
+        cache=cache_folder(state),
         certificates=bundle,
     )

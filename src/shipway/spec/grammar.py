@@ -21,6 +21,22 @@ _SDIST = re.compile(
     r"(?P<name>[A-Za-z0-9_.-]+?)-(?P<version>\d[A-Za-z0-9_.!+]*)\.(?:tar\.gz|zip|tgz|tar\.bz2)\Z", re.ASCII
 )
 
+MISNAMED = {
+    "HF_CACHE": "HF_HOME",
+    "HUGGINGFACE_HOME": "HF_HOME",
+    "HUGGING_FACE_HOME": "HF_HOME",
+    "JAX_CACHE_DIR": "JAX_COMPILATION_CACHE_DIR",
+    "KERAS_CACHE_DIR": "KERAS_HOME",
+    "NUMBA_CACHE": "NUMBA_CACHE_DIR",
+    "PIP_CACHE": "PIP_CACHE_DIR",
+    "PYTORCH_HOME": "TORCH_HOME",
+    "TFDS_DATA": "TFDS_DATA_DIR",
+    "TORCH_CACHE": "TORCH_HOME",
+    "UV_CACHE": "UV_CACHE_DIR",
+    "XDG_CACHE_DIR": "XDG_CACHE_HOME",
+}
+"""Names of cache variables that people write, and the name that programs read."""
+
 
 def find_inside(path: str, folder: str = "") -> str | None:
     """`path`, relative to `folder` of the project, as a clean path relative to the project; None if it leaves it."""

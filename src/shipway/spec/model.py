@@ -145,6 +145,8 @@ class RunOptions:
     user: str = ""
     ipc: str = ""
     restart: str = ""
+    cache: bool = True
+    """The caller's cache is mounted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

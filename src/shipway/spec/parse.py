@@ -281,7 +281,7 @@ class _Builder:
 
 _SINGLE = frozenset(
     {"base", "python", "recommends", "bytecode", "system-site-packages", "slim", "workdir", "command"}
-    | {"run.shm-size", "run.memory", "run.cpus", "run.pids", "run.network", "run.engine"}
+    | {"run.shm-size", "run.memory", "run.cpus", "run.pids", "run.network", "run.engine", "run.cache"}
     | {"run.memory-swap", "run.cpuset-cpus", "run.cpu-shares", "run.ipc", "run.user", "run.restart"}
 )
 
@@ -307,4 +307,5 @@ def _run_options(state: State) -> RunOptions:
         user=single.get("run.user", ""),
         ipc=single.get("run.ipc", ""),
         restart=single.get("run.restart", ""),
+        cache=single.get("run.cache", True),
     )

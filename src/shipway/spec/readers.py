@@ -7,7 +7,7 @@ from typing import Any
 
 from shipway.core.ignore import IgnoreRules
 from shipway.core.labels import find_label_fault
-from shipway.spec.grammar import looks_secret
+from shipway.spec.grammar import MISNAMED, looks_secret
 from shipway.spec.model import MountRule, Wish
 from shipway.spec.requirement_lines import wish_of
 from shipway.spec.settings import Kind, Setting
@@ -141,6 +141,8 @@ def _variables(value: Any, place: Place, setting: Setting) -> dict[str, str] | N
             spot.refuse("must not hold a zero byte")
         else:
             result[name] = str(content)
+            if name in MISNAMED:
+                spot.warn(f"no program reads this variable; the one that is read is `{MISNAMED[name]}`")
             if looks_secret(name, str(content)):
                 spot.warn(
                     "looks like a secret, and whoever has this file or the image can read it; "

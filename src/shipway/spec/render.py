@@ -158,7 +158,8 @@ def _target_values(target: Target) -> dict[str, Any]:
             for it in target.build
         ],
     }
-    return {key: value for key, value in values.items() if value not in ("", [], {}, None, False)}
+    off = {} if run.cache else {"run.cache": False}
+    return {key: value for key, value in values.items() if value not in ("", [], {}, None, False)} | off
 
 
 def _wish_text(wish: Wish) -> str:

@@ -425,6 +425,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting(
         Where.RUN,
+        "cache",
+        Kind.FLAG,
+        "Show the container your cache of downloads and models at `/cache`, and lead programs to it by `HF_HOME`, `TORCH_HOME`, "
+        "`UV_CACHE_DIR` and their like.",
+        "false",
+        default="true",
+    ),
+    _setting(
+        Where.RUN,
         "env",
         Kind.VARIABLES,
         "Variables set at run time only, never in the image.",

@@ -45,6 +45,7 @@ def _values(options: SpecOptions, folder: str) -> RunOptions:
         engine=options.engine,
         user=options.user,
         ipc_space="" if options.ipc == "private" else options.ipc,
+        cache=options.cache,
     )
     if not (options.ports or options.ulimits or options.tmpfs or options.cpuset or options.restart):
         return given

@@ -68,6 +68,7 @@ RUN = st.builds(
     network=st.sampled_from(Network),
     env=VARIABLES,
     pass_env=unique(st.sampled_from(["lower_a", "lower_b"])),
+    cache=st.booleans(),
 )
 PROJECTS = unique(
     st.builds(
