@@ -55,9 +55,7 @@ def plan_run(
     online = net.network is not Network.NONE
     hostname = _hostname(environment, asked)
     limits = combine_limits(asked.limits, options.limits)
-    if account.uid not in (host.uid, 0):
-        home = cache = ""
-    cache = cache if options.cache else ""
+    cache = cache if options.cache and account.uid in (host.uid, 0) else ""
     request = RunRequest(
         project=environment.project,
         name=environment.name,
@@ -126,8 +124,10 @@ def _folders(
     environment: Environment, asked: Invocation, host: HostFacts, account: Account, home: str, cache: str
 ) -> tuple[Mount, ...]:
     """The home and the caches, for those to whom the host's folders belong."""
+    if account.uid not in (host.uid, 0):
+        return ()
     caches = choose_caches(environment, asked, host, cache) if cache else ()
-    return (*((Mount(home, account.home, owned=True),) if home else ()), *caches)
+    return (Mount(home, account.home, owned=True), *caches)
 
 
 def plan_mounts(
