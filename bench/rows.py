@@ -56,6 +56,23 @@ def _fresh(place: Place) -> list[Contestant]:
     return [Contestant("shipway lock", place.ours("lock"), env=place.env)]
 
 
+def _added(place: Place) -> list[Contestant]:
+    """From the command to the import in a container that runs; the package was never fetched before the first round."""
+    place.run(place.ours("up"))
+    place.at_the_end.append(place.ours("down"))
+    words = shlex.join(place.ours("add", "einops"))
+    check = shlex.join(place.ours("exec", "python", "-c", "import einops"))
+    take_out = f"{shlex.join(place.ours('remove', 'einops'))} || true"
+    return [
+        Contestant(
+            "shipway add, then import in the container",
+            ["sh", "-c", f"{words} && {check}"],
+            before=[["sh", "-c", take_out]],
+            env=place.env,
+        )
+    ]
+
+
 SETTLE = ["sh", "-c", "sync; sleep 45"]
 """ext4 without a journal looks for a free inode past all that were deleted in the last half minute: making files shortly after
 removing many costs up to seven times as much. No round should pay for what was removed before it."""
@@ -194,4 +211,5 @@ ROWS = [
         5,
         _changed,
     ),
+    Row("added", "a small package into a running container", {"seconds": 1.5}, 5, _added),
 ]

@@ -31,9 +31,13 @@ def render_status(result: StatusResult) -> str:
 
 def _container(one: ContainerStatus) -> list[str]:
     words = f"{shown(one.name)}, target {shown(one.target)}{', running' if one.running else ''}"
+    if one.unread:
+        return [f"{words}: not looked into, {shown(one.unread, 400)}"]
     lines = [f"{words}: as locked" if one.same else words]
     if one.older:
-        lines.append("  made of other packages than the lock says now")
+        lines.append(
+            "  made of other packages than the lock says now; the next `add` or `remove`, or a new one, has them"
+        )
     for found, prefix in ((one.python, ""), (one.os, "apt:")):
         for package in found:
             name = prefix + shown(package.name)
@@ -68,6 +72,7 @@ def status_document(result: StatusResult) -> dict[str, Any]:
                 "target": one.target,
                 "running": one.running,
                 "older": one.older,
+                "unread": one.unread or None,
                 "python": [
                     {
                         "name": dist.name,

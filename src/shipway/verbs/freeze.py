@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import ConflictError, EngineError, NotFound, SpecError, ToolError
+from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.verbs.add import Placed, bring_wishes, parse_words, place_wishes
 from shipway.verbs.changing import opened_change, settle
@@ -73,7 +74,13 @@ def run_freeze(request: FreezeRequest, task: Task) -> FreezeResult:
 def _choose(changing: Changing, label: str) -> Watched | None:
     if changing.found.lock is None:
         raise NotFound("there is no lock that a container could differ from", hints=["run `shipway lock`"])
-    everything = find_watched(changing.project, changing.found.lock, changing.store, changing.task, label)
+    everything, unread = find_watched(
+        changing.project, changing.found.lock, changing.store, changing.task, label
+    )
+    for one in unread:
+        if label:
+            raise EngineError(f"`{shown(one.label)}` cannot be looked into: {one.why}", hints=[_ANEW])
+        changing.task.emit(Note(f"`{shown(one.label)}` is not looked into: {one.why}", "warning"))
     found = [one for one in everything if label or one.installed.python or one.installed.os]
     if len(found) > 1:
         names = ", ".join(f"`{shown(one.label)}`" for one in found)
@@ -155,6 +162,7 @@ def _write_back(
     return FreezeResult(watched.label, placed, (), tuple(left), finished, request.dry_run)
 
 
+_ANEW = "`shipway up --recreate` makes a new one, and keeps this one under another name"
 _WHERE_ELSE = (
     "a folder of the project goes into `projects`, a folder of wheels into `[indexes.NAME] folder = …`"
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from shipway.run.installed import Distribution, OsPackage
     from shipway.verbs.context import Task
-    from shipway.verbs.watching import Watched
+    from shipway.verbs.watching import Unread, Watched
 
 _DEPTH = 2
 """Folders from the root that other files are counted by."""
@@ -35,11 +35,13 @@ class ContainerStatus:
     os: tuple[OsPackage, ...]
     others: tuple[tuple[str, int], ...]
     """Folder, and how many other paths differ in it."""
+    unread: str = ""
+    """Why it could not be looked into; empty: it was."""
 
     @property
     def same(self) -> bool:
         """Whether it holds nothing that the lock does not know; other files may be anything."""
-        return not (self.older or self.python or self.os)
+        return not (self.older or self.python or self.os or self.unread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +71,8 @@ def run_status(task: Task, *, name: str = "", check: bool = False) -> tuple[Stat
     found = check_lock(project)
     containers: tuple[ContainerStatus, ...] = ()
     if found.lock is not None:
-        watched = find_watched(project, found.lock, Store.open(emit=task.emit), task, name)
-        containers = tuple(map(_status, watched))
+        watched, unread = find_watched(project, found.lock, Store.open(emit=task.emit), task, name)
+        containers = (*map(_status, watched), *map(_unread, unread))
     result = StatusResult(has_lock=found.lock is not None, drift=found.drift, containers=containers)
     return result, ExitCode.VERIFY if check and not result.same else ExitCode.OK
 
@@ -84,6 +86,19 @@ def _status(one: Watched) -> ContainerStatus:
         python=one.installed.python,
         os=one.installed.os,
         others=_by_folder(one.installed.others),
+    )
+
+
+def _unread(one: Unread) -> ContainerStatus:
+    return ContainerStatus(
+        name=one.label,
+        target=one.target,
+        running=one.running,
+        older=False,
+        python=(),
+        os=(),
+        others=(),
+        unread=one.why,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.core.errors import NotFound
+from shipway.core.errors import NotFound, ToolError
 from shipway.core.text import shown
 from shipway.verbs.project import require_locked
 
@@ -47,14 +47,22 @@ class Watched:
     """None: a kept top."""
 
 
+class Unread(NamedTuple):
+    """A container that could not be looked into."""
+
+    label: str
+    target: str
+    running: bool
+    why: str
+
+
 def find_watched(
     project: Project, lock: Lock, store: Store, task: Task, label: str = ""
-) -> tuple[Watched, ...]:
-    """Every container of the project that lives on and every kept top, or the one called `label`.
+) -> tuple[tuple[Watched, ...], tuple[Unread, ...]]:
+    """Every container of the project that lives on and every kept top, or the one called `label`; then those that cannot be read.
 
     Raises:
         NotFound: there is no such container.
-        EngineError: an engine does not answer.
     """
     kept = {KEPT + one.name: one for one in _list_kept(project)}
     containers = {one.name: one for one in _list_containers(project)}
@@ -64,21 +72,24 @@ def find_watched(
             f"there is no container `{shown(label)}` of this project",
             hints=[f"there are {names}" if names else "`shipway up` starts one"],
         )
-    stacks: dict[str, tuple[TreeFiles, ...] | None] = {}
-
-    def now(target: str) -> tuple[TreeFiles, ...] | None:
-        if target not in stacks:
-            stacks[target] = stack_of(lock, target, project, store, task)
-        return stacks[target]
-
-    found = [
-        _container(one, now(one.target), store) for name, one in containers.items() if label in ("", name)
-    ]
+    found: list[Watched] = []
+    unread: list[Unread] = []
+    for one in containers.values():
+        if label in ("", one.name):
+            try:
+                now = stack_of(lock, one.target, project, store, task)
+                found.append(_container(one, now, store))
+            except ToolError as error:
+                unread.append(Unread(one.name, one.target, one.running, error.message))
     for name, top in kept.items():
-        trees = now(top.target) if label in ("", name) else None
-        if trees is not None:
-            found.append(_kept(name, top, trees))
-    return tuple(found)
+        if label in ("", name):
+            trees = stack_of(lock, top.target, project, store, task)
+            if trees is None:
+                why = "the environment of its target is not built: `shipway build`"
+                unread.append(Unread(name, top.target, top.in_use, why))
+            else:
+                found.append(_kept(name, top, trees))
+    return tuple(found), tuple(unread)
 
 
 def _list_kept(project: Project) -> tuple[Kept, ...]:
