@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shipway.run.caches import cache_variables
 from shipway.run.facts import CERTIFICATE_VARIABLES
+from shipway.run.prompt import COMMAND, plain_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ def choose_environ(
     host: HostFacts,
     account: Account,
     *,
+    argv: tuple[str, ...],
     hostname: str,
     online: bool,
     certificates: bool,
@@ -53,7 +55,10 @@ def choose_environ(
         "SHELL": account.shell,
         "HOSTNAME": hostname,
         MARKER: "1",
+        "PROMPT_COMMAND": COMMAND,
     }
+    colored = not caller.get("NO_COLOR") and caller.get("TERM", "") not in ("", "dumb")
+    result |= plain_prompt(argv, account.name, hostname, color=colored) if asked.tty else {}
     result |= {} if environment.bytecode else {"PYTHONPYCACHEPREFIX": BYTECODE}
     result |= cache_variables(cache_key) if cache_key else {}
     result |= _locale(caller, has_locales=environment.facts.locales)

@@ -18,7 +18,8 @@ _CHUNK = 1 << 20
 WRITTEN_AT_START = frozenset(
     {
         "cache", "etc/group", "etc/hostname", "etc/hosts", "etc/localtime", "etc/passwd", "etc/resolv.conf",
-        "etc/shipway-certificates.crt", "etc/timezone", "var/cache/shipway", "var/cache/shipway/bytecode",
+        "etc/shipway-certificates.crt", "etc/shipway-prompt.sh", "etc/timezone",
+        "var/cache/shipway", "var/cache/shipway/bytecode",
     }
 )  # fmt: skip
 """What every start of a container writes itself (`request.py`)."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
+from shipway.run import prompt
 from shipway.run.accounts import (
     choose_account,
     choose_groups,
@@ -56,18 +57,20 @@ def plan_run(
     hostname = _hostname(environment, asked)
     limits = combine_limits(asked.limits, options.limits)
     cache = cache if options.cache and account.uid in (host.uid, 0) else ""
+    argv = _argv(environment, asked, account)
     request = RunRequest(
         project=environment.project,
         name=environment.name,
         target=environment.target,
         lowers=environment.lowers,
         files=_files(environment, host, account, hostname=hostname, online=online, bundle=certificates),
-        argv=_argv(environment, asked, account),
+        argv=argv,
         env=choose_environ(
             environment,
             asked,
             host,
             account,
+            argv=argv,
             hostname=hostname,
             online=online,
             certificates=bool(certificates),
@@ -174,6 +177,7 @@ def _files(
         "etc/hosts": render_hosts(host.hosts if online else "", hostname),
         "etc/passwd": render_passwd(environment.facts.passwd, account),
         "etc/resolv.conf": host.resolv_conf if online else "",
+        prompt.PATH: prompt.TEXT,
     }
     files = [HostFile(path, text.encode("utf-8", "surrogateescape")) for path, text in texts.items()]
     if host.localtime:

@@ -23,6 +23,7 @@ def test_the_standard_variables():
         "HOSTNAME": "my-project-cpu",
         "LANG": "C.UTF-8",
         "SHIPWAY": "1",
+        "PROMPT_COMMAND": ". /etc/shipway-prompt.sh",
         "PYTHONPYCACHEPREFIX": "/var/cache/shipway/bytecode",
         "TERM": "xterm",
     }
