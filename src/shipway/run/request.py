@@ -57,14 +57,13 @@ def plan_run(
     hostname = _hostname(environment, asked)
     limits = combine_limits(asked.limits, options.limits)
     cache = cache if options.cache and account.uid in (host.uid, 0) else ""
-    argv = _argv(environment, asked, account)
     request = RunRequest(
         project=environment.project,
         name=environment.name,
         target=environment.target,
         lowers=environment.lowers,
         files=_files(environment, host, account, hostname=hostname, online=online, bundle=certificates),
-        argv=argv,
+        argv=(argv := _argv(environment, asked, account)),
         env=choose_environ(
             environment,
             asked,
