@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.run.caches import cache_variables
 from shipway.run.facts import CERTIFICATE_VARIABLES
@@ -29,6 +29,18 @@ _DEFAULT_LOCALE = "C.UTF-8"
 _PLAIN_LOCALES = ("C", "POSIX", "C.UTF-8", "C.utf8")
 
 
+class Inside(NamedTuple):
+    """What variables have to say of the container."""
+
+    hostname: str
+    online: bool
+    """Has a network."""
+    certificates: bool
+    """The host's bundle is brought along."""
+    cache_key: str = ""
+    """Names the environment in the cache; empty: there is none."""
+
+
 def choose_environ(
     environment: Environment,
     asked: Invocation,
@@ -36,15 +48,10 @@ def choose_environ(
     account: Account,
     *,
     argv: tuple[str, ...],
-    hostname: str,
-    online: bool,
-    certificates: bool,
-    cache_key: str = "",
+    inside: Inside,
 ) -> tuple[tuple[str, str], ...]:
-    """All variables, sorted by name. Later sources win: ours, the caller's, the image's, the run options, the command line.
-
-    `cache_key`: names the environment in the cache; empty: there is none.
-    """
+    """All variables, sorted by name. Later sources win: ours, the caller's, the image's, the run options, the command line."""
+    hostname, online, certificates, cache_key = inside
     caller = dict(host.environ)
     image = dict(environment.env)
     result = {

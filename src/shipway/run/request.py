@@ -22,7 +22,7 @@ from shipway.run.combined import (
     find_near_misses,
     require_place,
 )
-from shipway.run.environ import BUNDLE, BYTECODE, choose_environ, needs_certificates
+from shipway.run.environ import BUNDLE, BYTECODE, Inside, choose_environ, needs_certificates
 from shipway.run.model import HostFile, Mount, Network, RunRequest, Top
 from shipway.run.words import normal_path, require_hostname, require_keep_name
 
@@ -70,10 +70,7 @@ def plan_run(
             host,
             account,
             argv=argv,
-            hostname=hostname,
-            online=online,
-            certificates=bool(certificates),
-            cache_key=bytecode.rpartition("/")[2] if cache else "",
+            inside=Inside(hostname, online, bool(certificates), bytecode.rpartition("/")[2] if cache else ""),
         ),
         cwd=_workdir(environment.workdir, asked.workdir),
         account=account,
