@@ -8,6 +8,7 @@ import encodings.ascii  # noqa: F401
 import json
 import os
 import pickle
+import resource  # noqa: F401
 import sys
 
 import shipway.host.attached

@@ -15,18 +15,28 @@ from apptainer_world import private_apptainer
 from engine_world import USER, World, make_archive, make_root
 
 from private_engines import private_docker, private_podman, wait_until
-from shipway.run.model import Limits, Mount, Network, RunOptions
+from shipway.run.model import Limits, Mount, Network, RunOptions, TmpfsMount, Ulimit
 
 LOST = {
     "namespaces": set(),
     # PRoot answers 255 for any signal and 1 for a program that it cannot start, and its children outlive a SIGKILL of their caller.
-    "proot": {"hostname", "network", "read-only", "shm", "pids", "signal codes", "start codes", "hard kill"},
+    "proot": {
+        "hostname",
+        "network",
+        "read-only",
+        "shm",
+        "pids",
+        "signal codes",
+        "start codes",
+        "hard kill",
+        "options",
+    },
     # Without mounts there is no /proc, and what would be mounted is copied in and back.
-    "chroot": {"hostname", "network", "read-only", "shm", "pids", "proc", "live mounts"},
+    "chroot": {"hostname", "network", "read-only", "shm", "pids", "proc", "live mounts", "options"},
     # A daemon's container outlives a SIGKILL of whoever asked for it; nothing but our own engine keeps tops.
     "docker": {"hard kill", "keep"},
     "podman": {"hard kill", "keep"},
-    "apptainer": {"keep", "shm"},
+    "apptainer": {"keep", "shm", "options"},
 }
 """Mode -> what it cannot promise."""
 
@@ -449,3 +459,60 @@ def test_limits_hold_or_are_refused(world):
         return
     script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done 2>&1; echo $?"
     assert "Resource temporarily unavailable" in world.run("bash", "-c", script, limits=Limits(pids=8)).stdout
+
+
+@worlds("options")
+def test_limits_of_each_process_and_folders_in_memory(world):
+    out = world.sh(
+        "ulimit -n; ulimit -Hn; df -k --output=size,target /scratch; stat -c %a /scratch; touch /scratch/x && echo written",
+        # Podman as root asks for more processes than this machine may allow, unless the number is said.
+        ulimits=(Ulimit("nofile", 100, 200), Ulimit("nproc", 4000, 4000)),
+        tmpfs=(TmpfsMount("/scratch", 1 << 20, 0o1777),),
+    )
+    assert out.split() == ["100", "200", "1K-blocks", "Mounted", "on", "1024", "/scratch", "1777", "written"]
+
+
+@worlds("options")
+def test_a_container_runs_on_the_cpus_that_were_named(world):
+    last = max(os.sched_getaffinity(0))
+    done = world.run("cat", "/proc/self/status", limits=Limits(cpuset=str(last)))
+    assert done.returncode in (0, 25), done.stderr
+    if done.returncode == 0:
+        assert f"Cpus_allowed_list:\t{last}\n" in done.stdout
+    done = world.run("true", limits=Limits(cpuset="8000"))
+    assert done.returncode in (25, 125)
+    assert "8000" in done.stderr
+
+
+@worlds("options")
+def test_processes_and_shared_memory_of_the_host_are_seen_when_asked_for(world):
+    script = f"[ -d /proc/{os.getpid()} ] && echo seen; df -k --output=size /dev/shm"
+    out = world.sh(script, pid_space="host", ipc_space="host").split()
+    status = os.statvfs("/dev/shm")
+    assert out == ["seen", "1K-blocks", str(status.f_blocks * status.f_frsize // 1024)]
+    assert "seen" not in world.sh(script)
+
+
+@worlds("options")
+def test_another_user_is_one_or_is_refused(world):
+    assert world.sh("id -u", user=str(world.uid)) == f"{world.uid}\n"
+    done = world.run("bash", "-c", "id -u; id -g; echo ~", user="1234:1235")
+    if world.engine == "native":
+        assert done.returncode == 125
+        assert f"one user, and that is you ({world.uid})" in done.stderr
+    else:
+        assert done.stdout.split()[:2] == ["1234", "1235"], done.stderr
+        assert any("belongs to user 1234" in text for text in world.events)
+
+
+@worlds("options")
+def test_root_inside_is_the_caller_outside_where_nobody_has_rights(world):
+    if world.engine != "native":
+        return
+    assert world.sh("id -u; touch made; stat -c %u made", user="root") == "0\n0\n"
+    assert (world.project / "made").stat().st_uid == world.uid
+
+
+@worlds("options")
+def test_another_program_takes_the_place_of_the_usual_one(world):
+    assert world.run("-c", "echo entered", entrypoint="bash").stdout == "entered\n"

@@ -19,12 +19,10 @@ from shipway.image.hand_over import join_portable
 from shipway.image.oci import ImageConfig, ImageLayer, render_image
 from shipway.image.portable import PortableLayer
 from shipway.run.docker import DOCKER
-from shipway.run.model import Account
 from shipway.run.oci_image import ensure_image
 from shipway.run.oci_program import Program
 from shipway.run.podman import podman_for
 
-ROOT = Account(0, 0, "root", "root", "/root", "/bin/sh")
 PLATFORM = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
 
 
@@ -75,7 +73,7 @@ def program(engine, monkeypatch):
     name, settings = engine
     for key, value in settings.items():
         monkeypatch.setenv(key, value)
-    return Program(DOCKER if name == "docker" else podman_for(ROOT), shutil.which(name))
+    return Program(DOCKER if name == "docker" else podman_for(0), shutil.which(name))
 
 
 def tag_of(program, name):

@@ -17,7 +17,7 @@ from shipway.run.podman import podman_for
 if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.run.engines import MakeImage
-    from shipway.run.model import Account, Merge, Outcome, RunRequest
+    from shipway.run.model import Merge, Outcome, RunRequest
     from shipway.run.native import HostRefuses
 
 
@@ -29,9 +29,9 @@ class Other(NamedTuple):
     title: str
 
 
-def find_answering(account: Account) -> Other | None:
+def find_answering() -> Other | None:
     """Docker, else Podman, else Apptainer, if its program is here and, where it has a service, that answers the caller."""
-    for dialect in (DOCKER, podman_for(account)):
+    for dialect in (DOCKER, podman_for(os.geteuid())):
         path = find_tool(dialect.name)
         if path is not None and Program(dialect, path).ask(*dialect.about).code == 0:
             return Other(dialect.name, dialect.title)
@@ -56,7 +56,7 @@ def run_instead(
     Raises:
         EngineError: it was, or no other answers; or the other could not run it.
     """
-    other = find_answering(request.account)
+    other = find_answering()
     if other is None:
         hint = "or install Podman (`podman`) or Docker (`docker.io`), which is used then"
         raise EngineError(refusal.message, hints=(*refusal.hints, hint)) from refusal

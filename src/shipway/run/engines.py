@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 from shipway.run import native
@@ -89,7 +90,7 @@ class OciEngine:
         """The engine's command line."""
         from shipway.run.oci_engine import describe_oci  # noqa: PLC0415 - a native run needs none of it
 
-        return describe_oci(request, self._dialect(request), image)
+        return describe_oci(request, self._dialect(), image)
 
     def run(
         self,
@@ -105,13 +106,13 @@ class OciEngine:
         from shipway.run.oci_engine import run_oci  # noqa: PLC0415 - a native run needs none of it
 
         del runtime, merge
-        return run_oci(request, self._dialect(request), state=state, emit=emit, image=image)
+        return run_oci(request, self._dialect(), state=state, emit=emit, image=image)
 
-    def _dialect(self, request: RunRequest) -> Dialect:
+    def _dialect(self) -> Dialect:
         from shipway.run.docker import DOCKER  # noqa: PLC0415 - a native run needs none of it
         from shipway.run.podman import podman_for  # noqa: PLC0415 - a native run needs none of it
 
-        return DOCKER if self.name == "docker" else podman_for(request.account)
+        return DOCKER if self.name == "docker" else podman_for(os.geteuid())
 
 
 class ApptainerEngine:

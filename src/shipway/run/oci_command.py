@@ -158,7 +158,7 @@ def _container(request: RunRequest, dialect: Dialect, *, image: str, folder: str
     account = request.account
     words = [
         *(("--tty",) if request.tty else ()),
-        "--init",
+        *(() if request.pid_space else ("--init",)),  # which is for whoever is the first process
         "--pull=never",
         *namespaces(request, dialect),
         f"--user={account.uid}:{account.gid}",

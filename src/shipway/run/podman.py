@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from shipway.run.oci_command import Dialect
-
-if TYPE_CHECKING:
-    from shipway.run.model import Account
 
 PODMAN = Dialect(
     name="podman",
@@ -25,8 +20,11 @@ PODMAN = Dialect(
 )
 
 
-def podman_for(account: Account) -> Dialect:
-    """Without root the caller's own id is mapped to itself, so that files have the same owner inside and outside."""
-    if account.uid == 0:
+def podman_for(caller: int) -> Dialect:
+    """For the user `caller` of this machine.
+
+    Without root their own id is mapped to itself, so that files have the same owner inside and outside.
+    """
+    if caller == 0:
         return PODMAN
     return PODMAN._replace(always=(*PODMAN.always, "--userns=keep-id"))

@@ -94,7 +94,7 @@ def test_our_own_asked_for_by_name_is_never_replaced(engines, tmp_path):
 def test_a_missing_engine_names_one_that_is_here(engines):
     engines(docker=True)
     with pytest.raises(EngineError, match="Podman is not installed here") as caught:
-        require_program(podman_for(request().account))
+        require_program(podman_for(0))
     assert "`--engine docker`" in caught.value.hints[-1]
 
 

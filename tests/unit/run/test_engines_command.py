@@ -85,7 +85,7 @@ def test_no_variable_of_the_container_leads_the_engines_program(name):
 
 
 def test_podman_maps_the_caller_to_itself_unless_it_is_root():
-    user, root = podman_for(ADA), podman_for(ADA._replace(uid=0))
+    user, root = podman_for(1000), podman_for(0)
     assert "--userns=keep-id" in render_run(request(), user, image="i")
     assert "--userns=keep-id" not in render_run(request(), root, image="i")
     assert user.pull == ("--tls-verify=false",)
@@ -101,7 +101,7 @@ def test_images_of_two_projects_with_one_name_have_two_names():
     one, other = local_tag(request(), DOCKER), local_tag(request(project="/else/proj"), DOCKER)
     assert one.startswith("shipway/proj:gpu-")
     assert one != other
-    assert local_tag(request(), podman_for(ADA)) == f"localhost/{one}"
+    assert local_tag(request(), podman_for(1000)) == f"localhost/{one}"
 
 
 def test_small_words():

@@ -4,11 +4,10 @@ import pytest
 
 from shipway.core.errors import EngineError
 from shipway.run.docker import DOCKER
-from shipway.run.model import Account
 from shipway.run.oci_trouble import find_trouble, hide_password
 from shipway.run.podman import podman_for
 
-PODMAN = podman_for(Account(0, 0, "root", "root", "/root", "/bin/sh"))
+PODMAN = podman_for(0)
 OLD_SSH = (
     'error during connect: Get "http://docker.example.com/v1.24/images/x/json": command [ssh -l ada -- gpu1 docker system '
     "dial-stdio] has exited with exit status {}, please make sure the URL is valid, and Docker 18.09 or later is installed on "

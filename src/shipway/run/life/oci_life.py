@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Container, Put, Record, Service
     from shipway.run.life.processes import Process
-    from shipway.run.model import Account, RunRequest
+    from shipway.run.model import RunRequest
     from shipway.run.oci_command import Dialect
 
 _LOG_PATIENCE = 3.0
@@ -260,15 +260,7 @@ def dialect_of(engine: str) -> Dialect:
     from shipway.run.docker import DOCKER  # noqa: PLC0415 - one of two
     from shipway.run.podman import podman_for  # noqa: PLC0415
 
-    return DOCKER if engine == "docker" else podman_for(_caller())
-
-
-def _caller() -> Account:
-    from shipway.run.accounts import choose_account  # noqa: PLC0415
-    from shipway.run.facts import read_host_facts  # noqa: PLC0415
-    from shipway.run.model import ImageFacts  # noqa: PLC0415
-
-    return choose_account(read_host_facts(os.environ), ImageFacts())
+    return DOCKER if engine == "docker" else podman_for(os.geteuid())
 
 
 def exec_words(container: Container, asked: Asked, env_file: str) -> tuple[str, ...]:
