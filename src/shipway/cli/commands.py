@@ -17,6 +17,8 @@ def _init(call: Call) -> Answer:
     from shipway.verbs.init import run_init
 
     arguments = call.arguments
+    if arguments.flag("ci"):
+        return _init_ci(call)
     result = run_init(
         call.task(),
         name=arguments.text("name"),
@@ -26,6 +28,25 @@ def _init(call: Call) -> Answer:
     if call.json:
         return Answer(render_json("init", init_document(result)))
     return Answer(result.text if result.dry_run else "", render_init(result))
+
+
+def _init_ci(call: Call) -> Answer:
+    from shipway.cli.show_init import ci_document, render_ci
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.find import has_spec
+    from shipway.verbs.init import run_init
+    from shipway.verbs.init_ci import run_init_ci
+
+    arguments, task = call.arguments, call.task()
+    dry_run = arguments.flag("dry-run")
+    if not dry_run and not has_spec(task.directory or "."):
+        run_init(task, name=arguments.text("name"))
+    result = run_init_ci(
+        task, expect=arguments.text("expect"), force=arguments.flag("force"), dry_run=dry_run
+    )
+    if call.json:
+        return Answer(render_json("init-ci", ci_document(result)))
+    return Answer(result.text if dry_run else "", render_ci(result))
 
 
 def _lock(call: Call) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, JSON, LOCKING, Option, Takes, Verb
+from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, JSON, LOCKING, TARGET, Complete, Option, Takes, Verb
 from shipway.cli.options_running import ENGINE, RUNNING, SEEING
 from shipway.cli.verbs_engines import ENGINE_VERBS
 from shipway.cli.verbs_export import EXPORT
@@ -20,9 +20,14 @@ CORE = (
         "init", "Write a spec from what the folder holds",
         "Reads `pyproject.toml`, `requirements*.txt`, `uv.lock`, `pylock*.toml`, `environment.yml`, `apt.txt`, `runtime.txt`, "
         "`.python-version` and the imports of the code, says which line led to what, and writes `shipway.toml`.",
-        (("shipway init", "write `shipway.toml` here"), ("shipway init --dry-run", "only show what would be written")),
+        (("shipway init", "write `shipway.toml` here"), ("shipway init --dry-run", "only show what would be written"),
+         ("shipway init --ci", "also check on every push that the project still works")),
         (Option("name", "Name of the project; the default is the folder's", Takes.VALUE, "", "NAME"),
-         Option("force", "Replace a spec that is already there", short="f"), DRY_RUN, JSON),
+         Option("force", "Replace a spec or workflow that is already there", short="f"),
+         Option("ci", "Write a workflow for GitHub Actions that locks, builds, runs, and compares what is printed; a spec that "
+                "is there stays"),
+         Option("expect", "With `--ci`: the file with what is to be printed, recorded now if it is not there", Takes.VALUE, "",
+                "FILE", complete=Complete.FILE), TARGET, DRY_RUN, JSON),
     ),
     Verb(
         "lock", "Choose every package by hash and write `shipway.lock`",

@@ -8,6 +8,7 @@ from shipway.core.text import shown
 
 if TYPE_CHECKING:
     from shipway.verbs.init import InitResult
+    from shipway.verbs.init_ci import CiResult
 
 _LONG = 400
 """Characters of a line that are shown."""
@@ -38,4 +39,23 @@ def init_document(result: InitResult) -> dict[str, Any]:
             {"text": one.text, "origin": str(one.fact.origin), "why": one.why} for one in inferred.dropped
         ],
         "remarks": [{"origin": str(one.origin), "why": one.why} for one in inferred.remarks],
+    }
+
+
+def render_ci(result: CiResult) -> str:
+    """Where the two files are."""
+    if result.dry_run:
+        return f"`{shown(result.workflow)}` would be written"
+    how = "recorded now" if result.recorded else "as it was"
+    return f"wrote `{shown(result.workflow)}`; what is to be printed is in `{shown(result.expected)}`, {how}: commit both"
+
+
+def ci_document(result: CiResult) -> dict[str, Any]:
+    """The same as values."""
+    return {
+        "workflow": result.workflow,
+        "expected": result.expected,
+        "recorded": result.recorded,
+        "text": result.text,
+        "dry_run": result.dry_run,
     }
