@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 from life_world import LifeWorld, Terminal, store_image
@@ -228,3 +230,46 @@ def test_whoever_started_it_may_go(world):
     os.killpg(terminal.process.pid, signal.SIGHUP)
     terminal.end()
     assert world.call("exec", "stays", "true").returncode == 0
+
+
+def test_a_token_is_seen_by_commands_alone(world):
+    """Neither the engine nor a file, an argument list or an answer of ours shows it."""
+    token = "t0ken-'\"$-of-the-host\nsecond"
+    world.environ["API_TOKEN"] = token
+    shown = 'printf "[%s]" "$API_TOKEN"'
+    world.background(
+        "vault",
+        "sh",
+        "-c",
+        f"{shown} >/tmp/seen; while true; do sleep 0.05; done",
+        options=("-e", "API_TOKEN"),
+    )
+    wait_until(lambda: world.call("exec", "vault", "cat", "/tmp/seen").stdout == f"[{token}]")
+    assert world.call("exec", "vault", "sh", "-c", shown).stdout == f"[{token}]"
+    assert world.call("exec", "-e", "API_TOKEN=mine", "vault", "sh", "-c", shown).stdout == "[mine]"
+    once = world.call("run", "-e", "API_TOKEN", "--image", "life:1", "--", "sh", "-c", shown)
+    assert once.stdout == f"[{token}]"
+
+    part = b"t0ken-"
+    told = [world.call(*words) for words in (("ps", "-a", "--json"), ("events", "--json"), ("logs", "vault"))]
+    told.append(world.call("run", "--dry-run", "-e", "API_TOKEN", "--image", "life:1", "--", "true"))
+    assert not [one for one in told if part.decode() in one.stdout + one.stderr]
+    home = os.path.dirname(os.environ["XDG_STATE_HOME"])
+    holding = [str(path) for path in Path(home).rglob("*") if path.is_file() and part in path.read_bytes()]
+    own = [path for path in holding if path.endswith("/secrets")]
+    assert len(own) == (world.engine != "native")
+    # What the command itself wrote to its `/tmp` is its own affair.
+    assert not [path for path in holding if path not in own and not path.endswith("/seen")]
+    assert all(os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700 for path in own)
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{number}/cmdline", "rb") as file:
+                assert part not in file.read()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    if world.engine != "native":
+        known = subprocess.run(
+            [world.engine, "inspect", "vault"], capture_output=True, check=True, env=world.environ
+        ).stdout
+        assert b"/bin/sh" in known
+        assert part not in known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from shipway.core.errors import ExitCode, ToolError
 from shipway.run.caches import cache_variables
 from shipway.run.facts import CERTIFICATE_VARIABLES
 from shipway.run.prompt import COMMAND, plain_prompt
@@ -77,7 +78,25 @@ def choose_environ(
     result |= dict(environment.options.env)
     result |= {name: caller[name] for name in environment.options.pass_env if name in caller}
     result |= dict(asked.env)
+    for word in (*environment.options.secrets, *asked.secrets):
+        result |= _secret(word, caller)
     return tuple(sorted(result.items()))
+
+
+def _secret(word: str, caller: Mapping[str, str]) -> dict[str, str]:
+    name = word.removesuffix("?")
+    if name in caller:
+        return {name: caller[name]}
+    if name != word:
+        return {}
+    raise ToolError(
+        f"The secret `{name}` is not set here",
+        hints=(
+            f"set it for your shell: `read -rs {name} && export {name}`",
+            f'write `secrets = ["{name}?"]` in the spec when it may be missing',
+        ),
+        code=ExitCode.USAGE,
+    )
 
 
 def needs_certificates(environment: Environment, host: HostFacts) -> bool:

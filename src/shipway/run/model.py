@@ -160,6 +160,8 @@ class RunOptions(NamedTuple):
     """Of containers that live on, unless the caller says."""
     cache: bool = True
     """The caller's cache is there."""
+    secrets: tuple[str, ...] = ()
+    """Names of variables taken from the caller that nobody else may see; with `?` at the end where they may be missing."""
 
 
 class ImageFacts(NamedTuple):
@@ -250,6 +252,8 @@ class Invocation(NamedTuple):
     tmpfs: tuple[TmpfsMount, ...] = ()
     gpus: str = ""
     """As Docker's `--gpus` writes it."""
+    secrets: tuple[str, ...] = ()
+    """See `RunOptions.secrets`."""
 
 
 class Account(NamedTuple):
@@ -349,6 +353,8 @@ class RunRequest(NamedTuple):
     tmpfs: tuple[TmpfsMount, ...] = ()
     """Parents before children."""
     gpus: str = ""
+    secrets: tuple[str, ...] = ()
+    """Names of those of `env` that nobody but the command may see."""
 
 
 class Outcome(NamedTuple):

@@ -17,6 +17,7 @@ from shipway.run.oci_options import (
     shown_mounts,
     spaces,
 )
+from shipway.run.secrets import FILE, PLACE, open_variables, wrapped
 
 if TYPE_CHECKING:
     from shipway.run.model import LifeOptions, Limits, LogOptions, RunRequest
@@ -156,6 +157,7 @@ def _log_words(log: LogOptions) -> tuple[str, ...]:
 def _container(request: RunRequest, dialect: Dialect, *, image: str, folder: str) -> tuple[str, ...]:
     """What is the same however long it lives."""
     account = request.account
+    argv = wrapped(request.argv) if request.secrets else request.argv
     words = [
         *(("--tty",) if request.tty else ()),
         *(() if request.pid_space else ("--init",)),  # which is for whoever is the first process
@@ -172,7 +174,7 @@ def _container(request: RunRequest, dialect: Dialect, *, image: str, folder: str
         *(("--read-only",) if request.top is Top.READ_ONLY else ()),
         *memory_folders(request),
         f"--env-file={folder}/env",
-        *(f"--env={name}" for name, _ in plan_inputs(request.env).inherited),
+        *(f"--env={name}" for name, _ in plan_inputs(open_variables(request)).inherited),
         *(_mount(f"{folder}/{name}", target, read_only=False) for name, target in scratches(request)),
         *(
             _mount(f"{folder}/files/{file.path}", f"/{file.path}", read_only=True)
@@ -182,9 +184,10 @@ def _container(request: RunRequest, dialect: Dialect, *, image: str, folder: str
             _mount(mount.source, mount.target, read_only=mount.read_only)
             for mount in shown_mounts(request, dialect)
         ),
-        f"--entrypoint={request.argv[0]}",
+        *((_mount(f"{folder}/{FILE}", PLACE, read_only=True),) if request.secrets else ()),
+        f"--entrypoint={argv[0]}",
         image,
-        *request.argv[1:],
+        *argv[1:],
     ]
     return tuple(words)
 

@@ -19,6 +19,7 @@ from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_options import is_other, laid_files, scratches
 from shipway.run.oci_program import require_limits, require_program
 from shipway.run.run_files import write_run_file, write_run_files
+from shipway.run.secrets import FILE, open_variables, render_secrets, with_hidden
 from shipway.run.tops import opened_run
 
 if TYPE_CHECKING:
@@ -50,13 +51,19 @@ def describe_oci(
     Raises:
         EngineError: the engine cannot do what is asked.
     """
-    inputs = plan_inputs(request.env)
+    request = with_hidden(request, dialect.title)
+    inputs = plan_inputs(open_variables(request))
     identity = request.image.config if request.image else image().image.config_digest
     return (
         shlex.join((dialect.name, *render_run(request, dialect, image=identity))),
         "",
         "RUN is a folder that lives as long as the container:",
-        f"RUN/env holds the variables ({len(request.env) - len(inputs.inherited)} lines), readable by you alone",
+        f"RUN/env holds the variables ({len(inputs.file.splitlines())} lines), readable by you alone",
+        *(
+            (f"RUN/{FILE} holds {' '.join(request.secrets)}, readable by you alone",)
+            if request.secrets
+            else ()
+        ),
         *(f"RUN/{name} is what {target} is inside" for name, target in scratches(request)),
         *(f"RUN/files/{file.path} ({len(file.data)} bytes)" for file in laid_files(request)),
     )
@@ -72,6 +79,7 @@ def run_oci(
         LimitError: a limit cannot be set by this engine.
         NoSpace: the disk is full.
     """
+    request = with_hidden(request, dialect.title)
     render_run(
         request, dialect, image=""
     )  # what cannot be asked of the engine is refused before anything is made
@@ -83,7 +91,7 @@ def run_oci(
     tag = local_tag(request, dialect)
     known = find_image(program, request.image, tag) if request.image else ""
     identity = known or ensure_image(program, image(), tag, emit)
-    inputs = plan_inputs(request.env)
+    inputs = plan_inputs(open_variables(request))
     with opened_run(state) as folder:
         with translating_disk_errors(f"writing below `{folder}`"):
             write_folder(folder, request, inputs.file)
@@ -110,6 +118,9 @@ def write_folder(folder: str, request: RunRequest, env: bytes) -> None:
         OSError: it cannot be written.
     """
     write_run_file(f"{folder}/env", env, 0o600)
+    if request.secrets:
+        # Whoever runs inside may read it; on the host nobody else can enter the folder.
+        write_run_file(f"{folder}/{FILE}", render_secrets(request), 0o444)
     for name, _ in scratches(request):
         os.mkdir(f"{folder}/{name}")
         os.chmod(f"{folder}/{name}", 0o1777)  # noqa: S103 - what /tmp is inside

@@ -137,6 +137,7 @@ def _parse_environment(value: dict[str, Any]) -> Environment:
     options["network"] = Network(options["network"])
     options["env"] = _pairs(options["env"])
     options["pass_env"] = tuple(options["pass_env"])
+    options["secrets"] = tuple(options["secrets"])
     options["ports"] = tuple(Port(*port) for port in options["ports"])
     options["ulimits"] = tuple(Ulimit(*ulimit) for ulimit in options["ulimits"])
     options["tmpfs"] = tuple(TmpfsMount(*tmpfs) for tmpfs in options["tmpfs"])

@@ -116,6 +116,7 @@ def _with_options(
         ulimits=_ulimits(asked, options),
         tmpfs=combine_tmpfs(asked.tmpfs, options.tmpfs, request.mounts),
         gpus=asked.gpus,
+        secrets=tuple(word.removesuffix("?") for word in (*options.secrets, *asked.secrets)),
     )
 
 

@@ -7,13 +7,6 @@ import re
 
 _CREDENTIALS = re.compile(r"([a-z0-9+.-]{1,20}://)([^/@\s]+)@", re.IGNORECASE)
 _GIT_USER = re.compile(r"(?:git\+)?ssh://git@", re.IGNORECASE)
-_SECRET_NAME = re.compile(
-    r"(?:TOKEN|SECRET|PASSW(?:OR)?D|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)(?:_|\Z)", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(
-    r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}"
-    r"|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|\beyJ[\w-]{10,2000}\.[\w-]{10,2000}\.|-----BEGIN [A-Z ]*PRIVATE KEY",
-)
 _WHEEL = re.compile(
     r"(?P<name>[A-Za-z0-9_.]+)-(?P<version>[A-Za-z0-9_.!+]+)(?:-\d\w*)?-[^-]+-[^-]+-[^-]+\.whl\Z", re.ASCII
 )
@@ -54,11 +47,6 @@ def holds_credentials(url: str) -> bool:
 def without_credentials(url: str) -> str:
     """`url` fit to be shown."""
     return _CREDENTIALS.sub(r"\1…@", url)
-
-
-def looks_secret(name: str, value: str) -> bool:
-    """Whether a variable seems to hold a token or password rather than a setting."""
-    return bool(value) and bool(_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
 
 
 def find_name_and_version(file_name: str) -> tuple[str, str] | None:

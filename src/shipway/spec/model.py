@@ -147,6 +147,8 @@ class RunOptions:
     restart: str = ""
     cache: bool = True
     """The caller's cache is mounted."""
+    secrets: tuple[str, ...] = ()
+    """`NAME`, `NAME?` or `file:SOURCE:TARGET`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

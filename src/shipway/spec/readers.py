@@ -7,7 +7,8 @@ from typing import Any
 
 from shipway.core.ignore import IgnoreRules
 from shipway.core.labels import find_label_fault
-from shipway.spec.grammar import MISNAMED, looks_secret
+from shipway.core.secrets import looks_secret
+from shipway.spec.grammar import MISNAMED
 from shipway.spec.model import MountRule, Wish
 from shipway.spec.requirement_lines import wish_of
 from shipway.spec.settings import Kind, Setting
@@ -39,7 +40,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _DROP = re.compile(r"(?P<kind>[a-z-]+):(?P<name>.+)\Z")
 DROPS = (
     *("apt", "pip", "constraints", "projects", "extras", "env", "labels", "include", "ignore"),
-    *("mounts", "ports", "ulimits", "tmpfs", "run-env", "pass-env", "build"),
+    *("mounts", "ports", "ulimits", "tmpfs", "run-env", "pass-env", "secrets", "build"),
 )
 """What `without` can drop, before the colon."""
 
@@ -146,7 +147,7 @@ def _variables(value: Any, place: Place, setting: Setting) -> dict[str, str] | N
             if looks_secret(name, str(content)):
                 spot.warn(
                     "looks like a secret, and whoever has this file or the image can read it; "
-                    "name it in `run.pass-env` instead"
+                    "name it in `run.secrets` instead"
                 )
     return result
 

@@ -152,6 +152,7 @@ def _target_values(target: Target) -> dict[str, Any]:
         "run.restart": run.restart,
         "run.env": dict(run.env),
         "run.pass-env": list(run.pass_env),
+        "run.secrets": list(run.secrets),
         "build": [
             {"run": list(it.argv), **({"inputs": list(it.inputs)} if it.inputs else {})}
             | ({"network": True} if it.network else {})

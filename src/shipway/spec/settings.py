@@ -444,9 +444,19 @@ SETTINGS: tuple[Setting, ...] = (
         Where.RUN,
         "pass-env",
         Kind.VARIABLE_NAMES,
-        "Names of variables taken from the caller at run time: the place for tokens.",
-        '["HF_TOKEN"]',
+        "Names of variables taken from the caller at run time.",
+        '["WANDB_PROJECT"]',
         default="[]",
+    ),
+    _setting(
+        Where.RUN,
+        "secrets",
+        Kind.TEXTS,
+        "Tokens taken from the caller at run time that no image, record or engine shows: variables by their names, with `?` "
+        "where one may be missing, and files as `file:SOURCE:TARGET`.",
+        '["HF_TOKEN", "WANDB_API_KEY?", "file:~/.netrc:/run/secrets/netrc"]',
+        default="[]",
+        pattern=r"[A-Za-z_][A-Za-z0-9_]*\??|file:[^:]+:/[^:]+",
     ),
     _setting(
         Where.BUILD,
@@ -533,6 +543,7 @@ SETTINGS: tuple[Setting, ...] = (
         "What to drop of what is inherited: `apt:NAME`, `pip:NAME`, `constraints:NAME`, `projects:PATH`, "
         "`extras:NAME`, `env:NAME`, `labels:NAME`, `include:PATTERN`, "
         "`ignore:PATTERN`, `mounts:TARGET`, `ports:PORT`, `ulimits:LIMIT`, `tmpfs:FOLDER`, `run-env:NAME`, `pass-env:NAME`, "
+        "`secrets:NAME`, "
         "`build:NUMBER`.",
         '["pip:jaxlib", "env:DEBUG"]',
         default="[]",

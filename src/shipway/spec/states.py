@@ -28,6 +28,7 @@ class State:
     ulimits: tuple[str, ...] = ()
     tmpfs: tuple[str, ...] = ()
     pass_env: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     build: tuple[BuildCommand, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     run_env: dict[str, str] = field(default_factory=dict)
@@ -49,6 +50,7 @@ LISTS = (
     "ulimits",
     "tmpfs",
     "pass_env",
+    "secrets",
     "build",
 )
 TABLES = ("env", "run_env", "labels", "single")

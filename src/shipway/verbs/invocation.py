@@ -70,7 +70,8 @@ def read_invocation(words: RunWords) -> Invocation:
     from shipway.run.words import parse_assignment
 
     env = [pair for path in words.env_files for pair in read_env_file(path)]
-    env += [pair for text in words.env if (pair := parse_assignment(text, os.environ))]
+    passed = [text for text in words.env if _is_secret(text)]
+    env += [pair for text in words.env if text not in passed and (pair := parse_assignment(text, os.environ))]
     network, beside = _read_network(words.network)
     mounts, tmpfs = _read_mounts(words)
     return Invocation(
@@ -96,7 +97,15 @@ def read_invocation(words: RunWords) -> Invocation:
         ulimits=_read_ulimits(words.ulimits),
         tmpfs=tmpfs,
         gpus=_read_gpus(words.gpus),
+        secrets=tuple(f"{name}?" for name in passed),
     )
+
+
+def _is_secret(text: str) -> bool:
+    """Whether the caller passes a token on, whose value then stands in no record."""
+    from shipway.core.secrets import looks_secret
+
+    return "=" not in text and text.isidentifier() and looks_secret(text, os.environ.get(text, ""))
 
 
 def _read_network(text: str) -> tuple[Network | None, str]:

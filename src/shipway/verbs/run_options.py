@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shipway.run.model import RunOptions
+    from shipway.run.model import Mount, RunOptions
     from shipway.spec.model import RunOptions as SpecOptions
     from shipway.verbs.project import Project
 
@@ -34,7 +34,8 @@ def _values(options: SpecOptions, folder: str) -> RunOptions:
         mounts=tuple(
             Mount(absolute_source(rule.source, folder), rule.target, rule.read_only)
             for rule in options.mounts
-        ),
+        )
+        + tuple(_secret_file(word, folder) for word in options.secrets if _is_file(word)),
         shm_size=options.shm_size,
         limits=Limits(
             options.memory, options.cpus, options.pids, "", options.cpu_shares, options.memory_swap
@@ -46,6 +47,7 @@ def _values(options: SpecOptions, folder: str) -> RunOptions:
         user=options.user,
         ipc_space="" if options.ipc == "private" else options.ipc,
         cache=options.cache,
+        secrets=tuple(word for word in options.secrets if not _is_file(word)),
     )
     if not (options.ports or options.ulimits or options.tmpfs or options.cpuset or options.restart):
         return given
@@ -61,6 +63,17 @@ def _values(options: SpecOptions, folder: str) -> RunOptions:
         limits=given.limits._replace(cpuset=parse_cpuset(options.cpuset)),
         restart=parse_restart(options.restart) if options.restart else Restart(),
     )
+
+
+def _is_file(secret: str) -> bool:
+    return ":" in secret
+
+
+def _secret_file(word: str, folder: str) -> Mount:
+    from shipway.run.model import Mount
+
+    _, source, target = word.split(":")
+    return Mount(absolute_source(source, folder), target, read_only=True)
 
 
 def absolute_source(source: str, folder: str) -> str:

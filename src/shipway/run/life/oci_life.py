@@ -26,6 +26,7 @@ from shipway.run.oci_command import plan_inputs, render_create
 from shipway.run.oci_engine import owner_notes, write_folder
 from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_program import Program, require_limits, require_program
+from shipway.run.secrets import FILE, open_variables, with_hidden, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -100,7 +101,7 @@ class OciLife:
         return None if status.state is State.RUNNING else code
 
     def _create(self, program: Program, begin: Begin) -> Record:
-        record, request = begin.record, begin.read_request()
+        record, request = begin.record, with_hidden(begin.read_request(), program.dialect.title)
         fault = find_fault(request)
         if fault is not None:
             raise fault
@@ -109,7 +110,7 @@ class OciLife:
         make_mount_sources(request, begin.state)
         require_limits(program, request)
         image = self._image(program, request, begin)
-        inputs = plan_inputs(request.env)
+        inputs = plan_inputs(open_variables(request))
         with translating_disk_errors(f"write below `{begin.folder}`"):
             write_folder(begin.folder, request, inputs.file)
         words = render_create(
@@ -264,7 +265,8 @@ def dialect_of(engine: str) -> Dialect:
 
 
 def exec_words(container: Container, asked: Asked, env_file: str) -> tuple[str, ...]:
-    """The words of the engine's `exec`."""
+    """The words of the engine's `exec`; what is hidden is taken up as at the container's start."""
+    hidden = os.path.exists(f"{container.folder}/{FILE}")
     return (
         "exec",
         *(("--interactive",) if asked.interactive else ()),
@@ -273,7 +275,7 @@ def exec_words(container: Container, asked: Asked, env_file: str) -> tuple[str, 
         *((f"--user={asked.user}",) if asked.user else ()),
         *((f"--env-file={env_file}",) if env_file else ()),
         container.record.engine_id,
-        *asked.argv,
+        *(wrapped(asked.argv) if hidden else asked.argv),
     )
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shipway.core.secrets import looks_secret
 from shipway.core.text import shown
 from shipway.spec.dockerfile.model import Dockerfile, Instruction
 from shipway.spec.draft import Draft
-from shipway.spec.grammar import looks_secret, without_credentials
+from shipway.spec.grammar import without_credentials
 from shipway.spec.model import Origin
 
 _VALUE = r"""("[^"]*"|'[^']*'|[^\s"']+)"""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 
 from shipway.core.labels import find_label_fault
+from shipway.core.secrets import looks_secret
 from shipway.core.text import shown
 from shipway.spec.dockerfile.habits import DROPPED_VARIABLES, PREDEFINED, SECRET_FILES
 from shipway.spec.dockerfile.model import Instruction
 from shipway.spec.dockerfile.state import Copied, State
 from shipway.spec.dockerfile.words import expand, read_pairs, split_words
-from shipway.spec.grammar import looks_secret
 
 _SHELLS = frozenset({"bash", "sh", "zsh", "/bin/bash", "/bin/sh", "/usr/bin/bash", "/bin/zsh"})
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".txz", ".tar.zst")
