@@ -111,7 +111,14 @@ def test_what_came_stays_at_a_restart_and_goes_again(packed):
     packed.call("add", "six==1.16.0", "packaging==24.1")
     packed.call("restart", "--time", "0.1")
     assert packed.python("import six; print(six.__version__)") == "1.16.0"
-    packed.call("remove", "six")
+
+    # As after an `add` that was killed when it had written the spec: the same words do the rest.
+    packed.spec.write_text(
+        packed.spec.read_text().replace('"six==1.16.0"', '"six==1.16.0", "iniconfig==2.0.0"')
+    )
+    packed.call("add", "iniconfig")
+    assert packed.python("import iniconfig; print(iniconfig.__file__)").startswith("/opt/venv/")
+    packed.call("remove", "six", "iniconfig")
     packed.call("add", "packaging==24.0")
     assert packed.spec.read_text() == SPEC
     assert packed.python("import importlib.util as u; print(u.find_spec('six'))") == "None"

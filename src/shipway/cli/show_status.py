@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from shipway.verbs.freeze import FreezeResult
     from shipway.verbs.status import ContainerStatus, StatusResult
 
+_OLDER = "  made of other packages than the lock says now; the next `add` or `remove`, or a new one, has them"
+_OLDER_KEPT = "  last used over other packages than the lock says now"
 _FOLDERS = 6
 """Folders that the text names; JSON has them all."""
 
@@ -35,9 +37,7 @@ def _container(one: ContainerStatus) -> list[str]:
         return [f"{words}: not looked into, {shown(one.unread, 400)}"]
     lines = [f"{words}: as locked" if one.same else words]
     if one.older:
-        lines.append(
-            "  made of other packages than the lock says now; the next `add` or `remove`, or a new one, has them"
-        )
+        lines.append(_OLDER_KEPT if one.name.startswith("kept:") else _OLDER)
     for found, prefix in ((one.python, ""), (one.os, "apt:")):
         for package in found:
             name = prefix + shown(package.name)

@@ -42,6 +42,18 @@ def find_running(project: str) -> tuple[Container, ...]:
     )
 
 
+def find_silent(project: str) -> tuple[Brought, ...]:
+    """Containers of the project whose engine does not answer."""
+    from shipway.host.dirs import state_dir
+    from shipway.run.life import client
+
+    return tuple(
+        Brought(one.name, refused=one.status.reason)
+        for one in client.list_containers(state_dir())
+        if one.project == project and one.status.state is client.State.UNKNOWN and not one.record.image
+    )
+
+
 def bring_up(
     container: Container, prepared: Prepared, environment: Environment, names: Collection[str]
 ) -> Brought:
@@ -51,6 +63,8 @@ def bring_up(
     """
     if not container.environment.keys:
         return Brought(container.name, refused=_AT_ITS_NEXT)
+    if container.record.asked.read_only:
+        return Brought(container.name, refused="its root is read-only: `shipway up --recreate` makes it anew")
     new = read_trees(prepared)
     try:
         store = prepared.planned.store

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from shipway.verbs.prepare import Prepared
 
 
+_MOST = 20
+"""Packages that a message names."""
+
+
 class Edit(NamedTuple):
     """One file that changes."""
 
@@ -60,6 +64,8 @@ class Changing:
     task: Task
     inferred: bool
     """There was no spec; the one that was inferred becomes a file with the change."""
+    stale: bool = False
+    """The lock on disk does not match the spec; `found` has the one that would."""
 
     def parsed(self, texts: Texts) -> Project:
         """The project as `texts` say. What is worth saying about the spec was said when it was read."""
@@ -111,14 +117,23 @@ def opened_change(task: Task) -> Iterator[Changing]:
     with FileLock(own + ".lock", emit=task.emit):
         project = read_project(task.directory, task.emit)
         found = check_lock(project)
-        for sentence in found.drift if found.lock else ():
-            task.emit(Note(f"lock: {sentence}"))
         inferred = bool(project.inferred)
         if inferred:
             texts = {**project.texts, SPEC_FILE: project.inferred}
             project = parse_project(project.folder, SPEC_FILE, texts, silent)
         store = Store.open(emit=task.emit)
-        yield Changing(project=project, found=found, store=store, task=task, inferred=inferred)
+        stale = bool(found.drift)
+        if found.lock is not None and stale:
+            found = _settled_before(project, found, task, store)
+        yield Changing(project=project, found=found, store=store, task=task, inferred=inferred, stale=stale)
+
+
+def _settled_before(project: Project, found: Freshness, task: Task, store: Store) -> Freshness:
+    """The lock that the spec as it is leads to: what somebody has changed there by hand is no move of ours, and does not wait."""
+    for sentence in found.drift:
+        task.emit(Note(f"lock: {sentence}"))
+    lock = make_lock(project, found, task, store, upgrade=frozenset(), dry_run=True)
+    return Freshness(lock=lock, inputs=lock.inputs, drift=())
 
 
 def settle(changing: Changing, project: Project, free: frozenset[str], *, may_move: bool) -> Settled:
@@ -134,7 +149,7 @@ def settle(changing: Changing, project: Project, free: frozenset[str], *, may_mo
     from shipway.resolve.hold import Hold
 
     old = changing.found.lock
-    if old is not None and project is changing.project and not changing.found.drift:
+    if old is not None and project is changing.project:
         return Settled(project=project, lock=old, moves=())
     if old is None:
         return Settled(project=project, lock=relock(changing, project), moves=())
@@ -232,8 +247,6 @@ def relock(
 
 def _keeps_debs(changing: Changing, after: Spec) -> bool:
     """Whether nothing that OS packages follow from differs between the lock and `after`."""
-    if changing.found.drift:
-        return False
     return _deb_causes(changing.project.spec) == _deb_causes(after)
 
 
@@ -295,7 +308,8 @@ def versions_of(lock: Lock, name: str, target: str = "") -> tuple[str, ...]:
 
 
 def _would_move(changing: Changing, moved: Sequence[Move]) -> ConflictError:
-    lines = [describe_move(changing, move) for move in moved]
+    lines = [describe_move(changing, move) for move in moved[:_MOST]]
+    lines += [f"and {len(moved) - _MOST} more"] if len(moved) > _MOST else []
     return ConflictError(
         "this does not fit what is locked without moving other packages; nothing was changed. It would be:\n"
         + "\n".join(f"  {line}" for line in lines),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.verbs.bringing import Brought, bring_up, find_running
+from shipway.verbs.bringing import Brought, bring_up, find_running, find_silent
 from shipway.verbs.changing import build_target, chosen_target, write_change
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def finish(changing: Changing, settled: Settled, *, dry_run: bool) -> Finished:
         target: build_target(changing, settled, target)
         for target in dict.fromkeys([chosen, *(one.target for one in running)])
     }
-    if edits or settled.lock is not changing.found.lock:
+    if edits or changing.stale or settled.lock is not changing.found.lock:
         write_change(changing, settled)
     environments = {
         target: remember_prepared(
@@ -51,7 +51,7 @@ def finish(changing: Changing, settled: Settled, *, dry_run: bool) -> Finished:
         if prepared is not None
     }
     names = frozenset(move.name for move in settled.moves if move.kind == "wheel")
-    brought = []
+    brought = list(find_silent(changing.project.folder))
     for container in running:
         prepared = made[container.target]
         if prepared is None:
