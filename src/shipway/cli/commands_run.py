@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from shipway.cli.call import Answer, Call
 from shipway.cli.docker_words import looks_like_image
 from shipway.cli.parser import UsageError
+from shipway.core.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,8 @@ def _start(call: Call, *, interactive: bool) -> Answer:
     image = arguments.text("image")
     if not image and not arguments.plain and not interactive and words.argv:
         image, words = _find_image(call, words)
+    if arguments.values["watch"] and not dry_run:
+        return _watch(call, words, image)
     if image:
         from shipway.verbs.run_image import run_image
 
@@ -42,6 +45,30 @@ def _start(call: Call, *, interactive: bool) -> Answer:
         said = f"; its output is in `{result.log}`" if result.log else ""
         return Answer(f"{result.id}\n", f"`{result.name}` runs{said}")
     return Answer("".join(f"{line}\n" for line in result.plan), code=result.code)
+
+
+def _watch(call: Call, words: RunWords, image: str) -> Answer:
+    """The command again and again: each in a process of its own, which tells its failures itself."""
+    from shipway.cli.failures import tell_failure
+    from shipway.verbs.run import run_command
+    from shipway.verbs.run_image import run_image
+    from shipway.verbs.watch_run import watch_and_run
+
+    if words.life is not None:
+        raise UsageError(
+            "`--watch` belongs to a command that is waited for",
+            hints=["leave `--name`, `--detach` and `--restart` out"],
+        )
+
+    def start() -> int:
+        try:
+            result = run_image(words, call.task(), image) if image else run_command(words, call.task())
+        except ToolError as error:
+            return tell_failure(error, "run")
+        return result.code
+
+    patterns = [pattern for pattern in call.arguments.values["watch"] if pattern]
+    return Answer(code=watch_and_run(start, patterns, call.task()))
 
 
 def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:

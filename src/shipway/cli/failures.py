@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -33,6 +34,15 @@ def exit_code(error: ToolError, verb: str) -> int:
     if verb in _CONTAINER_VERBS and error.code not in (ExitCode.NOT_EXECUTABLE, ExitCode.COMMAND_NOT_FOUND):
         return ExitCode.ENGINE
     return error.code
+
+
+def tell_failure(error: ToolError, verb: str) -> int:
+    """Write the error and return the exit code, in a process that has nothing else to do."""
+    from shipway.cli.console import Console
+
+    console = Console(color=bool(sys.stderr and sys.stderr.isatty()) and not os.environ.get("NO_COLOR"))
+    console.talk(render_error(error, console))
+    return exit_code(error, verb)
 
 
 def render_error(error: ToolError, console: Console) -> str:
@@ -107,14 +117,12 @@ def tell_unexpected(error: Exception, words: Sequence[str], console: Console, ve
 
 
 def _home() -> str:
-    import os
 
     return os.path.expanduser("~")
 
 
 def forget_stdout() -> None:
     """Make sure that nothing is written to a pipe that nobody reads any more, also not at exit."""
-    import os
 
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno() if sys.stdout else 1)

@@ -22,7 +22,9 @@ _TTY = (
     ),
 )
 _UP = tuple(
-    option for option in RUNNING if option.name not in ("detach", "rm", "dry-run", "keep", "no-tty", "image")
+    option
+    for option in RUNNING
+    if option.name not in ("detach", "rm", "dry-run", "keep", "no-tty", "image", "watch")
 )
 
 LIFE_VERBS = (
@@ -47,7 +49,7 @@ LIFE_VERBS = (
         "and `stop` know the job by its name.",
         (("shipway job --name night -- python train.py", "a run for the night, seen by `shipway logs -f night`"),
          ("shipway job --rm -- python evaluate.py", "removed at its end")),
-        (*CHOICE, *LOCKING, *(option for option in RUNNING if option.name not in ("detach", "keep")), JSON), "COMMAND...",
+        (*CHOICE, *LOCKING, *(option for option in RUNNING if option.name not in ("detach", "keep", "watch")), JSON), "COMMAND...",
         home="commands_life", rest=True,
     ),
     Verb(
