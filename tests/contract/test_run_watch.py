@@ -27,13 +27,14 @@ def world(tmp_path):
     return made
 
 
-def begin(world, *options, script="cat main.py; exec sleep 1000"):
+def begin(world, *options, script="cat /work/main.py; exec sleep 1000"):
     (world.project / "main.py").write_text("one\n")
     words = world.words("run", "--image", "life:1", *options, "--", "sh", "-c", script)
-    out = (world.project.parent / "out").open("wb")
-    return subprocess.Popen(
-        words, env=world.environ, stdout=out, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
-    )
+    with (
+        (world.project.parent / "out").open("wb") as out,
+        (world.project.parent / "notes").open("wb") as notes,
+    ):
+        return subprocess.Popen(words, env=world.environ, stdout=out, stderr=notes, stdin=subprocess.DEVNULL)
 
 
 def said(world):
@@ -53,7 +54,7 @@ def test_a_change_starts_it_again(world):
     wait_until(lambda: said(world) == "one\ntwo\ntwo\n")
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 128 + signal.SIGTERM
-    notes = process.stderr.read().decode()
+    notes = (world.project.parent / "notes").read_text()
     assert "started again, for `main.py` changed" in notes
     assert "`package/new.py`" in notes
     assert "generated" not in notes

@@ -123,7 +123,6 @@ def _home() -> str:
 
 def forget_stdout() -> None:
     """Make sure that nothing is written to a pipe that nobody reads any more, also not at exit."""
-
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno() if sys.stdout else 1)
     os.close(nowhere)

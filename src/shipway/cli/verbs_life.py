@@ -49,8 +49,8 @@ LIFE_VERBS = (
         "and `stop` know the job by its name.",
         (("shipway job --name night -- python train.py", "a run for the night, seen by `shipway logs -f night`"),
          ("shipway job --rm -- python evaluate.py", "removed at its end")),
-        (*CHOICE, *LOCKING, *(option for option in RUNNING if option.name not in ("detach", "keep", "watch")), JSON), "COMMAND...",
-        home="commands_life", rest=True,
+        (*CHOICE, *LOCKING, *(option for option in RUNNING if option.name not in ("detach", "keep", "watch")), JSON),
+        "COMMAND...", home="commands_life", rest=True,
     ),
     Verb(
         "exec", "Run a command in a container that runs",
