@@ -55,7 +55,7 @@ SEEING = (
     Option("no-tty", "Give the command no terminal of its own", default="off"),
     Option("init", "Have an init that passes signals on and collects orphans; every container has one", default="always on"),
     Option("watch", "Start the command again when a source file of the project changes; with `PATTERN`, when one of those does",
-           Takes.MAYBE, "", "PATTERN"),
+           Takes.MAYBE, "", "PATTERN", default="started once"),
     Option("read-only", "Let nothing be written outside the project, the home folder, mounts and `/tmp`",
            default="writes are thrown away at the end"),
     Option("keep", "Keep what the container writes outside the project under this name, and find it there again",
