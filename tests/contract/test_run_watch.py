@@ -62,7 +62,7 @@ def test_a_change_starts_it_again(world):
 
 
 def test_patterns_and_a_command_that_is_over(world):
-    process = begin(world, "--watch", "*.csv", script="echo ran; exit 3")
+    process = begin(world, "--watch-files", "*.csv", script="echo ran; exit 3")
     wait_until(lambda: said(world) == "ran\n")
     (world.project / "main.py").write_text("two\n")
     (world.project / "data.csv").write_text("x\n")
@@ -76,7 +76,7 @@ def test_what_cannot_be_watched_is_told(world, tmp_path):
     assert "`--watch` belongs to a command that is waited for" in done.stderr
     from shipway.verbs.context import Task
 
-    with pytest.raises(ToolError, match="no pattern"):
+    with pytest.raises(ToolError, match="pattern"):
         watch_and_run(lambda: 0, ["[a"], Task(str(world.project)))
 
 

@@ -33,7 +33,7 @@ def _start(call: Call, *, interactive: bool) -> Answer:
     image = arguments.text("image")
     if not image and not arguments.plain and not interactive and words.argv:
         image, words = _find_image(call, words)
-    if arguments.values["watch"] and not dry_run:
+    if (arguments.flag("watch") or arguments.values["watch-files"]) and not dry_run:
         return _watch(call, words, image)
     if image:
         from shipway.verbs.run_image import run_image
@@ -67,8 +67,7 @@ def _watch(call: Call, words: RunWords, image: str) -> Answer:
             return tell_failure(error, "run")
         return result.code
 
-    patterns = [pattern for pattern in call.arguments.values["watch"] if pattern]
-    return Answer(code=watch_and_run(start, patterns, call.task()))
+    return Answer(code=watch_and_run(start, call.arguments.values["watch-files"], call.task()))
 
 
 def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:

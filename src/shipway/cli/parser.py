@@ -307,6 +307,15 @@ def _shares(text: str) -> int:
     return value
 
 
+def _pattern(text: str) -> str:
+    from shipway.core.ignore import IgnoreRules
+
+    IgnoreRules([text])
+    if not text:
+        raise ValueError(text)
+    return text
+
+
 _KINDS: dict[str, tuple[Callable[[str], str | int | float], str]] = {
     "text": (str, ""),
     "size": (parse_size, "a size is a number with `k`, `m`, `g` or `t`: `8g`"),
@@ -314,6 +323,7 @@ _KINDS: dict[str, tuple[Callable[[str], str | int | float], str]] = {
     "number": (_number, "give a number above zero: `1.5`"),
     "seconds": (_seconds, "give seconds: `30`, `0.5`"),
     "lines": (_lines, "give a number of lines, or `all`"),
+    "pattern": (_pattern, "write a pattern as in `.dockerignore`: `*.csv`, `src/**`"),
     "count": (_count, "give a whole number above zero: `512`"),
     "swap": (_swap, "a size is a number with `k`, `m`, `g` or `t`: `8g`; -1 means all the swap there is"),
     "shares": (_shares, "a weight is a whole number from 2 to 262144; 1024 is usual"),

@@ -24,8 +24,9 @@ _TTY = (
 _UP = tuple(
     option
     for option in RUNNING
-    if option.name not in ("detach", "rm", "dry-run", "keep", "no-tty", "image", "watch")
+    if option.name not in ("detach", "rm", "dry-run", "keep", "no-tty", "image", "watch", "watch-files")
 )
+_JOB = tuple(option for option in RUNNING if option.name not in ("detach", "keep", "watch", "watch-files"))
 
 LIFE_VERBS = (
     Verb(
@@ -49,8 +50,7 @@ LIFE_VERBS = (
         "and `stop` know the job by its name.",
         (("shipway job --name night -- python train.py", "a run for the night, seen by `shipway logs -f night`"),
          ("shipway job --rm -- python evaluate.py", "removed at its end")),
-        (*CHOICE, *LOCKING, *(option for option in RUNNING if option.name not in ("detach", "keep", "watch")), JSON),
-        "COMMAND...", home="commands_life", rest=True,
+        (*CHOICE, *LOCKING, *_JOB, JSON), "COMMAND...", home="commands_life", rest=True,
     ),
     Verb(
         "exec", "Run a command in a container that runs",

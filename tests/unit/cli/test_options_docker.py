@@ -176,7 +176,7 @@ def test_every_option_has_help_a_default_and_a_check(option):
             read_words(option.name, values[option.name])
     else:
         with pytest.raises(UsageError) as caught:
-            parse_arguments(["run", f"--{option.name}", "x", "true"])
+            parse_arguments(["run", f"--{option.name}", "[x" if option.kind == "pattern" else "x", "true"])
     assert caught.value.hints, "and an error says what to write"
 
 
