@@ -20,7 +20,13 @@ def _tag(call: Call) -> Answer:
 
     arguments = call.arguments
     dry_run = arguments.flag("dry-run")
-    result = run_tag(call.task(), arguments.words[0], arguments.text("image"), dry_run=dry_run)
+    *stored, name = arguments.words
+    if stored and arguments.text("image"):
+        raise UsageError(
+            "`--image` and an image in front of the name say the same", hints=["leave out one of them"]
+        )
+    image = stored[0] if stored else arguments.text("image")
+    result = run_tag(call.task(), name, image, dry_run=dry_run)
     if call.json:
         return Answer(render_json("tag", tag_document(result, dry_run=dry_run)))
     return Answer(f"{result.digest}\n", describe_tag(result, dry_run=dry_run))

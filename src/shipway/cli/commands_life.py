@@ -72,7 +72,7 @@ def _job(call: Call) -> Answer:
 
 def _exec(call: Call) -> Answer:
     from shipway.verbs.containers import choose_words
-    from shipway.verbs.entering import exec_in, read_variables
+    from shipway.verbs.entering import exec_in, explain_end, read_variables
 
     arguments = call.arguments
     container, argv = choose_words(arguments.words, call.task())
@@ -86,7 +86,7 @@ def _exec(call: Call) -> Answer:
         return _serve(call, container, argv, env)
     tty = not arguments.flag("no-tty") and (arguments.flag("tty") or _is_terminal())
     code = exec_in(container, argv, env=env, cwd=cwd, tty=tty, user=arguments.text("user"))
-    return Answer(code=0 if code is None else code)
+    return Answer(talk=explain_end(code), code=0 if code is None else code)
 
 
 def _serve(

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from shipway.cli.call import Answer, Call
 from shipway.cli.docker_words import looks_like_image
 from shipway.cli.parser import UsageError
-from shipway.core.errors import ToolError
+from shipway.core.errors import ExitCode, ToolError
+from shipway.core.events import Note
+from shipway.core.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shipway.verbs.run import RunWords
+    from shipway.verbs.run import RunResult, RunWords
 
 
 def _run(call: Call) -> Answer:
@@ -25,8 +27,6 @@ def _shell(call: Call) -> Answer:
 
 
 def _start(call: Call, *, interactive: bool) -> Answer:
-    from shipway.verbs.run import run_command
-
     arguments = call.arguments
     words = read_words(call, shell=interactive)
     dry_run = arguments.flag("dry-run")
@@ -35,12 +35,16 @@ def _start(call: Call, *, interactive: bool) -> Answer:
         image, words = _find_image(call, words)
     if (arguments.flag("watch") or arguments.values["watch-files"]) and not dry_run:
         return _watch(call, words, image)
-    if image:
-        from shipway.verbs.run_image import run_image
-
-        result = run_image(words, call.task(), image, dry_run=dry_run)
-    else:
-        result = run_command(words, call.task(), dry_run=dry_run)
+    try:
+        result = _run_either(call, words, image, dry_run=dry_run)
+    except ToolError as error:
+        if image or arguments.plain or interactive or not _is_image(call, words, error):
+            raise
+        first, rest = words.argv[0], words._replace(argv=words.argv[1:])
+        call.emit(
+            Note(f"`{shown(first)}` is no command of a project here, so the stored image of this name is run")
+        )
+        result = _run_either(call, rest, first, dry_run=dry_run)
     if result.name:
         said = f"; its output is in `{result.log}`" if result.log else ""
         return Answer(f"{result.id}\n", f"`{result.name}` runs{said}")
@@ -50,8 +54,6 @@ def _start(call: Call, *, interactive: bool) -> Answer:
 def _watch(call: Call, words: RunWords, image: str) -> Answer:
     """The command again and again: each in a process of its own, which tells its failures itself."""
     from shipway.cli.failures import tell_failure
-    from shipway.verbs.run import run_command
-    from shipway.verbs.run_image import run_image
     from shipway.verbs.watch_run import watch_and_run
 
     if words.life is not None:
@@ -62,12 +64,35 @@ def _watch(call: Call, words: RunWords, image: str) -> Answer:
 
     def start() -> int:
         try:
-            result = run_image(words, call.task(), image) if image else run_command(words, call.task())
+            result = _run_either(call, words, image, dry_run=False)
         except ToolError as error:
             return tell_failure(error, "run")
         return result.code
 
     return Answer(code=watch_and_run(start, call.arguments.values["watch-files"], call.task()))
+
+
+def _run_either(call: Call, words: RunWords, image: str, *, dry_run: bool) -> RunResult:
+    if image:
+        from shipway.verbs.run_image import run_image
+
+        return run_image(words, call.task(), image, dry_run=dry_run)
+    from shipway.verbs.run import run_command
+
+    return run_command(words, call.task(), dry_run=dry_run)
+
+
+def _is_image(call: Call, words: RunWords, error: ToolError) -> bool:
+    """Whether the first word, which turned out to be no command, is the name of a stored image."""
+    from shipway.verbs.find import find_folder, has_spec
+
+    no_command = error.code is ExitCode.COMMAND_NOT_FOUND
+    no_project = error.code is ExitCode.SPEC and not has_spec(find_folder(call.settings.directory))
+    if not words.argv or not (no_command or no_project):
+        return False
+    from shipway.verbs.run_image import is_stored
+
+    return is_stored(words.argv[0], call.task())
 
 
 def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:
@@ -141,10 +166,8 @@ def _wants_terminal(call: Call) -> bool:
     if is_terminal() or refused:
         return not refused
     if asked:
-        from shipway.core.events import Note
-
         call.emit(
-            Note("there is no terminal here, so the command gets none either: `-t` does nothing", "warning")
+            Note("a terminal was asked for, and there is none here: the command gets none either", "warning")
         )
     return False
 

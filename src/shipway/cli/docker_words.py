@@ -12,9 +12,29 @@ if TYPE_CHECKING:
 
     from shipway.cli.option import Verb
 
+_IMAGES = ("build", "pull", "push", "tag", "inspect", "history", "save", "load")
+_CONTAINERS = (
+    *(
+        "run",
+        "exec",
+        "attach",
+        "logs",
+        "stop",
+        "start",
+        "restart",
+        "rm",
+        "rename",
+        "stats",
+        "top",
+        "cp",
+        "wait",
+        "commit",
+    ),
+    *("diff", "kill", "inspect"),
+)
 FAMILIES: dict[str, dict[str, str]] = {
     "image": {
-        **{word: word for word in ("build", "pull", "push", "tag", "inspect", "history", "save", "load")},
+        **{word: word for word in _IMAGES},
         "ls": "images",
         "list": "images",
         "rm": "rmi",
@@ -22,30 +42,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "prune": "gc",
     },
     "container": {
-        **{
-            word: word
-            for word in (
-                "run",
-                "exec",
-                "attach",
-                "logs",
-                "stop",
-                "start",
-                "restart",
-                "rm",
-                "stats",
-                "top",
-                "cp",
-            )
-        },
-        **{word: word for word in ("wait", "commit", "diff", "kill", "inspect")},
+        **{word: word for word in _CONTAINERS},
         "ls": "ps",
         "list": "ps",
         "ps": "ps",
         "remove": "rm",
+        "prune": "rm --ended",
     },
 }
-"""First word -> second word -> our verb."""
+"""First word -> second word -> our verb, perhaps with an option."""
 
 WRAPPERS = {"nvidia-docker": "all", "nvidia-docker2": "all"}
 """Programs that were called instead of Docker's, and the GPUs that they handed out."""

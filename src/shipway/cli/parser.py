@@ -109,9 +109,11 @@ class _Reader:
                 raise _unknown_verb(word)
             return
         second = self.words.pop() if self.words else ""
-        self.verb = BY_NAME.get(family.get(second, ""))
+        name, *options = family.get(second, "").split() or [""]
+        self.verb = BY_NAME.get(name)
+        self.words += reversed(options)
         if self.verb is None:
-            known = [name for name, verb in family.items() if verb in BY_NAME]
+            known = [name for name, verb in family.items() if verb.split()[0] in BY_NAME]
             raise UsageError(
                 f"`shipway {word}` is followed by one of its own words, not by `{shown(second)}`"
                 if second

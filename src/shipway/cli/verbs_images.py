@@ -55,11 +55,11 @@ IMAGES = (
     ),
     Verb(
         "tag", "Give an image a name",
-        "Names the project's image, built if need be, or with `--image` a stored one. What has a name is kept by `gc`. "
-        "A name that is there already moves.",
+        "Names the project's image, built if need be, or a stored one, which is named first or by `--image`. What has a name is "
+        "kept by `gc`. A name that is there already moves.",
         (("shipway tag team/model:1", "name the project's image"),
-         ("shipway tag team/model:stable --image team/model:1", "give a stored image another name")),
-        (*_PROJECTS, DRY_RUN, JSON), "REF", home=_HOME,
+         ("shipway tag team/model:1 team/model:stable", "give a stored image another name")),
+        (*_PROJECTS, DRY_RUN, JSON), "[IMAGE] REF", home=_HOME,
     ),
     Verb(
         "images", "List the stored images",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shipway.core.errors import ExitCode, ToolError
+from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.text import shown
 from shipway.core.units import parse_size
 from shipway.run.model import LogOptions, Restart, RestartKind
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DRIVERS = ("json-file", "local", "none", "syslog", "journald")
+_HAS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "native": (("max-size", "max-file", "mode", "max-buffer-size"), ("json-file", "local", "none", "syslog")),
+    "podman": (("max-size", "tag"), ("json-file", "none", "journald")),
+}
+"""Options and drivers by engine, where they are not all that Docker has; `json-file` and `local` are files everywhere."""
 _LOG_SIZES = ("max-size", "max-buffer-size")
 _LOG_HINT = (
     "the options are `max-size=10m`, `max-file=3`, `mode=blocking|non-blocking`, `max-buffer-size=4m`, "
@@ -76,6 +81,33 @@ def parse_log(driver: str, options: Sequence[str]) -> LogOptions:
     )
     _require_sense(read)
     return read
+
+
+def require_log(log: LogOptions, engine: str) -> None:
+    """Make sure that `engine` can keep output as `log` says.
+
+    Raises:
+        EngineError: it cannot; says what.
+    """
+    asked = {
+        "max-size": log.max_size,
+        "max-file": log.max_files,
+        "mode": log.mode,
+        "max-buffer-size": log.buffer,
+        **dict(log.others),
+    }
+    options, drivers = _HAS.get(engine, (tuple(asked), DRIVERS))
+    if log.driver and log.driver not in drivers:
+        raise EngineError(
+            f"`--log-driver {log.driver}` is not there with `--engine {engine}`",
+            hints=(f"it has: {', '.join(drivers)}",),
+        )
+    for name, value in asked.items():
+        if value and name not in options:
+            raise EngineError(
+                f"`--log-opt {name}` is not there with `--engine {engine}`",
+                hints=(f"it has: {', '.join(options)}",),
+            )
 
 
 def _require_sense(log: LogOptions) -> None:

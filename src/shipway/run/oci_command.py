@@ -118,8 +118,13 @@ def render_create(
     """The words that make a container that lives on, without starting it. `identity`: ours, which becomes a label.
 
     Raises:
-        EngineError: as `plan_inputs`.
+        EngineError: as `plan_inputs`, or the name is none for the engine.
     """
+    if len(life.name) == 1 and dialect.name == "docker":
+        raise EngineError(
+            f"Docker wants names of two characters at least, not `{life.name}`",
+            hints=("choose a longer `--name`",),
+        )
     restart = life.restart
     most = f":{restart.most}" if restart.most else ""
     words = [

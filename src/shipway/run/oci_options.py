@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipway.run.caches import CACHE
 from shipway.run.environ import BYTECODE
 from shipway.run.model import Network
 from shipway.run.option_words import gpu_devices
@@ -50,7 +51,7 @@ def publish_text(port: Port) -> str:
 
 def memory_folders(request: RunRequest) -> tuple[str, ...]:
     """What lies in memory: what always does, and what was asked for."""
-    asked = {one.target for one in request.tmpfs}
+    asked = {one.target for one in request.tmpfs} | {one.target for one in request.mounts}
     return (
         *(f"--tmpfs={target}:{_TMPFS}" for target in _IN_MEMORY if target not in asked),
         *(
@@ -63,21 +64,22 @@ def memory_folders(request: RunRequest) -> tuple[str, ...]:
 
 def scratches(request: RunRequest) -> tuple[tuple[str, str], ...]:
     """Folders of the run, and what they are inside."""
-    return () if any(one.target == _TMP for one in request.tmpfs) else (("scratch", _TMP),)
+    taken = {one.target for one in request.tmpfs} | {one.target for one in request.mounts}
+    return () if _TMP in taken else (("scratch", _TMP),)
 
 
 def laid_files(request: RunRequest) -> tuple[HostFile, ...]:
-    """The files of the run; those about the network are the engine's where the network is."""
-    if request.network is not Network.BRIDGE:
-        return request.files
-    return tuple(file for file in request.files if file.path not in _NETWORK_FILES)
+    """The files of the run, unless the caller mounts others; those about the network are the engine's where the network is."""
+    mounted = {mount.target[1:] for mount in request.mounts}
+    theirs = mounted | _NETWORK_FILES if request.network is Network.BRIDGE else mounted
+    return tuple(file for file in request.files if file.path not in theirs)
 
 
 def shown_mounts(request: RunRequest, dialect: Dialect) -> tuple[Mount, ...]:
     """The mounts; our own folders are not for another user, to whom files in them would belong afterwards."""
     if not is_other(request, dialect):
         return request.mounts
-    ours = (request.account.home, BYTECODE)
+    ours = (request.account.home, BYTECODE, CACHE)
     return tuple(mount for mount in request.mounts if not (mount.owned and mount.target in ours))
 
 

@@ -21,15 +21,14 @@ if TYPE_CHECKING:
 
     from shipway.core.digest import TreeKey
     from shipway.image.portable import PortableImage
-    from shipway.run.model import Environment, Invocation, LifeOptions, Merge
+    from shipway.run.model import Environment, Invocation, LifeOptions, Merge, RunRequest
     from shipway.run.ready import Ready
     from shipway.store.store import Store
     from shipway.store.tree import Tree
     from shipway.verbs.prepare import Prepared
 
 _NATIVE = "native"
-BUS_ERROR = 128 + 7
-"""What a command answers that SIGBUS ended."""
+_SIGBUS = 128 + 7
 
 
 class RunWords(NamedTuple):
@@ -317,9 +316,14 @@ def start_container(
 
     merge = merger(start.trees)
     if life is not None:
+        from shipway.run.life_words import require_log
+
+        require_log(life.log, engine.name)
         from shipway.verbs.lasting import start_lasting
 
-        return start_lasting(start, merge, task, life, own=own)
+        result = start_lasting(start, merge, task, life, own=own)
+        _tell_end(result.code, request, task)
+        return result
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     try:
         outcome = engine.run(
@@ -337,11 +341,17 @@ def start_container(
             image=start.image,
             merge=merge,
         )
-    if outcome.code == BUS_ERROR:
-        from shipway.run.bus_error import explain_bus_error
-
-        task.emit(Note(explain_bus_error(request), "warning"))
+    _tell_end(outcome.code, request, task)
     return RunResult(outcome.code)
+
+
+def _tell_end(code: int, request: RunRequest, task: Task) -> None:
+    """What there is to say about an end that has a usual cause."""
+    if code != _SIGBUS:
+        return
+    from shipway.run.bus_error import explain_bus_error
+
+    task.emit(Note(explain_bus_error(request), "warning"))
 
 
 def merger(trees: Sequence[Tree]) -> Merge:

@@ -290,7 +290,8 @@ def test_a_bus_error_is_told_with_size_and_remedy():
     text = explain_bus_error(plan(shm_size=64 << 20))
     assert "64.0 MiB" in text
     assert "--shm-size 8g" in text
-    assert "df /dev/shm" in explain_bus_error(plan(ipc_space="host"))
+    assert "not the container's own" in explain_bus_error(plan(ipc_space="host"))
+    assert "df -h /dev/shm" in explain_bus_error(None)
 
 
 V2 = Group("/sys/fs/cgroup/job", "/sys/fs/cgroup")

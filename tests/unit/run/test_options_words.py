@@ -2,8 +2,8 @@
 
 import pytest
 
-from shipway.core.errors import ExitCode, ToolError
-from shipway.run.life_words import parse_log, parse_restart
+from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.run.life_words import parse_log, parse_restart, require_log
 from shipway.run.model import LogOptions, Mount, Port, Restart, RestartKind, TmpfsMount, Ulimit
 from shipway.run.mount_words import Place, parse_any_mount, parse_tmpfs, parse_volume
 from shipway.run.option_words import (
@@ -247,6 +247,21 @@ def test_logs_as_in_docker_s_own_page():
 )
 def test_options_of_logs_that_make_no_sense_are_refused(options, said):
     assert said in refused(lambda given: parse_log("", given), options)
+
+
+def test_engines_keep_logs_in_ways_of_their_own():
+    require_log(LogOptions("syslog"), "native")
+    require_log(LogOptions("json-file", 5, 2, "non-blocking", 5, (("tag", "x"),)), "docker")
+    require_log(LogOptions("journald", 5), "podman")
+    for log, engine, said in (
+        (LogOptions("journald"), "native", "`--log-driver journald`"),
+        (LogOptions(others=(("tag", "x"),)), "native", "`--log-opt tag`"),
+        (LogOptions("local"), "podman", "`--log-driver local`"),
+        (LogOptions(mode="non-blocking"), "podman", "`--log-opt mode`"),
+    ):
+        with pytest.raises(EngineError, match=said) as caught:
+            require_log(log, engine)
+        assert "it has" in caught.value.hints[0]
 
 
 def test_no_log_has_no_options():
