@@ -3,7 +3,10 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from life_world import LifeWorld, store_image
 from private_engines import wait_until
 from shipway.core.errors import EngineError
 from shipway.run import bridge
+from shipway.run.bridge_words import PASTA, SLIRP
 from shipway.run.model import Account, HostFile, Limits, Network, Port, RunRequest, Top
 from shipway.sandbox import control, launch
 
@@ -50,82 +54,169 @@ def heard(port, address="127.0.0.1"):
         return b""
 
 
+PROGRAMS = pytest.mark.parametrize("program", [PASTA, SLIRP])
+TOOLS = pytest.mark.needs_tool("pasta", "slirp4netns")
+
+
+class World:
+    """A network that serves `SERVE`, by one program."""
+
+    def __init__(self, folder, program, monkeypatch):
+        monkeypatch.setattr(bridge, "order_programs", lambda *, routed: (program,))
+        self.folder, self.notes, self.port = folder, [], free_port()
+        self.mark = f"shipway-net-{self.port}-"
+        own = partial(tempfile.TemporaryDirectory, prefix=self.mark)
+        monkeypatch.setattr(bridge.tempfile, "TemporaryDirectory", lambda *, prefix: own())
+
+    def opened(self, *ports):
+        asked = request(*(ports or (Port(8000, self.port),)))
+        state, folder = str(self.folder / "state"), str(self.folder)
+        return bridge.opened_bridge(asked, state=state, folder=folder, emit=self.notes.append)
+
+    def processes(self):
+        """Those of the program, which has its folder in its words."""
+        return [pid for pid, text in command_lines() if self.mark in text]
+
+
+@pytest.fixture
+def world(tmp_path, program, monkeypatch):
+    return World(tmp_path, program, monkeypatch)
+
+
+def command_lines():
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield int(path.parent.name), path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+
+
 @pytest.mark.needs_root  # who else may open /dev/net/tun differs from machine to machine
-@pytest.mark.needs_tool("pasta", "slirp4netns")
-@pytest.mark.parametrize("program", bridge.PROGRAMS)
-def test_ports_are_shown_and_go_with_the_container(program, monkeypatch):
-    monkeypatch.setattr(bridge, "PROGRAMS", (program,))
-    port = free_port()
-    with bridge.opened_bridge(request(Port(8000, port))) as (settled, join):
+@TOOLS
+@PROGRAMS
+def test_ports_are_shown_and_go_with_the_container(world):
+    with world.opened() as (settled, join):
         text = settled.files[0].data.decode()
         assert text.startswith("nameserver ")
         assert "127.0.0.53" not in text
         assert "search x" in text
+        assert bridge.read_record(str(world.folder))[1] == (Port(8000, world.port),)
         running = launch.start(python_script(SERVE, join=join))
-        wait_until(lambda: heard(port) == b"hello from inside")
-        with (
-            pytest.raises(EngineError, match="another program listens there"),
-            bridge.opened_bridge(request(Port(1, port))),
-        ):
+        wait_until(lambda: heard(world.port) == b"hello from inside")
+        with pytest.raises(EngineError, match=r"\(process \d+\) listens there"), world.opened():
             pass
         running.kill()
-    assert heard(port) == b""
-    with socket.create_server(("127.0.0.1", port)):
+    assert heard(world.port) == b""
+    assert bridge.read_record(str(world.folder)) is None
+    with socket.create_server(("127.0.0.1", world.port)):
         pass  # nobody has it any more
+    assert world.notes == []
 
 
 @pytest.mark.needs_root
-@pytest.mark.needs_tool("pasta", "slirp4netns")
-@pytest.mark.parametrize("program", bridge.PROGRAMS)
-def test_the_program_ends_with_whoever_asked_for_it(program, monkeypatch):
+@TOOLS
+@PROGRAMS
+def test_many_ports_and_any_free_ones(world):
+    ports = (Port(8000, world.port), Port(8001), Port(8000), Port(53, 0, "127.0.0.1", "udp"))
+    with world.opened(*ports) as (settled, join):
+        numbers = [port.host for port in settled.ports]
+        assert len(set(numbers)) == 4
+        running = launch.start(python_script(SERVE, join=join))
+        wait_until(lambda: heard(numbers[2]) == b"hello from inside")
+        running.kill()
+    with world.opened(*ports) as (again, _):
+        assert [port.host for port in again.ports] == numbers
+
+
+@pytest.mark.needs_root
+@TOOLS
+@PROGRAMS
+def test_the_program_ends_with_whoever_asked_for_it(world):
     """Killed hard, the caller leaves no program and no port."""
-    monkeypatch.setattr(bridge, "PROGRAMS", (program,))
-    port = free_port()
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        with bridge.opened_bridge(request(Port(8000, port))):
+        with world.opened():
             os.write(writer, b"x")
             signal.pause()
         os._exit(0)
     os.close(writer)
     assert os.read(reader, 1) == b"x"
     os.close(reader)
-    words = f"127.0.0.1/{port}:8000" if program == "pasta" else "slirp4netns"
-    assert any(words in text for text in command_lines())
+    assert world.processes()
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    wait_until(lambda: not any(words in text for text in command_lines()))
+    wait_until(lambda: not world.processes())
 
 
-def command_lines():
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:
-            continue
-    return found
+@pytest.mark.needs_root
+@TOOLS
+@PROGRAMS
+def test_a_program_that_ends_is_started_again_on_the_same_network(world):
+    with world.opened() as (_, join):
+        running = launch.start(python_script(SERVE, join=join))
+        wait_until(lambda: heard(world.port) == b"hello from inside")
+        [program] = world.processes()
+        os.kill(program, signal.SIGKILL)
+        wait_until(lambda: set(world.processes()) - {program} and heard(world.port) == b"hello from inside")
+        running.kill()
+    assert "started again" in world.notes[0].text
 
 
-def test_neither_program_is_a_refusal_that_says_what_to_install(monkeypatch):
+@pytest.mark.needs_root
+@TOOLS
+@PROGRAMS
+@pytest.mark.parametrize("generation", [1, 2])
+def test_when_a_guard_is_killed_nothing_is_left_and_it_is_told(world, generation):
+    with world.opened():
+        victim = world.processes()[0]
+        ancestors = [int(line) for line in parents(victim)]
+        guard = ancestors[ancestors.index(os.getpid()) - 1]
+        keeper = ancestors[ancestors.index(os.getpid()) - 2]
+        os.kill(guard if generation == 1 else keeper, signal.SIGKILL)
+        wait_until(lambda: not world.processes())
+        wait_until(lambda: os.waitid(os.P_PID, guard, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None)
+    assert "was killed" in world.notes[0].text
+
+
+def parents(pid):
+    while pid:
+        yield pid
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@TOOLS
+def test_as_a_plain_user(tmp_path):
+    """With a network device that everybody may open, as distributions have it; else it is refused with the reason."""
+    store_image(tmp_path / "layout", str(tmp_path / "store"))
+    world = LifeWorld(tmp_path, "native", str(tmp_path / "store"), {})
+    port = free_port()
+    words = world.words("run", "--image", "life:1", "-p", f"{port}:80", "--", "cat", "/proc/net/route")
+    if os.geteuid() == 0:
+        device = tmp_path / "device"
+        device.mkdir()
+        script = (
+            'mount -t tmpfs none "$1"; mknod -m 666 "$1/tun" c 10 200; mount --bind "$1/tun" /dev/net/tun; shift; '
+            'chown -R 1234:1234 "$1"; chmod a+x $2; shift 2; exec setpriv --reuid 1234 --regid 1234 --clear-groups "$@"'
+        )
+        above = " ".join(map(str, tmp_path.parents[:3]))
+        world.environ |= {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "home/state")}
+        words = ["unshare", "-m", "sh", "-c", script, "sh", str(device), str(tmp_path), above, *words]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=world.environ)
+    if os.geteuid() == 0 or not bridge.tun_trouble():
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) > 1
+    else:
+        assert done.returncode == 125
+        assert "/dev/net/tun" in done.stderr
+
+
+def test_neither_program_is_a_refusal_that_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(bridge, "find_tool", lambda name: None)
-    with pytest.raises(EngineError, match="neither is installed") as caught, bridge.opened_bridge(request()):
+    world = World(tmp_path, PASTA, monkeypatch)
+    with pytest.raises(EngineError, match="neither is installed") as caught, world.opened():
         pass
     assert "slirp4netns" in caught.value.hints[0]
-
-
-def test_command_lines():
-    fds = {"user": 7, "net": 8}
-    ports = (Port(80, 8080), Port(53, 5353, "0.0.0.0", "udp"))
-    words = bridge.render_words(bridge.Bridge("pasta", "/p"), ports, fds, ready=9, folder="/f")
-    line = " ".join(words)
-    assert "-t 127.0.0.1/8080:80 -u 0.0.0.0/5353:53 -T none -U none" in line
-    assert line.endswith("--userns /proc/self/fd/7 --netns /proc/self/fd/8")
-    assert ("--runas 0:0" in line) == (os.geteuid() == 0)
-    words = bridge.render_words(bridge.Bridge("slirp4netns", "/s"), ports, fds, ready=9, folder="/f")
-    assert words[-3:] == ["--netns-type=path", "/proc/self/fd/8", "tap0"]
-    assert "--disable-host-loopback" in words
 
 
 def test_a_sandbox_joins_another(tmp_path):

@@ -143,7 +143,7 @@ def run_native(
         prepare(request, folders, state)
         try:
             with (
-                _opened_spaces(request, state) as (settled, join),
+                _opened_spaces(request, state, folders.run, emit) as (settled, join),
                 _opened_door(folders.run, settled, emit) as door,
             ):
                 result = _run_somehow(settled, folders, Ways(door, join), runtime, emit, merge)
@@ -169,7 +169,9 @@ class Ways(NamedTuple):
 
 
 @contextlib.contextmanager
-def _opened_spaces(request: RunRequest, state: str) -> Iterator[tuple[RunRequest, Mapping[str, int]]]:
+def _opened_spaces(
+    request: RunRequest, state: str, folder: str, emit: Emit
+) -> Iterator[tuple[RunRequest, Mapping[str, int]]]:
     if request.network is not Network.BRIDGE and not (
         request.beside or request.pid_space or request.ipc_space
     ):
@@ -177,7 +179,7 @@ def _opened_spaces(request: RunRequest, state: str) -> Iterator[tuple[RunRequest
         return
     from shipway.run.spaces import opened_spaces  # noqa: PLC0415 - most runs join nothing
 
-    with opened_spaces(request, state) as opened:
+    with opened_spaces(request, state=state, folder=folder, emit=emit) as opened:
         yield opened
 
 

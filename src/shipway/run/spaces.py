@@ -13,6 +13,7 @@ from shipway.run.model import Network
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from shipway.core.events import Emit
     from shipway.run.model import RunRequest
 
 _CONTAINER = "container:"
@@ -27,8 +28,12 @@ def _shared(request: RunRequest) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def opened_spaces(request: RunRequest, state: str) -> Iterator[tuple[RunRequest, Mapping[str, int]]]:
+def opened_spaces(
+    request: RunRequest, *, state: str, folder: str, emit: Emit
+) -> Iterator[tuple[RunRequest, Mapping[str, int]]]:
     """The request as it is to be run, and descriptors of the namespaces to join; what serves them lives as long as the block.
+
+    `folder` is the container's own.
 
     Raises:
         EngineError: a container is not there or cannot be joined, or there is no program for a network of its own.
@@ -40,7 +45,7 @@ def opened_spaces(request: RunRequest, state: str) -> Iterator[tuple[RunRequest,
     elif request.network is Network.BRIDGE:
         from shipway.run.bridge import opened_bridge  # noqa: PLC0415 - most containers have the host's network
 
-        with opened_bridge(request) as opened:
+        with opened_bridge(request, state=state, folder=folder, emit=emit) as opened:
             yield opened
     else:
         yield request, {}

@@ -83,7 +83,8 @@ class Session:
         self._on_start, self._on_end, self._merge = on_start, on_end, merge
         require_possible(self.request)
         prepare(self.request, self._folders, state)
-        self.request, self._join = self._stack.enter_context(opened_spaces(self.request, state))
+        spaces = opened_spaces(self.request, state=state, folder=self._folders.run, emit=emit)
+        self.request, self._join = self._stack.enter_context(spaces)
         if self.request.limits.asked:
             from shipway.run.limits import enforced_limits  # noqa: PLC0415 - most containers have none
 
