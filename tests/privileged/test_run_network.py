@@ -5,8 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,8 +63,7 @@ class World:
         monkeypatch.setattr(bridge, "order_programs", lambda *, routed: (program,))
         self.folder, self.notes, self.port = folder, [], free_port()
         self.mark = f"shipway-net-{self.port}-"
-        own = partial(tempfile.TemporaryDirectory, prefix=self.mark)
-        monkeypatch.setattr(bridge.tempfile, "TemporaryDirectory", lambda *, prefix: own())
+        monkeypatch.setattr(bridge, "FOLDERS", self.mark)
 
     def opened(self, *ports):
         asked = request(*(ports or (Port(8000, self.port),)))

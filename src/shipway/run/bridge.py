@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 RECORD = "network.json"
 """In a container's folder while it has such a network."""
+FOLDERS = "shipway-net-"
+"""How folders for sockets begin; a container's own may be too long a path for one."""
 TUN = "/dev/net/tun"
 """What both programs need."""
 
@@ -66,7 +68,7 @@ def opened_bridge(
     bridge = _require_bridge()
     with contextlib.ExitStack() as stack:
         ports = _settle(request, state, stack)
-        own = stack.enter_context(tempfile.TemporaryDirectory(prefix="shipway-net-"))
+        own = stack.enter_context(tempfile.TemporaryDirectory(prefix=FOLDERS))
         fds = stack.enter_context(_guarded(bridge, ports, own, emit))
         record = f"{folder}/{RECORD}"
         write_atomic(record, _render_record(bridge, ports))
