@@ -125,7 +125,7 @@ def test_the_same_lock_is_the_same_image(yard):
 def test_other_places(yard, base):
     yard.at(base)
     if base.startswith("stored"):
-        yard.below("tag", "base/one:1")
+        yard.below("build", "-t", "base/one:1", ".")  # which names it as `tag` does
     assert yard.done("run") == "hello 1.0\nstill 1\n"
     assert yard.locked() == {"greeting": "1.0"}
 

@@ -115,9 +115,8 @@ ABSENT_IN_BUILD: dict[str, tuple[str, str]] = {
 LETTERS = {"f": "file", "P": "publish-all", "a": "attach", "l": "label"}
 """Docker's short names of some of them."""
 
-_REFERENCE = re.compile(
-    r"[a-z0-9][a-z0-9._/-]*(?::\d+/[a-z0-9._/-]+)?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z", re.ASCII
-)
+_REFERENCE = r"[a-z0-9][a-z0-9._/-]*(?::\d+/[a-z0-9._/-]+)?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+# Not compiled here: most runs need none of it.
 
 
 class Letters(NamedTuple):
@@ -159,7 +158,7 @@ def looks_tagged(text: str) -> bool:
 
 def looks_like_image(word: str) -> bool:
     """Whether `word` is written as images with a tag are, and as no command is."""
-    return _REFERENCE.match(word) is not None and "://" not in word
+    return re.fullmatch(_REFERENCE, word, re.ASCII) is not None and "://" not in word
 
 
 def _means_terminal(before: str, rest: str, following: str | None) -> bool:
