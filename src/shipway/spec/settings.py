@@ -56,6 +56,7 @@ class Where(StrEnum):
     PUSH = "push"
     PROJECT = "projects"
     INDEX = "indexes.ALIAS"
+    DATA = "data.NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -529,6 +530,63 @@ SETTINGS: tuple[Setting, ...] = (
         default="any",
     ),
     _setting(
+        Where.DATA,
+        "folder",
+        Kind.TEXT,
+        "A folder of this machine; one that is not absolute is below the project.",
+        '"~/datasets/digits"',
+        default="one of `folder`, `volume` and `url` must be there",
+    ),
+    _setting(
+        Where.DATA,
+        "volume",
+        Kind.NAME,
+        "A volume of yours by name, made when it is missing; all your projects can share it.",
+        '"checkpoints"',
+        default="see `folder`",
+    ),
+    _setting(
+        Where.DATA,
+        "url",
+        Kind.URL,
+        "An address of one file, fetched once for all your projects.",
+        '"https://data.example.org/digits.tar.gz"',
+        default="see `folder`",
+    ),
+    _setting(
+        Where.DATA,
+        "sha256",
+        Kind.TEXT,
+        "What the bytes at `url` must be, as `sha256sum` says it.",
+        '"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"',
+        default="must be there with `url`",
+        pattern="[0-9a-f]{64}",
+    ),
+    _setting(
+        Where.DATA,
+        "unpack",
+        Kind.FLAG,
+        "The file at `url` is an archive (tar with or without compression, zip), whose content is meant.",
+        "true",
+        default="false",
+    ),
+    _setting(
+        Where.DATA,
+        "target",
+        Kind.WORKDIR,
+        "Where it is inside.",
+        '"/datasets/digits"',
+        default="`/data/NAME`",
+    ),
+    _setting(
+        Where.DATA,
+        "read-only",
+        Kind.FLAG,
+        "Whether the container may only read it. What is fetched is never written to.",
+        "true",
+        default="true with `url`, else false",
+    ),
+    _setting(
         Where.TARGET,
         "inherits",
         Kind.NAME,
@@ -556,6 +614,7 @@ TABLES: dict[Where, str] = {
     Where.BUILD: "Commands run while building: the way out when packages do not suffice.",
     Where.PUSH: "Where the project's images may go. Nothing here changes the image or the lock.",
     Where.PROJECT: "The table form of an entry of `projects`.",
+    Where.DATA: "Data that containers see: a folder, a volume, or a file that is fetched. Nothing here changes the image.",
     Where.INDEX: "A named place for wheels beside the host's default index.",
     Where.TARGET: "A variant of the environment. Every key of the shared ones may stand here as well.",
 }
