@@ -5,84 +5,12 @@ A key is added by adding a line here and, if it is of a new kind, a reader in `r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 from shipway.core.waste import Waste
+from shipway.spec.data_settings import DATA_SETTINGS
+from shipway.spec.setting import Kind, Setting, Where
+from shipway.spec.setting import setting as _setting
 
-
-class Kind(StrEnum):
-    """What a value looks like. `readers.py` has one reader for each, `schema.py` one JSON Schema."""
-
-    NAME = "name"
-    TEXT = "text"
-    FLAG = "true or false"
-    WHOLE = "whole number"
-    NUMBER = "number"
-    SIZE = "size"
-    BASE = "base"
-    PYTHON = "Python version"
-    WORKDIR = "absolute path"
-    COMMAND = "command"
-    CHOICE = "one of"
-    CHOICES = "list of"
-    TEXTS = "list of texts"
-    NAMES = "list of names"
-    PATH = "path"
-    PATHS = "list of paths"
-    PATTERNS = "list of patterns"
-    APT = "list of OS packages"
-    PIP = "list of Python requirements"
-    PROJECTS = "list of local projects"
-    MOUNTS = "list of mounts"
-    VARIABLES = "table of variables"
-    VARIABLE_NAMES = "list of variable names"
-    LABELS = "table of labels"
-    URL = "address"
-    DROPS = "list of what to drop"
-
-
-class Where(StrEnum):
-    """The table that a key stands in."""
-
-    TOP = ""
-    """Top of the spec only."""
-    SHARED = "shared"
-    """Top of the spec and every `[targets.NAME]`."""
-    TARGET = "targets.NAME"
-    FILES = "files"
-    RUN = "run"
-    BUILD = "build"
-    PUSH = "push"
-    PROJECT = "projects"
-    INDEX = "indexes.ALIAS"
-    DATA = "data.NAME"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One key."""
-
-    key: str
-    kind: Kind
-    where: Where
-    help: str
-    example: str
-    """A TOML value."""
-    default: str = ""
-    """What leaving it out means, in words or as a TOML value."""
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    minimum: int = 0
-    maximum: int | None = None
-    pattern: str = ""
-    """Of a text: what all of it has to match."""
-    unlimited: bool = False
-    """Of a size: -1 means that there is no limit."""
-
-
-def _setting(where: Where, key: str, kind: Kind, help: str, example: str, **more: object) -> Setting:  # noqa: A002
-    return Setting(where=where, key=key, kind=kind, help=help, example=example, **more)  # type: ignore[arg-type]
+__all__ = ["BY_PLACE", "SETTINGS", "TABLES", "Kind", "Setting", "Where"]
 
 
 _T, _S = Where.TOP, Where.SHARED
@@ -529,63 +457,7 @@ SETTINGS: tuple[Setting, ...] = (
         '["torch"]',
         default="any",
     ),
-    _setting(
-        Where.DATA,
-        "folder",
-        Kind.TEXT,
-        "A folder of this machine; one that is not absolute is below the project.",
-        '"~/datasets/digits"',
-        default="one of `folder`, `volume` and `url` must be there",
-    ),
-    _setting(
-        Where.DATA,
-        "volume",
-        Kind.NAME,
-        "A volume of yours by name, made when it is missing; all your projects can share it.",
-        '"checkpoints"',
-        default="see `folder`",
-    ),
-    _setting(
-        Where.DATA,
-        "url",
-        Kind.URL,
-        "An address of one file, fetched once for all your projects.",
-        '"https://data.example.org/digits.tar.gz"',
-        default="see `folder`",
-    ),
-    _setting(
-        Where.DATA,
-        "sha256",
-        Kind.TEXT,
-        "What the bytes at `url` must be, as `sha256sum` says it.",
-        '"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"',
-        default="must be there with `url`",
-        pattern="[0-9a-f]{64}",
-    ),
-    _setting(
-        Where.DATA,
-        "unpack",
-        Kind.FLAG,
-        "The file at `url` is an archive (tar with or without compression, zip), whose content is meant.",
-        "true",
-        default="false",
-    ),
-    _setting(
-        Where.DATA,
-        "target",
-        Kind.WORKDIR,
-        "Where it is inside.",
-        '"/datasets/digits"',
-        default="`/data/NAME`",
-    ),
-    _setting(
-        Where.DATA,
-        "read-only",
-        Kind.FLAG,
-        "Whether the container may only read it. What is fetched is never written to.",
-        "true",
-        default="true with `url`, else false",
-    ),
+    *DATA_SETTINGS,
     _setting(
         Where.TARGET,
         "inherits",
