@@ -255,7 +255,17 @@ def test_beside_a_container(tmp_path):
         )
         done = world.call("run", "--image", "life:1", "--pid", "container:first", "--", "sh", "-c", script)
         assert "1234" in done.stdout
+        words = ("readlink", "/proc/self/ns/net")
+        same = world.call("run", "--image", "life:1", "--network", "container:first", "--", *words)
+        assert same.stdout.strip() == os.readlink("/proc/self/ns/net")
         refused = world.call("run", "--image", "life:1", "--pid", "container:none", "--", "true", code=125)
         assert "no container `none`" in refused.stderr
+        alone = ("-p", "80", "--pid", "container:first", "--", "true")
+        refused = world.call("run", "--image", "life:1", *alone, code=125)
+        assert "--network container:first" in refused.stderr
+        world.background("second", "sleep", "1234", options=("--pid", "container:first"))
+        world.call("kill", "first")
+        world.await_state("second", "exited")
+        assert "`first`, whose processes it shares, has ended" in world.listed("second")["reason"]
     finally:
         world.close()

@@ -86,7 +86,7 @@ def _system_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
     return (
         Proc(host=request.pid_space == "host"),
         Dev(shm_size=request.shm_size),
-        *((Bind("/dev/shm", "/dev/shm"),) if request.ipc_space else ()),  # noqa: S108 - that of the host
+        *((Bind("/dev/shm", "/dev/shm"),) if request.ipc_space == "host" else ()),  # noqa: S108 - that of the host
         Bind("/sys", "/sys", read_only=True, optional=True),
         Bind(folders.scratch, "/tmp"),  # noqa: S108 - inside
         *(Tmpfs(path) for path in _EPHEMERAL if read_only),
@@ -148,6 +148,9 @@ def run_native(
             ):
                 result = _run_somehow(settled, folders, Ways(door, join), runtime, emit, merge)
         except SandboxFailure as failure:
+            if failure.step == "init" and (ended := _shared_end(request)):
+                emit(Note(f"the container was ended: {ended}", "warning"))
+                return Outcome(KILLED)
             kind = HostRefuses if failure.step in REFUSALS else EngineError
             raise kind(
                 f"The container could not be started: {failure.message}",
@@ -158,6 +161,10 @@ def run_native(
     if result.message:
         raise not_started(request, result)
     return Outcome(result.code, result.mode)
+
+
+KILLED = 137
+"""Exit code of what was killed: 128 + SIGKILL."""
 
 
 class Ways(NamedTuple):
@@ -181,6 +188,12 @@ def _opened_spaces(
 
     with opened_spaces(request, state=state, folder=folder, emit=emit) as opened:
         yield opened
+
+
+def _shared_end(request: RunRequest) -> str:
+    from shipway.run.spaces import describe_shared_end  # noqa: PLC0415 - as above
+
+    return describe_shared_end(request)
 
 
 @contextlib.contextmanager

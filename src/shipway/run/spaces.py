@@ -40,8 +40,9 @@ def opened_spaces(
     """
     shared = _shared(request)
     if shared:
-        with _opened_container(shared, state) as fds:
-            yield request, fds
+        _require_network(request, shared)
+        with _opened_container(request, shared, state) as joined:
+            yield joined
     elif request.network is Network.BRIDGE:
         from shipway.run.bridge import opened_bridge  # noqa: PLC0415 - most containers have the host's network
 
@@ -51,8 +52,28 @@ def opened_spaces(
         yield request, {}
 
 
+def describe_shared_end(request: RunRequest) -> str:
+    """Why a container ends by a hand that nobody sees: whose processes it shares has ended. Empty if it shares none."""
+    name = _shared(request).get("pid", "")
+    return f"`{shown(name)}`, whose processes it shares, has ended" if name else ""
+
+
+def _require_network(request: RunRequest, shared: Mapping[str, str]) -> None:
+    if request.network is Network.BRIDGE and "net" not in shared:
+        name = shown(next(iter(shared.values())))
+        raise EngineError(
+            f"A container beside `{name}` cannot have a network with a way out that is its own",
+            hints=(
+                f"share the network too: `--network container:{name}`",
+                "or use the host's: `--network host` without `-p`",
+            ),
+        )
+
+
 @contextlib.contextmanager
-def _opened_container(shared: Mapping[str, str], state: str) -> Iterator[dict[str, int]]:
+def _opened_container(
+    request: RunRequest, shared: Mapping[str, str], state: str
+) -> Iterator[tuple[RunRequest, dict[str, int]]]:
     from shipway.run.life import client  # noqa: PLC0415 - as above
 
     names = sorted(set(shared.values()))
@@ -64,13 +85,34 @@ def _opened_container(shared: Mapping[str, str], state: str) -> Iterator[dict[st
     container = client.find_container(state, names[0])
     fds = client.namespaces(container)
     try:
-        wanted = {
-            name: fd for name, fd in fds.items() if name in ("user", *shared) and not _is_ours(name, fd)
-        }
-        yield wanted if len(wanted) > 1 else {}
+        ours = {name for name in ("user", *shared) if _is_ours(name, fds[name])}
+        wanted = {name: fds[name] for name in ("user", *shared) if name not in ours}
+        if "user" in ours and wanted:
+            raise EngineError(
+                f"`{shown(container.name)}` was started without a user namespace, so nothing can be put beside it",
+                hints=(f"go into it: `shipway exec {container.name}`", _OTHERS),
+            )
+        yield _as_there(request, container.folder, ours & set(shared)), wanted if len(wanted) > 1 else {}
     finally:
         for fd in fds.values():
             os.close(fd)
+
+
+def _as_there(request: RunRequest, folder: str, hosts: set[str]) -> RunRequest:
+    """The request with the other container's name server, and with the host's namespaces where the other has those."""
+    if "net" in hosts:
+        request = request._replace(network=Network.HOST)
+    elif request.beside:
+        from shipway.run.bridge import read_record  # noqa: PLC0415 - as above
+        from shipway.run.bridge_words import NAME_SERVERS, with_name_server  # noqa: PLC0415
+
+        record = read_record(folder)
+        if record is not None:
+            request = request._replace(files=with_name_server(request.files, NAME_SERVERS[record[0]]))
+    return request._replace(
+        pid_space="host" if "pid" in hosts else request.pid_space,
+        ipc_space="host" if "ipc" in hosts else request.ipc_space,
+    )
 
 
 def _is_ours(name: str, fd: int) -> bool:

@@ -10,9 +10,17 @@ from shipway.core.errors import EngineError, ToolError
 from shipway.run.life.commands import Calls, Commands
 from shipway.run.life.desk import Desk
 from shipway.run.life.streams import Streams
-from shipway.run.native import REFUSALS, HostRefuses, merged_request, not_started, plan_sandbox, prepare
+from shipway.run.native import (
+    KILLED,
+    REFUSALS,
+    HostRefuses,
+    merged_request,
+    not_started,
+    plan_sandbox,
+    prepare,
+)
 from shipway.run.native_can import require_possible
-from shipway.run.spaces import opened_spaces
+from shipway.run.spaces import describe_shared_end, opened_spaces
 from shipway.sandbox.model import SandboxFailure
 
 if TYPE_CHECKING:
@@ -26,8 +34,6 @@ if TYPE_CHECKING:
     from shipway.run.tops import TopFolders
     from shipway.sandbox.launch import Running
     from shipway.sandbox.model import Request, Result
-
-_KILLED = 137
 
 
 class Ended(NamedTuple):
@@ -166,7 +172,8 @@ class Session:
         """The host refused this way, or the sandbox was killed."""
         self.streams.finish(_nothing)
         if failure.step in ("wait", "init"):
-            self._end(Ended(_KILLED, reason="its sandbox was killed"))
+            reason = describe_shared_end(self.request) or "its sandbox was killed"
+            self._end(Ended(KILLED, reason=reason))
             return
         self._failures.append(failure)
         if failure.step in REFUSALS and self._modes:
