@@ -152,14 +152,12 @@ class Fetcher:
         *,
         phase: str = "fetch",
         name: str = "",
-        resume: bool = False,
     ) -> Fetched:
         """Stream the bytes of digest `sha256` (None: unknown, any are taken) and `size` (None: unknown) to the file `path`.
 
         `path` is made or emptied, and removed on failure. Locations are tried in order, each taken from
         `sources` only when the ones before it failed; a transfer that broke is resumed; wrong
-        bytes are fetched once more past every cache. `resume`: go on behind what is at `path`, and leave there what has come
-        when the rest cannot be had now.
+        bytes are fetched once more past every cache.
 
         Raises:
             NotOffered: nobody delivers it, and some location says it has no such thing.
@@ -171,7 +169,7 @@ class Fetcher:
         label = name or os.path.basename(path)
         waiting = self._allowed(sources, label)
         candidates: list[_Candidate] = []
-        partial = Partial(path, lambda count: self._say(Moved(phase, label, count)), resume=resume)
+        partial = Partial(path, lambda count: self._say(Moved(phase, label, count)))
         done = False
         try:
             url = self._from_any(candidates, waiting, partial, sha256, size)
@@ -180,7 +178,7 @@ class Fetcher:
             done = True
         finally:
             partial.close()
-            if not done and not (resume and partial.size):
+            if not done:
                 os.unlink(path)
         self._say(Did(phase, label))
         return Fetched(

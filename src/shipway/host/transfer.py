@@ -25,21 +25,14 @@ _OK, _PARTIAL, _PROXY_REFUSED = 200, 206, 407
 class Partial:
     """The file being written, with the digest of what is in it."""
 
-    def __init__(self, path: str, emit: Callable[[int], None], *, resume: bool = False) -> None:
-        """`resume`: go on behind what is there."""
-        start = 0 if resume else os.O_TRUNC
-        flags = os.O_RDWR | os.O_CREAT | start | os.O_CLOEXEC | os.O_NOFOLLOW
+    def __init__(self, path: str, emit: Callable[[int], None]) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         with translating_disk_errors(f"write `{path}`"):
             self._fd = os.open(path, flags, 0o644)
         self._path = path
         self._emit = emit
         self.hasher = hashlib.sha256()
         self.size = 0
-        while resume and (chunk := os.read(self._fd, CHUNK)):
-            self.hasher.update(chunk)
-            self.size += len(chunk)
-        if self.size:
-            emit(self.size)
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk`.

@@ -137,22 +137,6 @@ class Limits(NamedTuple):
         return any(limit not in (None, "") for limit in self)
 
 
-class Data(NamedTuple):
-    """Data that the spec declares, which is also among the mounts."""
-
-    name: str
-    target: str
-    source: str
-    """Absolute, on the host."""
-    kind: str
-    """`folder`, `volume`, `url`."""
-    read_only: bool = False
-    url: str = ""
-    sha256: str = ""
-    """Hex, of the bytes at `url`."""
-    unpack: bool = False
-
-
 class RunOptions(NamedTuple):
     """How containers of one environment are run; an `Invocation` overrides it."""
 
@@ -178,7 +162,6 @@ class RunOptions(NamedTuple):
     """The caller's cache is there."""
     secrets: tuple[str, ...] = ()
     """Names of variables taken from the caller that nobody else may see; with `?` at the end where they may be missing."""
-    data: tuple[Data, ...] = ()
 
 
 class ImageFacts(NamedTuple):

@@ -8,7 +8,6 @@ runs/ID/…               what lives as long as one container
 ready/DIGEST.json       launch records
 volumes/NAME            volumes with names
 cache                   the cache of all projects
-data/KEY                what was fetched for `[data]` of specs, by digest
 """
 
 from __future__ import annotations
@@ -74,11 +73,6 @@ def volume_folder(state: str, name: str = "") -> str:
 def cache_folder(state: str) -> str:
     """What is mounted as cache in all containers."""
     return f"{state}/cache"
-
-
-def data_folder(state: str, key: str = "") -> str:
-    """Of all that was fetched, or of one."""
-    return f"{state}/data/{key}" if key else f"{state}/data"
 
 
 def ready_file(state: str, project: str, target: str) -> str:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipway import __version__
 from shipway.host.files import make_directory, write_atomic
 from shipway.run.model import (
-    Data,
     Environment,
     ImageFacts,
     ImageIds,
@@ -138,7 +137,6 @@ def _parse_environment(value: dict[str, Any]) -> Environment:
     options["network"] = Network(options["network"])
     options["env"] = _pairs(options["env"])
     options["pass_env"] = tuple(options["pass_env"])
-    options["data"] = tuple(Data(*one) for one in options["data"])
     options["secrets"] = tuple(options["secrets"])
     options["ports"] = tuple(Port(*port) for port in options["ports"])
     options["ulimits"] = tuple(Ulimit(*ulimit) for ulimit in options["ulimits"])

@@ -25,7 +25,6 @@ def check_spec(spec: Spec, place: Place) -> None:
                 "keep one of them",
             )
     _check_indexes(spec, place)
-    _check_data(spec, place)
 
 
 def _check_pins(target: Target, place: Place) -> None:
@@ -103,18 +102,6 @@ def _check_indexes(spec: Spec, place: Place) -> None:
         place.at("indexes").refuse(
             f"`{name}` comes from two indexes", "name it in the `packages` of one of them"
         )
-
-
-def _check_data(spec: Spec, place: Place) -> None:
-    for target in spec.targets:
-        taken = {mount.target for mount in target.run.mounts} | {target.workdir}
-        for rule in spec.data:
-            if rule.target in taken:
-                place.at("data", rule.name).refuse(
-                    f"target `{target.name}`: something else is at `{rule.target}`",
-                    "give it another `target`",
-                )
-            taken.add(rule.target)
 
 
 def _twice(names: Iterable[str]) -> list[str]:

@@ -77,23 +77,6 @@ class IndexSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataRule:
-    """Data that containers see, from exactly one of `folder`, `volume` and `url`."""
-
-    name: str
-    target: str
-    """Absolute, inside."""
-    folder: str = ""
-    """`~` and relative paths are resolved as those of mounts."""
-    volume: str = ""
-    url: str = ""
-    sha256: str = ""
-    """Hex, of the bytes at `url`."""
-    unpack: bool = False
-    read_only: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FileRules:
     """Which files of the project go into the image: everything but what the ignore rules name."""
 
@@ -222,8 +205,6 @@ class Spec:
     """Prefixes (`registry/path`) that images may be pushed to; None: any."""
     push_attach: tuple[str, ...] = ()
     """What a push attaches to the image: `sbom`, `provenance`."""
-    data: tuple[DataRule, ...] = ()
-    """Sorted by name."""
 
     def target(self, name: str = "") -> Target:
         """The target called `name`, or the default one.

@@ -113,7 +113,6 @@ class _Builder:
             vendor=top.get("vendor", ""),
             push_allow=top.get("push.allow"),
             push_attach=top.get("push.attach", ()),
-            data=self.parts.data,
         )
 
     def default_name(self, folder: str) -> str:

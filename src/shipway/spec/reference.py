@@ -28,7 +28,6 @@ _HEADINGS = {
     Where.PUSH: ("`[push]`", ""),
     Where.TARGET: ("`[targets.NAME]`", ""),
     Where.INDEX: ("`[indexes.ALIAS]`", ""),
-    Where.DATA: ("`[data.NAME]`", ""),
     Where.PROJECT: ("Tables in `projects`", ""),
 }
 _COMBINING = """\

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shipway.spec.lines import Path
-from shipway.spec.model import DataRule, LocalProject, MountRule, Network, Spec, Target, Wish
+from shipway.spec.model import LocalProject, MountRule, Network, Spec, Target, Wish
 from shipway.spec.toml_text import render_key, render_pair, render_value
 
 Comments = Mapping[Path, Sequence[str]]
 """Path of a key -> lines above it; path of a list item -> what stands behind it."""
 _TABLES = ("files", "run", "push")
-_LATE = ("build", "indexes", "data", "targets", *_TABLES)
+_LATE = ("build", "indexes", "targets", *_TABLES)
 """Keys that open tables of their own, so they come after single lines."""
 _WHOLE = ("command", "slim")
 """Lists that a target overrides and does not extend."""
@@ -41,7 +41,7 @@ def _table_lines(table: Mapping[str, Any], path: Path, comments: Comments) -> li
     for number, command in enumerate(table.get("build", ())):
         lines += ["", *_head((*path, "build"), comments if number == 0 else {}, "[[{}]]")]
         lines += _table_lines(command, (*path, "build", number), comments)
-    for key in ("indexes", "data", "targets"):
+    for key in ("indexes", "targets"):
         for name, inner in table.get(key, {}).items():
             lines += ["", *_head((*path, key, name), comments, "[{}]")]
             lines += _table_lines(inner, (*path, key, name), comments)
@@ -107,24 +107,9 @@ def document_of(spec: Spec) -> dict[str, Any]:
             }
             for it in spec.indexes
         }
-    if spec.data:
-        document["data"] = {rule.name: _data_table(rule) for rule in spec.data}
     if names != ["default"]:
         document["targets"] = {name: _nested(_beyond(values, shared)) for name, values in own.items()}
     return document
-
-
-def _data_table(rule: DataRule) -> dict[str, Any]:
-    table: dict[str, Any] = {
-        "folder": rule.folder,
-        "volume": rule.volume,
-        "url": rule.url,
-        "sha256": rule.sha256,
-        "unpack": rule.unpack,
-        "target": rule.target if rule.target != f"/data/{rule.name}" else "",
-        "read-only": rule.read_only and not rule.url,
-    }
-    return {key: value for key, value in table.items() if value}
 
 
 def _target_values(target: Target) -> dict[str, Any]:

@@ -108,7 +108,6 @@ def render_schema() -> str:
             **shared,
             "push": _table(Where.PUSH),
             "indexes": {**named, "additionalProperties": _table(Where.INDEX)},
-            "data": {**named, "additionalProperties": _table(Where.DATA)},
             "targets": {**named, "additionalProperties": target},
         },
     }

@@ -1,4 +1,4 @@
-"""What one key of the spec is: the words of the tables in `settings.py` and `data_settings.py`."""
+"""What one key of the spec is: the words of the table in `settings.py`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,6 @@ class Where(StrEnum):
     PUSH = "push"
     PROJECT = "projects"
     INDEX = "indexes.ALIAS"
-    DATA = "data.NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

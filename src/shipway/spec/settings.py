@@ -6,7 +6,6 @@ A key is added by adding a line here and, if it is of a new kind, a reader in `r
 from __future__ import annotations
 
 from shipway.core.waste import Waste
-from shipway.spec.data_settings import DATA_SETTINGS
 from shipway.spec.setting import Kind, Setting, Where
 from shipway.spec.setting import setting as _setting
 
@@ -457,7 +456,6 @@ SETTINGS: tuple[Setting, ...] = (
         '["torch"]',
         default="any",
     ),
-    *DATA_SETTINGS,
     _setting(
         Where.TARGET,
         "inherits",
@@ -486,7 +484,6 @@ TABLES: dict[Where, str] = {
     Where.BUILD: "Commands run while building: the way out when packages do not suffice.",
     Where.PUSH: "Where the project's images may go. Nothing here changes the image or the lock.",
     Where.PROJECT: "The table form of an entry of `projects`.",
-    Where.DATA: "Data that containers see: a folder, a volume, or a file that is fetched. Nothing here changes the image.",
     Where.INDEX: "A named place for wheels beside the host's default index.",
     Where.TARGET: "A variant of the environment. Every key of the shared ones may stand here as well.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from shipway.spec.model import BuildCommand, DataRule, IndexSource, LocalProject
+from shipway.spec.model import BuildCommand, IndexSource, LocalProject
 from shipway.spec.readers import read
 from shipway.spec.settings import BY_PLACE, SETTINGS, TABLES, Where
 from shipway.spec.sheet import Place, nearest
@@ -31,14 +31,12 @@ class Parts:
     top: Part
     targets: dict[str, Part]
     indexes: tuple[IndexSource, ...]
-    data: tuple[DataRule, ...] = ()
 
 
 _IN_TOP = {**BY_PLACE[Where.TOP], **BY_PLACE[Where.SHARED]}
 _IN_TARGET = {**BY_PLACE[Where.SHARED], **BY_PLACE[Where.TARGET]}
-_ORIGINS = ("folder", "volume", "url")
 _SHARED_TABLES = ("files", "run", "build")
-_TOP_TABLES = ("push", "indexes", "data", "targets")
+_TOP_TABLES = ("push", "indexes", "targets")
 
 
 def read_tables(document: dict[str, Any], place: Place) -> Parts:
@@ -52,13 +50,7 @@ def read_tables(document: dict[str, Any], place: Place) -> Parts:
     indexes = [
         _read_index(name, raw, place.at("indexes", name)) for name, raw in _named(document, "indexes", place)
     ]
-    data = [read_data(name, raw, place.at("data", name)) for name, raw in _named(document, "data", place)]
-    return Parts(
-        top=Part(place=place, values=top),
-        targets=targets,
-        indexes=tuple(indexes),
-        data=tuple(sorted((one for one in data if one), key=lambda one: one.name)),
-    )
+    return Parts(top=Part(place=place, values=top), targets=targets, indexes=tuple(indexes))
 
 
 def _named(document: dict[str, Any], key: str, place: Place) -> list[tuple[str, dict[str, Any]]]:
@@ -166,39 +158,6 @@ def _read_builds(raw: Any, place: Place) -> tuple[BuildCommand, ...]:
             if network:
                 place.at(number, "network").warn("this command reaches the network, so two builds may differ")
     return tuple(commands)
-
-
-def read_data(name: str, raw: dict[str, Any], place: Place) -> DataRule | None:
-    """What one `[data.NAME]` says."""
-    values = _read_keys(raw, place, BY_PLACE[Where.DATA], ())
-    given = [key for key in _ORIGINS if key in raw]
-    if len(given) != 1:
-        said = f"`{'` and `'.join(given)}` contradict each other" if given else "does not say what it is"
-        place.refuse(said, f"write exactly one of `{'`, `'.join(_ORIGINS)}`")
-        return None
-    if "url" in raw and "sha256" not in raw:
-        place.refuse(
-            "`sha256` is missing", "`sha256sum FILE` says it; without it nobody knows what is fetched"
-        )
-    for key in ("sha256", "unpack"):
-        if key in raw and "url" not in raw:
-            place.at(key).refuse(f"goes with `url`, and this is a {given[0]}", "leave it out")
-    read_only = values.get("read-only", "url" in raw)
-    if "url" in raw and not read_only:
-        place.at("read-only").refuse(
-            "what is fetched is shared by all your projects and never written to",
-            "copy it to a `volume` first",
-        )
-    return DataRule(
-        name=name,
-        target=values.get("target", f"/data/{name}"),
-        folder=values.get("folder", ""),
-        volume=values.get("volume", ""),
-        url=values.get("url", ""),
-        sha256=values.get("sha256", ""),
-        unpack=values.get("unpack", False),
-        read_only=read_only,
-    )
 
 
 def _read_index(alias: str, raw: dict[str, Any], place: Place) -> IndexSource:

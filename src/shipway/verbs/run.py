@@ -309,10 +309,6 @@ def start_container(
     request = read_run(start.environment, start.asked, environ=os.environ, state=state)
     asked = start.engine or start.environment.options.engine
     engine = ENGINES[asked or _NATIVE]
-    if start.environment.options.data:
-        from shipway.verbs.data_places import require_data
-
-        require_data(start.environment.options.data, state, task, dry_run=dry_run)
     if dry_run:
         from shipway.run.describe import describe_run
 

@@ -22,15 +22,9 @@ def read_run_options(project: Project, target: str) -> RunOptions:
 
     options = require_target(project.spec, target).run
     try:
-        given = _values(options, project.folder)
+        return _values(options, project.folder)
     except ToolError as error:
         raise SpecError(f"`[run]` of the spec: {error.message}", hints=error.hints) from error
-    if not project.spec.data:
-        return given
-    from shipway.verbs.data_places import data_mounts, read_data
-
-    data = read_data(project)
-    return given._replace(data=data, mounts=(*given.mounts, *data_mounts(data)))
 
 
 def _values(options: SpecOptions, folder: str) -> RunOptions:

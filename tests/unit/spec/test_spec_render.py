@@ -12,7 +12,6 @@ from shipway.core.waste import Waste
 from shipway.spec.model import (
     Base,
     BuildCommand,
-    DataRule,
     FileRules,
     IndexSource,
     LocalProject,
@@ -99,21 +98,6 @@ TARGET = st.builds(
 )  # fmt: skip
 
 
-DATA = st.builds(
-    lambda name, origin, read_only, unpack: DataRule(
-        name=name,
-        target=f"/data/{name}" if read_only else f"/elsewhere/{name}",
-        read_only=read_only or "url" in origin,
-        unpack=unpack and "url" in origin,
-        **origin,
-    ),
-    NAME,
-    st.sampled_from([{"folder": "~/d"}, {"volume": "v"}, {"url": "https://h.invalid/f", "sha256": "0" * 64}]),
-    st.booleans(),
-    st.booleans(),
-)  # fmt: skip
-
-
 @st.composite
 def specs(draw):
     names = draw(st.lists(NAME, min_size=1, max_size=3, unique=True))
@@ -136,9 +120,6 @@ def specs(draw):
         indexes=indexes,
         layer_budget=draw(st.integers(21, 100)),
         epoch=draw(st.none() | st.integers(0, 1 << 33)),
-        data=draw(
-            unique(DATA, key=lambda it: it.name).map(lambda it: tuple(sorted(it, key=lambda one: one.name)))
-        ),
     )
 
 

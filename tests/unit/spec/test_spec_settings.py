@@ -44,11 +44,6 @@ def spec_with(setting):
         Where.PUSH: "[push]\n",
         Where.TARGET: 'pip = ["jaxlib"]\nenv = { DEBUG = "1" }\n[targets.cpu]\n[targets.gpu]\n',
     }
-    if setting.where is Where.DATA:
-        digest = f'sha256 = "{"0" * 64}"\n'
-        address = 'url = "https://h.invalid/f"\n'
-        needed = {"url": digest, "sha256": address, "unpack": address + digest, "folder": "", "volume": ""}
-        return "[data.x]\n" + needed.get(setting.key, 'folder = "/d"\n') + line
     if setting.where is Where.PROJECT:
         path = "" if setting.key == "path" else 'path = ".", '
         return f"projects = [{{ {path}{line.strip()} }}]\n"
