@@ -77,6 +77,17 @@ def _inspect(call: Call) -> Answer:
     words = call.arguments.words
     if call.arguments.flag("remote"):
         return _inspect_remote(call)
+    if words:
+        from shipway.verbs.inspect_container import find_inspected
+
+        found = find_inspected(words[0])
+        if found is not None:
+            from shipway.cli.show_container import inspected_document, render_inspected
+
+            document = inspected_document(found)
+            return Answer(
+                render_json("inspect-container", document) if call.json else render_inspected(found)
+            )
     result = inspect_stored(call.task(), words[0]) if words else run_inspect(call.task())
     return Answer(render_json("inspect", inspect_document(result)) if call.json else render_inspect(result))
 

@@ -68,11 +68,12 @@ CORE = (
         (*CHOICE, *LOCKING, *SEEING, DRY_RUN), home="commands_run",
     ),
     Verb(
-        "inspect", "Show the image: digest, layers, sizes, packages",
-        "Describes the image that the lock means; digests are shown when it is built. With `REF`, describes a stored image: one "
-        "that was named, loaded or pulled. With `--remote`, what a registry holds under `REF`, and what is attached.",
+        "inspect", "Show the image: digest, layers, sizes, packages; or a container",
+        "Describes the image that the lock means; digests are shown when it is built. With `REF`, describes a container of that "
+        "name, with its limits in words, or a stored image: one that was named, loaded or pulled. With `--remote`, what a "
+        "registry holds under `REF`, and what is attached.",
         (("shipway inspect", "a table of layers"), ("shipway inspect --json", "the same for programs"),
-         ("shipway inspect team/base:1", "a stored image"),
+         ("shipway inspect team/base:1", "a stored image"), ("shipway inspect digits", "a container"),
          ("shipway inspect --remote registry.example.org/team/base:1", "what a registry holds")),
         (Option("remote", "Ask the registry instead of the store"), *CHOICE, JSON), "[REF]",
     ),

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from shipway.run.model import Limits, Port, RunRequest
 
 
-def describe_run(request: RunRequest) -> tuple[str, ...]:
-    """The run in words, a line per fact, for `explain` and `--dry-run`. Values of variables are left out: some are secrets."""
+def describe_run(request: RunRequest, *, lasting: bool = False) -> tuple[str, ...]:
+    """The run in words, a line per fact. Values of variables are left out: some are secrets. `lasting`: it lives on."""
     account = request.account
     tops = {
-        Top.THROWN_AWAY: "thrown away",
+        Top.THROWN_AWAY: "kept with the container" if lasting else "thrown away",
         Top.KEPT: f"kept as `{request.keep}`",
         Top.READ_ONLY: "none, read-only",
     }

@@ -312,18 +312,17 @@ def start_container(
     if dry_run:
         from shipway.run.describe import describe_run
 
-        return RunResult(0, (*describe_run(request), "", *engine.describe(request, start.image)))
+        return RunResult(
+            0, (*describe_run(request, lasting=life is not None), "", *engine.describe(request, start.image))
+        )
 
     merge = merger(start.trees)
     if life is not None:
         from shipway.run.life_words import require_log
-
-        require_log(life.log, engine.name)
         from shipway.verbs.lasting import start_lasting
 
-        result = start_lasting(start, merge, task, life, own=own)
-        _tell_end(result.code, request, task)
-        return result
+        require_log(life.log, engine.name)
+        return _told(start_lasting(start, merge, task, life, own=own), request, task)
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     try:
         outcome = engine.run(
@@ -333,25 +332,18 @@ def start_container(
         from shipway.run.choice import run_instead
 
         outcome = run_instead(
-            refusal,
-            request,
-            asked=bool(asked),
-            state=state,
-            emit=task.emit,
-            image=start.image,
-            merge=merge,
+            refusal, request, asked=bool(asked), state=state, emit=task.emit, image=start.image, merge=merge
         )
-    _tell_end(outcome.code, request, task)
-    return RunResult(outcome.code)
+    return _told(RunResult(outcome.code), request, task)
 
 
-def _tell_end(code: int, request: RunRequest, task: Task) -> None:
-    """What there is to say about an end that has a usual cause."""
-    if code != _SIGBUS:
-        return
-    from shipway.run.bus_error import explain_bus_error
+def _told(result: RunResult, request: RunRequest, task: Task) -> RunResult:
+    """`result`, after what there is to say about an end that has a usual cause."""
+    if result.code == _SIGBUS:
+        from shipway.run.bus_error import explain_bus_error
 
-    task.emit(Note(explain_bus_error(request), "warning"))
+        task.emit(Note(explain_bus_error(request), "warning"))
+    return result
 
 
 def merger(trees: Sequence[Tree]) -> Merge:
