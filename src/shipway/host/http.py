@@ -230,6 +230,23 @@ class Fetcher:
                 return self._document(candidates[0].location, asked, max_size)
         raise _failure(candidates, label, None)
 
+    def find_size(self, source: Location, *, name: str = "") -> int | None:
+        """How many bytes the file at `source` has, as its server says before it sends them; None where it does not say.
+
+        Raises:
+            NotOffered: 404 or 410.
+            FetchError: anything else.
+            OfflineError: the network is forbidden.
+        """
+        label = name or str(source)
+        candidates = [_Candidate(location) for location in self._allowed([source], label)]
+        asked = {**_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        for _ in self._rounds(candidates):
+            with candidates[0], self._transport.open(candidates[0].location, asked) as answer:
+                check_status(answer, None, None)
+                return answer.length
+        raise _failure(candidates, label, None)
+
     def stop(self) -> None:
         """End every transfer in progress at its next chunk, and every wait at once; for a caller that is interrupted.
 

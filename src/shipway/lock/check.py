@@ -29,6 +29,7 @@ _CREDENTIALS = re.compile(r"[a-z0-9+.-]+://[^/]*:[^/]*@", re.IGNORECASE)
 _LAYER_TYPE = re.compile(
     r"application/vnd\.(?:oci\.image\.layer\.v1\.tar(?:\+gzip|\+zstd)?|docker\.image\.rootfs\.diff\.tar(?:\.gzip|\.zstd)?)\Z"
 )
+_SOURCE = re.compile(r"hf:[A-Za-z0-9._/-]+@[0-9a-f]{40}\Z|https?://[^@\s]+\Z", re.ASCII)
 _SLIM = frozenset(Waste)
 FIXED_MEMBERS = frozenset({"system", "python", "venv", "commands", "files"})
 """Members of layers that are no artifact."""
@@ -56,6 +57,11 @@ def _faults(lock: Lock) -> Iterator[str]:
         if index.folder and not stays_inside(index.folder):
             yield f"index `{index.alias}` names a folder outside the project: `{index.folder}`"
     yield from _package_faults(lock)
+    yield from _twice("data", (it.id for it in lock.data))
+    yield from (f"data `{it.id}`: its path leaves its place" for it in lock.data if not stays_inside(it.path))
+    yield from (
+        f"data `{it.path}`: `{it.source}` is no source" for it in lock.data if not _SOURCE.match(it.source)
+    )
     for target in lock.targets:
         yield from (
             f"target `{target.name}` on {target.platform}: {fault}" for fault in _target_faults(lock, target)
@@ -188,7 +194,18 @@ def _target_faults(lock: Lock, target: TargetLock) -> Iterator[str]:
             yield f"`{python.origin}` is no origin of an interpreter"
         if python.origin == "standalone" and (python.sha256 is None or not _FILE_NAME.match(python.filename)):
             yield "the stand-alone interpreter has no file name or no digest"
+    yield from _data_faults(lock, target)
     yield from _layer_faults(target)
+
+
+def _data_faults(lock: Lock, target: TargetLock) -> Iterator[str]:
+    sources = {it.source for it in lock.data}
+    yield from _twice("data", (it.name for it in target.data))
+    for use in target.data:
+        if not _NAME.match(use.name) or not _is_absolute(use.target) or use.target == "/":
+            yield f"data `{use.name}` has no name or no absolute target"
+        if bool(use.source) == bool(use.folder) or (use.source and use.source not in sources):
+            yield f"data `{use.name}` comes from a locked source or from a folder, and must say which one"
 
 
 def _layer_faults(target: TargetLock) -> Iterator[str]:

@@ -186,6 +186,40 @@ class BaseImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataFile:
+    """One file of data or weights that a server has."""
+
+    source: str
+    """The user's own address of it, or `hf:ORG/MODEL@COMMIT`."""
+    path: str
+    """Relative to the source; of an address the file's name."""
+    sha256: BlobDigest
+    size: int = 0
+    """0: not known."""
+
+    @property
+    def id(self) -> str:
+        """What it is called in messages."""
+        return f"{self.source} {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataUse:
+    """Data of one target, as the spec says it."""
+
+    name: str
+    target: str
+    source: str = ""
+    """Of the files; empty for a folder that is copied."""
+    unpack: bool = False
+    copy: bool = False
+    """A layer of the image."""
+    files: tuple[str, ...] = ()
+    """Patterns of paths; empty: all."""
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildCommandLock:
     """The escape hatch, as the spec says it."""
 
@@ -230,6 +264,7 @@ class TargetLock:
     include: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     build: tuple[BuildCommandLock, ...] = ()
+    data: tuple[DataUse, ...] = ()
     layers: tuple[LayerLock, ...] = ()
 
 
@@ -250,6 +285,7 @@ class Lock:
     debs: tuple[Deb, ...] = ()
     wheels: tuple[Wheel, ...] = ()
     sources: tuple[Source, ...] = ()
+    data: tuple[DataFile, ...] = ()
     conda: tuple[()] = ()
     """Place for conda packages."""
     git: tuple[()] = ()

@@ -20,5 +20,6 @@ def in_order(lock: Lock) -> Lock:
         debs=tuple(sorted(lock.debs, key=lambda it: (it.name, it.version, it.architecture))),
         wheels=tuple(sorted(lock.wheels, key=lambda it: (it.name, it.filename))),
         sources=tuple(sorted(lock.sources, key=lambda it: it.id)),
+        data=tuple(sorted(lock.data, key=lambda it: (it.source, it.path))),
         targets=tuple(sorted(lock.targets, key=lambda it: (it.name, it.platform))),
     )

@@ -21,7 +21,7 @@ from shipway.lock.shapes import (
     write_value,
 )
 
-_LINE_EACH = frozenset({"requested", "debs", "wheels", "build", "layers"})
+_LINE_EACH = frozenset({"requested", "debs", "wheels", "build", "data", "layers"})
 """Fields of a target whose members get a line each."""
 
 

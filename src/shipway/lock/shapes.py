@@ -14,6 +14,8 @@ from shipway.lock.model import (
     BaseImage,
     BaseLayer,
     BuildCommandLock,
+    DataFile,
+    DataUse,
     Deb,
     IndexLock,
     LayerLock,
@@ -314,6 +316,27 @@ BUILD = Shape(
     BuildCommandLock,
     {"argv": texts("argv", required=True), "inputs": texts("inputs"), "network": flag("network")},
 )
+DATA_FILE = Shape(
+    DataFile,
+    {
+        "source": text("source"),
+        "path": text("path"),
+        "sha256": digest("sha256"),
+        "size": whole("size", 0),
+    },
+)
+DATA_USE = Shape(
+    DataUse,
+    {
+        "name": text("name"),
+        "source": text("source", ""),
+        "target": text("target"),
+        "unpack": flag("unpack"),
+        "copy": flag("copy"),
+        "files": texts("files"),
+        "folder": text("folder", ""),
+    },
+)
 LAYER = Shape(
     LayerLock,
     {"name": text("name"), "members": texts("members", required=True), "reason": text("reason", "")},
@@ -339,6 +362,7 @@ TARGET = Shape(
         "debs": texts("debs"),
         "wheels": texts("wheels"),
         "build": several("build", BUILD),
+        "data": several("data", DATA_USE),
         "layers": several("layers", LAYER),
     },
 )
@@ -349,6 +373,7 @@ ARTIFACTS: dict[str, Shape] = {
     "debs": DEB,
     "wheels": WHEEL,
     "sources": SOURCE,
+    "data": DATA_FILE,
 }
 """The lists that hold one artifact a line, in the order of the file; targets follow."""
 PLACES = ("conda", "git")

@@ -12,6 +12,7 @@ from typing import Any
 
 from shipway.core.digest import TreeKey, key_of
 from shipway.lock.model import Lock, TargetLock
+from shipway.resolve.data import lock_uses
 from shipway.spec.inputs import PROJECT_METADATA, find_metadata_names
 from shipway.spec.model import LocalProject, Spec, Target, Wish
 from shipway.spec.parse import PROJECT_FILE, Texts
@@ -87,7 +88,17 @@ def _target_inputs(target: Target) -> dict[str, Any]:
         "include": sorted(set(target.files.include)),
         "ignore": target.files.ignore,
         "build": [[it.argv, sorted(it.inputs), it.network] for it in target.build],
+        **({"data": data} if (data := _data_inputs(target)) else {}),
     }
+
+
+def _data_inputs(target: Target) -> list[list[Any]]:
+    """What is mounted from the host is no part of a lock."""
+    return [
+        [it.name, it.source, it.target, it.unpack, it.copy, it.files, it.folder]
+        + [one.sha256 for one in target.data if one.name == it.name]
+        for it in lock_uses(target)
+    ]
 
 
 def _project_inputs(path: str, texts: Texts) -> dict[str, Any]:
@@ -184,6 +195,11 @@ def _target_drift(target: Target, locked: TargetLock) -> Iterable[str]:
         (it.argv, it.inputs, it.network) for it in target.build
     ]:
         yield "the build commands changed"
+    before, now = ({use.name: use for use in uses} for uses in (locked.data, lock_uses(target)))
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            word = "was added" if name not in before else "changed" if name in now else "was removed"
+            yield f"`data.{name}` {word}"
 
 
 def _split(line: str) -> tuple[str, str]:

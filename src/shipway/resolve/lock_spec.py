@@ -19,6 +19,7 @@ from shipway.resolve.bases import (
     packages_over,
     wishes_over,
 )
+from shipway.resolve.data import lock_uses, resolve_data
 from shipway.resolve.debs import DebRequest, DebResolution, resolve_debs
 from shipway.resolve.hold import Hold, held_debs
 from shipway.resolve.interpreter import choose_interpreter, exact_version, interpreter_wishes
@@ -100,6 +101,12 @@ def resolve_spec(request: LockRequest, tools: Resolvers) -> Lock:
     tools.emit(Did(PHASE, "Python packages"))
     tools.emit(Ended(PHASE))
     lock = _assemble(request, system, wheels)
+    lock = replace(
+        lock,
+        data=resolve_data(
+            request.spec, fetcher=tools.fetcher, environ=tools.fetcher.environ, previous=request.previous
+        ),
+    )
     check_bases(lock, bases, tools.emit)
     return lock
 
@@ -305,6 +312,7 @@ def _target(
         build=tuple(
             BuildCommandLock(argv=one.argv, inputs=one.inputs, network=one.network) for one in target.build
         ),
+        data=lock_uses(target),
         layers=choose_layers(contents, budget=lock.layer_budget, previous=kept.get(key, ())),
     )
 

@@ -55,6 +55,14 @@ def _check_mounts(target: Target, place: Place) -> None:
     for name in _twice(mount.target for mount in target.run.mounts):
         hint = f'a target drops what it inherits by `without = ["mounts:{name}"]`'
         spot.refuse(f"target `{target.name}`: two mounts at `{name}`", hint)
+    seen = {mount.target: "a mount" for mount in target.run.mounts} | {target.workdir: "the project"}
+    for data in target.data:
+        if data.target in seen:
+            place.at("data", data.name, "target").refuse(
+                f"target `{target.name}`: {seen[data.target]} is at `{data.target}` already",
+                "choose another target",
+            )
+        seen[data.target] = f"`data.{data.name}`"
     if any(mount.target == target.workdir for mount in target.run.mounts):
         hint = "choose another target, or leave the mount out"
         spot.refuse(

@@ -116,6 +116,38 @@ class MountRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """Data or weights that a container sees: exactly one of `folder`, `volume`, `url` and `hub` says what they are."""
+
+    name: str
+    target: str
+    """Where they are inside."""
+    folder: str = ""
+    """On the host; `~` and relative paths as in `MountRule`."""
+    volume: str = ""
+    """The name of a folder that all projects of the user share."""
+    url: str = ""
+    sha256: str = ""
+    """Of `url`: 64 hex digits."""
+    unpack: bool = False
+    """Of `url`: its members are seen, not the archive."""
+    hub: str = ""
+    """`hf:ORG/MODEL`."""
+    revision: str = ""
+    """Of `hub`: a commit."""
+    files: tuple[str, ...] = ()
+    """Of `hub`: patterns; empty: all."""
+    read_only: bool = False
+    copy: bool = False
+    """They become a layer of the image, in place of a mount."""
+
+    @property
+    def fetched(self) -> bool:
+        """Whether the lock names its bytes, and a server has them."""
+        return bool(self.url or self.hub)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """How a container of this target is run. None means: the host's default."""
 
@@ -181,6 +213,8 @@ class Target:
     command: tuple[str, ...] = ()
     files: FileRules = FileRules()
     build: tuple[BuildCommand, ...] = ()
+    data: tuple[DataSource, ...] = ()
+    """Sorted by name."""
     run: RunOptions = RunOptions()
 
 

@@ -188,6 +188,7 @@ class _Builder:
             pass_env=values.get("run.pass-env", ()),
             secrets=values.get("run.secrets", ()),
             build=values.get("build", ()),
+            data=values.get("data", {}),
             env=values.get("env", {}),
             run_env=values.get("run.env", {}),
             labels=values.get("labels", {}),
@@ -234,6 +235,7 @@ class _Builder:
             command=single.get("command", ()),
             files=FileRules(include=state.include, ignore=state.ignore),
             build=state.build,
+            data=tuple(data for _, data in sorted(state.data.items())),
             run=_run_options(state),
         )
 

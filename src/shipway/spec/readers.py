@@ -40,7 +40,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _DROP = re.compile(r"(?P<kind>[a-z-]+):(?P<name>.+)\Z")
 DROPS = (
     *("apt", "pip", "constraints", "projects", "extras", "env", "labels", "include", "ignore"),
-    *("mounts", "ports", "ulimits", "tmpfs", "run-env", "pass-env", "secrets", "build"),
+    *("mounts", "ports", "ulimits", "tmpfs", "run-env", "pass-env", "secrets", "data", "build"),
 )
 """What `without` can drop, before the colon."""
 

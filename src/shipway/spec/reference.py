@@ -27,6 +27,7 @@ _HEADINGS = {
     Where.BUILD: ("`[[build]]`", ""),
     Where.PUSH: ("`[push]`", ""),
     Where.TARGET: ("`[targets.NAME]`", ""),
+    Where.DATA: ("`[data.NAME]`", ""),
     Where.INDEX: ("`[indexes.ALIAS]`", ""),
     Where.PROJECT: ("Tables in `projects`", ""),
 }
@@ -34,8 +35,8 @@ _COMBINING = """\
 ## How targets combine
 
 A target starts from the top of the spec, or from the target that it `inherits`. Then what `without` names is dropped, and
-what the target says itself is added: lists get longer, tables (`env`, `labels`, `run.env`) are merged name by name, single values
-take the place of the inherited one. Packages from files and groups are inherited and dropped like those of `pip`.
+what the target says itself is added: lists get longer, tables (`env`, `labels`, `data`, `run.env`) are merged name by name,
+single values take the place of the inherited one. Packages from files and groups are inherited and dropped like those of `pip`.
 
 `without` knows {drops}. `pip` and `constraints` go by the package's name, `mounts` by the path inside, `projects` by the
 folder, `build` by the command's number from 1; the others by the value itself. Dropping what is not inherited is an error.

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shipway.spec.lines import Path
-from shipway.spec.model import LocalProject, MountRule, Network, Spec, Target, Wish
+from shipway.spec.model import DataSource, LocalProject, MountRule, Network, Spec, Target, Wish
 from shipway.spec.toml_text import render_key, render_pair, render_value
 
 Comments = Mapping[Path, Sequence[str]]
 """Path of a key -> lines above it; path of a list item -> what stands behind it."""
 _TABLES = ("files", "run", "push")
-_LATE = ("build", "indexes", "targets", *_TABLES)
+_LATE = ("build", "data", "indexes", "targets", *_TABLES)
 """Keys that open tables of their own, so they come after single lines."""
 _WHOLE = ("command", "slim")
 """Lists that a target overrides and does not extend."""
@@ -41,7 +41,7 @@ def _table_lines(table: Mapping[str, Any], path: Path, comments: Comments) -> li
     for number, command in enumerate(table.get("build", ())):
         lines += ["", *_head((*path, "build"), comments if number == 0 else {}, "[[{}]]")]
         lines += _table_lines(command, (*path, "build", number), comments)
-    for key in ("indexes", "targets"):
+    for key in ("data", "indexes", "targets"):
         for name, inner in table.get(key, {}).items():
             lines += ["", *_head((*path, key, name), comments, "[{}]")]
             lines += _table_lines(inner, (*path, key, name), comments)
@@ -132,6 +132,7 @@ def _target_values(target: Target) -> dict[str, Any]:
         "labels": dict(target.labels),
         "files.include": list(target.files.include),
         "files.ignore": list(target.files.ignore),
+        "data": {one.name: _data_value(one) for one in target.data},
         "run.mounts": [_mount_text(mount) for mount in run.mounts],
         "run.shm-size": run.shm_size,
         "run.memory": run.memory,
@@ -176,6 +177,23 @@ def _project_value(project: LocalProject) -> Any:
     if project.groups:
         table["groups"] = list(project.groups)
     return table
+
+
+def _data_value(data: DataSource) -> dict[str, Any]:
+    values = {
+        "folder": data.folder,
+        "volume": data.volume,
+        "url": data.url,
+        "sha256": data.sha256,
+        "unpack": data.unpack,
+        "hub": data.hub,
+        "revision": data.revision,
+        "files": list(data.files),
+        "target": data.target,
+        "read-only": data.read_only and not data.fetched,
+        "how": "copy" if data.copy else "",
+    }
+    return {key: value for key, value in values.items() if value not in ("", [], False)}
 
 
 def _mount_text(mount: MountRule) -> str:

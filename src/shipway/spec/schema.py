@@ -91,6 +91,8 @@ def render_schema() -> str:
     shared["files"] = _table(Where.FILES)
     shared["run"] = _table(Where.RUN)
     shared["build"] = {"type": "array", "items": _table(Where.BUILD)}
+    data = {"type": "object", "propertyNames": {"pattern": _NAME}, "additionalProperties": _table(Where.DATA)}
+    shared["data"] = data
     named = {"type": "object", "propertyNames": {"pattern": _NAME}}
     target = _table(Where.TARGET)
     target["properties"] = {**target["properties"], **shared}

@@ -50,6 +50,7 @@ class Where(StrEnum):
     BUILD = "build"
     PUSH = "push"
     PROJECT = "projects"
+    DATA = "data.NAME"
     INDEX = "indexes.ALIAS"
 
 

@@ -6,6 +6,7 @@ A key is added by adding a line here and, if it is of a new kind, a reader in `r
 from __future__ import annotations
 
 from shipway.core.waste import Waste
+from shipway.spec.data_settings import DATA_SETTINGS
 from shipway.spec.setting import Kind, Setting, Where
 from shipway.spec.setting import setting as _setting
 
@@ -456,6 +457,7 @@ SETTINGS: tuple[Setting, ...] = (
         '["torch"]',
         default="any",
     ),
+    *DATA_SETTINGS,
     _setting(
         Where.TARGET,
         "inherits",
@@ -471,7 +473,7 @@ SETTINGS: tuple[Setting, ...] = (
         "What to drop of what is inherited: `apt:NAME`, `pip:NAME`, `constraints:NAME`, `projects:PATH`, "
         "`extras:NAME`, `env:NAME`, `labels:NAME`, `include:PATTERN`, "
         "`ignore:PATTERN`, `mounts:TARGET`, `ports:PORT`, `ulimits:LIMIT`, `tmpfs:FOLDER`, `run-env:NAME`, `pass-env:NAME`, "
-        "`secrets:NAME`, "
+        "`secrets:NAME`, `data:NAME`, "
         "`build:NUMBER`.",
         '["pip:jaxlib", "env:DEBUG"]',
         default="[]",
@@ -484,6 +486,7 @@ TABLES: dict[Where, str] = {
     Where.BUILD: "Commands run while building: the way out when packages do not suffice.",
     Where.PUSH: "Where the project's images may go. Nothing here changes the image or the lock.",
     Where.PROJECT: "The table form of an entry of `projects`.",
+    Where.DATA: "Data or weights, mounted or copied: one of `folder`, `volume`, `url` and `hub` says what they are.",
     Where.INDEX: "A named place for wheels beside the host's default index.",
     Where.TARGET: "A variant of the environment. Every key of the shared ones may stand here as well.",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shipway.spec.grammar import find_inside
-from shipway.spec.model import BuildCommand, LocalProject, MountRule, Wish
+from shipway.spec.model import BuildCommand, DataSource, LocalProject, MountRule, Wish
 from shipway.spec.requirement import normal_name, parse_requirement
 from shipway.spec.sheet import Place, nearest
 
@@ -30,6 +30,7 @@ class State:
     pass_env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     build: tuple[BuildCommand, ...] = ()
+    data: dict[str, DataSource] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     run_env: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
@@ -53,7 +54,7 @@ LISTS = (
     "secrets",
     "build",
 )
-TABLES = ("env", "run_env", "labels", "single")
+TABLES = ("data", "env", "run_env", "labels", "single")
 
 
 def extend(inherited: State, own: State) -> State:

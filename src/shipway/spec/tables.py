@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from shipway.spec.data import read_data
 from shipway.spec.model import BuildCommand, IndexSource, LocalProject
 from shipway.spec.readers import read
 from shipway.spec.settings import BY_PLACE, SETTINGS, TABLES, Where
@@ -35,7 +36,8 @@ class Parts:
 
 _IN_TOP = {**BY_PLACE[Where.TOP], **BY_PLACE[Where.SHARED]}
 _IN_TARGET = {**BY_PLACE[Where.SHARED], **BY_PLACE[Where.TARGET]}
-_SHARED_TABLES = ("files", "run", "build")
+_IN_DATA = BY_PLACE[Where.DATA]
+_SHARED_TABLES = ("files", "run", "build", "data")
 _TOP_TABLES = ("push", "indexes", "targets")
 
 
@@ -80,6 +82,16 @@ def _read_part(
         values.update(_read_table(raw, name, where, place))
     if "build" in raw:
         values["build"] = _read_builds(raw["build"], place.at("build"))
+    if "data" in raw:
+        values["data"] = {
+            name: found
+            for name, inner in _named(raw, "data", place)
+            if (
+                found := read_data(
+                    name, _read_keys(inner, spot := place.at("data", name), _IN_DATA, ()), spot
+                )
+            )
+        }
     return values
 
 

@@ -157,5 +157,10 @@ def keep(prepared: Prepared) -> None:
     lock_digest = LockDigest.of(render_lock(planned.lock).encode())
     keys = [request.key for request in planned.requests]
     target = f"{planned.plan.target} {planned.plan.platform}"
+    locked = planned.lock.target(planned.plan.target, planned.plan.platform)
+    if locked.data:
+        from shipway.verbs.data_trees import data_keys
+
+        keys += data_keys(planned.lock, locked)
     blobs = [layer.came.sha256 for layer in planned.plan.layers if layer.came]
     planned.store.pin(planned.project.folder, keys, lock_digest, target=target, blobs=blobs)

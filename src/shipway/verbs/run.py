@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shipway.run.ready import Ready
     from shipway.store.store import Store
     from shipway.store.tree import Tree
-    from shipway.verbs.prepare import Prepared
+    from shipway.verbs.prepare import Planned, Prepared
 
 _NATIVE = "native"
 _SIGBUS = 128 + 7
@@ -228,13 +228,33 @@ def _prepare(task: Task, *, dry_run: bool) -> Prepared | None:
             return None
         planned = plan_project(task._replace(mode=LockMode.FROZEN), files=False)
         trees = find_trees(planned.store, planned.requests)
-        if trees is None:
+        if trees is None or _missing_data(planned):
             return None
         return Prepared(planned=planned, trees=tuple(trees), built=0)
     prepared = build_planned(plan_project(task, files=False), task)
+    _bring_data(prepared.planned, task)
     keep(prepared)
     remember_build(prepared.planned.project.folder, prepared.planned)
     return prepared
+
+
+def _missing_data(planned: Planned) -> bool:
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
+    if not target.data:
+        return False
+    from shipway.verbs.data_trees import data_mounts
+
+    return data_mounts(planned.lock, target, planned.store) is None
+
+
+def _bring_data(planned: Planned, task: Task) -> None:
+    """Have what the container is going to see of `[data]`."""
+    target = planned.lock.target(planned.plan.target, planned.plan.platform)
+    if target.data:
+        from shipway.plan.data import plan_data
+        from shipway.verbs.data_trees import ensure_data
+
+        ensure_data(plan_data(planned.lock, target), planned.store, task)
 
 
 def remember_prepared(prepared: Prepared, task: Task) -> Environment:
@@ -254,6 +274,12 @@ def _environment(prepared: Prepared) -> Environment:
     lowers = tuple(tree.root for tree in reversed(prepared.trees))
     settings = planned.plan.settings
     target = planned.lock.target(planned.plan.target, planned.plan.platform)
+    options = read_run_options(planned.project, planned.plan.target)
+    if target.data:
+        from shipway.verbs.data_trees import require_mounts
+
+        mounts = require_mounts(planned.lock, target, planned.store)
+        options = options._replace(mounts=(*mounts, *options.mounts))
     return Environment(
         project=planned.project.folder,
         name=planned.lock.name,
@@ -263,7 +289,7 @@ def _environment(prepared: Prepared) -> Environment:
         env=settings.env,
         workdir=settings.workdir,
         command=target.command or (*settings.entrypoint, *settings.command),
-        options=read_run_options(planned.project, planned.plan.target),
+        options=options,
         bytecode=target.bytecode,
         facts=read_image_facts(lowers),
     )

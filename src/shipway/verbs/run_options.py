@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shipway.run.model import Mount, RunOptions
     from shipway.spec.model import RunOptions as SpecOptions
+    from shipway.spec.model import Target
     from shipway.verbs.project import Project
 
 
@@ -20,14 +21,31 @@ def read_run_options(project: Project, target: str) -> RunOptions:
     from shipway.core.errors import SpecError, ToolError
     from shipway.verbs.project import require_target
 
-    options = require_target(project.spec, target).run
+    wanted = require_target(project.spec, target)
     try:
-        return _values(options, project.folder)
+        return _values(wanted.run, project.folder, _host_data(wanted, project.folder))
     except ToolError as error:
         raise SpecError(f"`[run]` of the spec: {error.message}", hints=error.hints) from error
 
 
-def _values(options: SpecOptions, folder: str) -> RunOptions:
+def _host_data(target: Target, folder: str) -> tuple[Mount, ...]:
+    """The mounts of data that are here already: folders of the host, and volumes."""
+    from shipway.host.dirs import state_dir
+    from shipway.run.model import Mount
+    from shipway.run.places import volume_folder
+
+    mounts = []
+    for one in target.data:
+        if one.folder and not one.copy:
+            mounts.append(Mount(absolute_source(one.folder, folder), one.target, one.read_only))
+        elif one.volume:
+            mounts.append(
+                Mount(volume_folder(state_dir(), one.volume), one.target, one.read_only, owned=True)
+            )
+    return tuple(mounts)
+
+
+def _values(options: SpecOptions, folder: str, data: tuple[Mount, ...]) -> RunOptions:
     from shipway.run.model import Limits, Mount, Network, RunOptions
 
     given = RunOptions(
@@ -35,7 +53,8 @@ def _values(options: SpecOptions, folder: str) -> RunOptions:
             Mount(absolute_source(rule.source, folder), rule.target, rule.read_only)
             for rule in options.mounts
         )
-        + tuple(_secret_file(word, folder) for word in options.secrets if _is_file(word)),
+        + tuple(_secret_file(word, folder) for word in options.secrets if _is_file(word))
+        + data,
         shm_size=options.shm_size,
         limits=Limits(
             options.memory, options.cpus, options.pids, "", options.cpu_shares, options.memory_swap

@@ -8,6 +8,8 @@ from shipway.core.digest import BlobDigest, TreeKey
 from shipway.lock.model import (
     ArchiveLock,
     BuildCommandLock,
+    DataFile,
+    DataUse,
     Deb,
     IndexLock,
     LayerLock,
@@ -86,6 +88,11 @@ def full_lock() -> Lock:
         include=("src",),
         ignore=("*.pyc", "!keep.pyc"),
         build=(BuildCommandLock(argv=("make",), inputs=("Makefile",), network=True),),
+        data=(
+            DataUse(name="squad", source="https://h.invalid/s.tar", target="/d", unpack=True, copy=True),
+            DataUse(name="model", source="hf:org/m@" + "0" * 40, target="/m", files=("*.json",)),
+            DataUse(name="own", source="", target="/o", copy=True, folder="~/d"),
+        ),
         layers=(
             LayerLock(name="os-essential", members=("bash=1:2.3-4+deb12u1:amd64",), reason="essential"),
             LayerLock(name="os-1", members=("git=1:2.3-4+deb12u1:amd64",), reason="by source"),
@@ -148,6 +155,10 @@ def full_lock() -> Lock:
                 size=9,
                 index="house",
             ),
+        ),
+        data=(
+            DataFile(source="hf:org/m@" + "0" * 40, path="c.json", sha256=digest("c"), size=2),
+            DataFile(source="https://h.invalid/s.tar", path="s.tar", sha256=digest("s"), size=3),
         ),
         targets=(target,),
     )

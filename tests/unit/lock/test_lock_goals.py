@@ -98,7 +98,11 @@ def test_reproducible_byte_for_byte_whatever_the_order_and_the_process():
 def test_readable_by_newer_versions_the_first_format_as_it_was_written():
     with open(os.path.join(HERE, "golden-format-1.lock"), encoding="utf-8") as file:
         text = file.read()
-    assert parse_lock(text) == in_order(full_lock())
+    full = full_lock()
+    (target,) = full.targets
+    # Data came to the format later; a lock without them is the same text in both.
+    then = dataclasses.replace(full, data=(), targets=(dataclasses.replace(target, data=()),))
+    assert parse_lock(text) == in_order(then)
 
 
 def test_a_newer_format_is_refused_and_says_who_reads_it():

@@ -15,7 +15,7 @@ from shipway.spec.readers import READERS
 from shipway.spec.reference import render_reference
 from shipway.spec.render import render_spec
 from shipway.spec.schema import render_schema
-from shipway.spec.settings import SETTINGS, Kind, Where
+from shipway.spec.settings import BY_PLACE, SETTINGS, Kind, Where
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 FILES = {
@@ -31,6 +31,16 @@ def schema():
         return json.load(file)
 
 
+def _other_keys_of_data(key):
+    """What makes a whole table of the one with `key`."""
+    beside = {"sha256": "url", "unpack": "url", "revision": "hub", "files": "hub"}
+    kind = key if key in ("folder", "volume", "url", "hub") else beside.get(key, "folder")
+    needs = {"url": "sha256", "hub": "revision"}
+    wanted = ["target", kind, *([needs[kind]] if kind in needs else [])]
+    known = BY_PLACE[Where.DATA]
+    return "".join(f"{name} = {known[name].example}\n" for name in wanted if name != key)
+
+
 def spec_with(setting):
     """A spec whose only content is the setting's example."""
     line = f"{setting.key} = {setting.example}\n"
@@ -40,6 +50,7 @@ def spec_with(setting):
         Where.FILES: "[files]\n",
         Where.RUN: "[run]\n",
         Where.BUILD: "[[build]]\n" + ('run = ["x"]\n' if setting.key != "run" else ""),
+        Where.DATA: "[data.x]\n" + _other_keys_of_data(setting.key),
         Where.INDEX: "[indexes.x]\n",
         Where.PUSH: "[push]\n",
         Where.TARGET: 'pip = ["jaxlib"]\nenv = { DEBUG = "1" }\n[targets.cpu]\n[targets.gpu]\n',
