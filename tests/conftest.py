@@ -85,6 +85,7 @@ _ABILITIES = {
 }
 _TOOLS = (
     "mmdebstrap",
+    "ssh",
     "skopeo",
     "umoci",
     "docker",

@@ -12,6 +12,7 @@ from shipway.cli.verbs_life import LIFE_VERBS
 from shipway.cli.verbs_packages import PACKAGES
 from shipway.cli.verbs_registry import REGISTRY_VERBS
 from shipway.cli.verbs_sizes import SIZES
+from shipway.cli.verbs_tools import TOOL_VERBS
 from shipway.cli.verbs_vendor import VENDORING
 from shipway.core.platform import PLATFORMS
 
@@ -128,6 +129,7 @@ VERBS: tuple[Verb, ...] = (
     *CORE,
     *PACKAGES,
     *LIFE_VERBS,
+    *TOOL_VERBS,
     *VENDORING,
     *IMPORTING,
     *SIZES,

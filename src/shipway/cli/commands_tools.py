@@ -1,0 +1,60 @@
+"""The adapters of `ssh` and of the tools that come beside an environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipway.cli.call import Answer, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.verbs.ssh import Entry
+
+
+def _ssh(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.ssh import choose, run_ssh, write_entry
+
+    arguments, task = call.arguments, call.task()
+    container, argv = choose(arguments.words, task)
+    install = arguments.flag("install")
+    if not (install or arguments.flag("show") or call.json):
+        return Answer(code=run_ssh(container, argv, task))
+    entry = write_entry(container, task, install=install)
+    if call.json:
+        return Answer(render_json("ssh", entry_document(entry)))
+    return Answer(render_entry(entry, install=install))
+
+
+def _ssh_proxy(call: Call) -> Answer:
+    from shipway.verbs.ssh import run_proxy
+
+    return Answer(code=run_proxy(call.arguments.words[0], call.task()))
+
+
+def entry_document(entry: Entry) -> dict[str, object]:
+    """An entry as JSON."""
+    return {
+        "name": entry.container.name,
+        "host": entry.host,
+        "config": entry.config,
+        "include": entry.include,
+        "elsewhere": entry.far,
+        "installed": entry.installed,
+    }
+
+
+def render_entry(entry: Entry, *, install: bool) -> str:
+    """How to use an entry, from here and from another computer."""
+    here = f"ssh {entry.host}" if install else f"ssh -F {entry.config} {entry.host}"
+    include = (
+        ""
+        if install
+        else f"for every program, first in ~/.ssh/config (or `shipway ssh --install`):\n\n{entry.include}\n\n"
+    )
+    return f"from here: {here}\n\n{include}from another computer, in its ~/.ssh/config:\n\n{entry.far}"
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {"ssh": _ssh, "ssh-proxy": _ssh_proxy}
+"""The verbs about tools."""

@@ -1,0 +1,95 @@
+"""Tools that come beside an environment, by their real clients: OpenSSH's programs against a container."""
+
+import os
+import socket
+import subprocess
+import threading
+
+import pytest
+from life_world import LifeWorld, Terminal, store_image
+
+from private_engines import PRIVATE
+
+ENGINES = (
+    pytest.param("native", marks=pytest.mark.needs_userns),
+    pytest.param("docker", marks=[pytest.mark.needs_root, pytest.mark.needs_tool("docker", "dockerd")]),
+)
+pytestmark = [pytest.mark.needs_network, pytest.mark.needs_tool("ssh")]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tools")
+    store_image(folder / "layout", str(folder / "store"))
+    return str(folder / "store")
+
+
+@pytest.fixture(params=ENGINES)
+def world(request, store, tmp_path):
+    if request.param == "native":
+        made = LifeWorld(tmp_path, request.param, store, {})
+        yield made
+        made.close()
+        return
+    with PRIVATE[request.param]() as settings:
+        made = LifeWorld(tmp_path, request.param, store, settings)
+        yield made
+        made.close()
+
+
+def _config(world):
+    return os.path.join(world.environ["HOME"], ".ssh", "shipway", "config")
+
+
+def test_a_container_is_a_host_of_ssh(world):
+    """Commands, a terminal, files and forwarded ports, by OpenSSH's own programs."""
+    world.background("far", "sleep", "1000")
+    done = world.call("ssh", "far", "--", "sh", "-c", "echo $OF_IMAGE; cat; exit 7", stdin="typed", code=7)
+    assert done.stdout == "1\ntyped"
+    _check_terminal(world)
+    _check_files(world)
+    _check_forwarding(world)
+
+
+def _check_terminal(world):
+    terminal = Terminal(["ssh", "-F", _config(world), "far.shipway"], world.environ)
+    terminal.type(b"tty; echo en''d; exit 5\n")
+    assert b"/dev/pts/" in terminal.expect(b"end")
+    assert terminal.end() == 5
+
+
+def _check_files(world):
+    (world.project / "sent").write_text("bytes\n")
+    batch = f"put {world.project}/sent /tmp/got\nget /tmp/got {world.project}/back\n"
+    words = ["sftp", "-q", "-b", "-", "-F", _config(world), "far.shipway"]
+    done = subprocess.run(words, input=batch, capture_output=True, text=True, check=False, env=world.environ)
+    assert done.returncode == 0, done.stderr
+    assert (world.project / "back").read_text() == "bytes\n"
+
+
+def _check_forwarding(world):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"from inside")
+
+        threading.Thread(target=answer, daemon=True).start()
+        words = ["ssh", "-F", _config(world), "-W", f"127.0.0.1:{server.getsockname()[1]}", "far.shipway"]
+        done = subprocess.run(
+            words, stdin=subprocess.PIPE, capture_output=True, check=False, env=world.environ, timeout=30
+        )
+        assert done.stdout == b"from inside", done.stderr
+
+
+def test_the_line_for_every_ssh_is_written_once_and_only_when_asked(world):
+    world.background("far", "sleep", "1000")
+    own = os.path.join(world.environ["HOME"], ".ssh", "config")
+    shown = world.call("ssh", "--show", "far").stdout
+    assert "ProxyCommand ssh " in shown
+    assert not os.path.exists(own)
+    world.call("ssh", "--install", "far")
+    world.call("ssh", "--install", "far")
+    with open(own, encoding="utf-8") as file:
+        assert file.read().count("Include") == 1
