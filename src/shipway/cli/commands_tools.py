@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from shipway.cli.call import Answer, Call
@@ -20,7 +21,7 @@ def _ssh(call: Call) -> Answer:
     container, argv = choose(arguments.words, task)
     install = arguments.flag("install")
     if not (install or arguments.flag("show") or call.json):
-        return Answer(code=run_ssh(container, argv, task))
+        return Answer(code=run_ssh(container, argv, task, tty=_is_terminal()))
     entry = write_entry(container, task, install=install)
     if call.json:
         return Answer(render_json("ssh", entry_document(entry)))
@@ -31,6 +32,10 @@ def _ssh_proxy(call: Call) -> Answer:
     from shipway.verbs.ssh import run_proxy
 
     return Answer(code=run_proxy(call.arguments.words[0], call.task()))
+
+
+def _is_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 def entry_document(entry: Entry) -> dict[str, object]:

@@ -72,8 +72,8 @@ def run_proxy(name: str, task: Task) -> int:
     return client.exec_in(container, argv) or 0
 
 
-def run_ssh(container: Container, argv: Sequence[str], task: Task) -> int:
-    """Connect by the host's ssh client, for a shell or a command; its exit code.
+def run_ssh(container: Container, argv: Sequence[str], task: Task, *, tty: bool) -> int:
+    """Connect by the host's ssh client, for a shell or a command; its exit code. `tty`: a command gets a terminal.
 
     Raises:
         ToolError: the host has no client, or the entry could not be made.
@@ -84,7 +84,7 @@ def run_ssh(container: Container, argv: Sequence[str], task: Task) -> int:
     entry = write_entry(container, task)
     import shlex
 
-    terminal = ("-t",) if argv and all(stream.isatty() for stream in (sys.stdin, sys.stdout)) else ()
+    terminal = ("-t",) if argv and tty else ()
     line = (f"cd {shlex.quote(container.environment.workdir)} && {shlex.join(argv)}",) if argv else ()
     return run_attached((program, "-F", entry.config, *terminal, entry.host, *line), os.environ)
 
