@@ -1,5 +1,6 @@
 """A network of the container's own by pasta or slirp4netns, its ports, its end; and the namespaces of another container."""
 
+import json
 import os
 import signal
 import socket
@@ -267,5 +268,42 @@ def test_beside_a_container(tmp_path):
         world.call("kill", "first")
         world.await_state("second", "exited")
         assert "`first`, whose processes it shares, has ended" in world.listed("second")["reason"]
+    finally:
+        world.close()
+
+
+@pytest.mark.needs_root
+@TOOLS
+def test_ports_of_a_container_that_lives_on(tmp_path):
+    store_image(tmp_path / "layout", str(tmp_path / "store"))
+    world = LifeWorld(tmp_path, "native", str(tmp_path / "store"), {})
+    port = free_port()
+    try:
+        world.background("first", "sleep", "1234", options=("-p", f"{port}:80", "-p", "0.0.0.0::53/udp"))
+        [one, two] = json.loads(world.call("port", "first", "--json").stdout)["ports"]
+        assert (one["host"], one["open"], one["listening"], one["loopback"]) == (port, True, False, True)
+        assert two["firewall"][0] == f"sudo ufw allow {two['host']}/udp"
+        assert f"127.0.0.1:{port}" in world.call("port", "first", "80").stdout
+        assert f"-L {port}:127.0.0.1:{port}" in world.call("port", "first").stderr
+        assert "shows no port 81" in world.call("port", "first", "81/tcp", code=None).stderr
+        listed = json.loads(world.call("top", "--json", "first").stdout)["processes"]
+        assert [process["command"] for process in listed] == ["sleep 1234"]
+        world.call("restart", "first")
+        assert json.loads(world.call("port", "first", "--json").stdout)["ports"][1]["host"] == two["host"]
+        assert (
+            "does not run" in (world.call("stop", "first") and world.call("port", "first", code=None)).stderr
+        )
+    finally:
+        world.close()
+    assert heard(port) == b""
+
+
+def test_what_listens_in_this_machines_network_is_listed(tmp_path):
+    store_image(tmp_path / "layout", str(tmp_path / "store"))
+    world = LifeWorld(tmp_path, "native", str(tmp_path / "store"), {})
+    try:
+        world.background("first", "sleep", "1234")
+        found = json.loads(world.call("port", "first", "--json").stdout)
+        assert (found["shared_with_host"], found["ports"]) == (True, [])
     finally:
         world.close()

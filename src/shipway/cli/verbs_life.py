@@ -136,6 +136,14 @@ LIFE_VERBS = (
         (("shipway top digits", "what runs in it"),), (JSON,), "[NAME]", home="commands_life",
     ),
     Verb(
+        "port", "List a container's ports: whether anything listens, and who reaches it",
+        "Shows the line that would let a port through a firewall where other machines may ask for it, and the line for `ssh` "
+        "where only this one may. Changes nothing.",
+        (("shipway port digits", "all of them"), ("shipway port digits 8888", "where that one is on this machine"),
+         ("shipway port --json", "of the project's own container, for programs")),
+        (JSON,), "[NAME] [PORT]", home="commands_ports",
+    ),
+    Verb(
         "cp", "Copy files into a container or out of it",
         "One of the two places is `NAME:PATH`. What is copied in belongs to the container's user, what is copied out to you.",
         (("shipway cp model.pt digits:/tmp/", "in"), ("shipway cp digits:/tmp/profile.json .", "out")),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
-from shipway.run.bridge_words import SLIRP, own_words, render_forward, render_pasta, render_slirp
+from shipway.run.bridge_words import GUARD_NAME, SLIRP, own_words, render_forward, render_pasta, render_slirp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -170,6 +170,8 @@ def _settle_in(wanted: Wanted, tell: int) -> None:
     from shipway.sandbox.process import close_all_but  # noqa: PLC0415 - only where a network is made
 
     os.setsid()
+    with open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(GUARD_NAME)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -19,6 +19,9 @@ PASTA, SLIRP = "pasta", "slirp4netns"
 NAME_SERVERS = {PASTA: "169.254.1.1", SLIRP: "10.0.2.3"}
 """Where each answers for the host's name servers."""
 
+GUARD_NAME = "shipway-net"
+"""What the guard's process is called (comm in proc(5), 15 bytes at most)."""
+
 
 class Bridge(NamedTuple):
     """What serves a network."""

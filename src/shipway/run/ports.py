@@ -46,7 +46,12 @@ class Listener(NamedTuple):
     @property
     def loopback(self) -> bool:
         """Whether only this machine reaches it."""
-        return self.address.startswith("127.") or self.address in ("::1", "::ffff:127.0.0.1")
+        return is_loopback(self.address)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own."""
+    return address.startswith("127.") or address in ("::1", "::ffff:127.0.0.1")
 
 
 def candidate_ports(seed: str, ephemeral: tuple[int, int]) -> Iterator[int]:
@@ -129,11 +134,13 @@ def bound_socket(port: int, address: str, protocol: str) -> socket.socket:
     return made
 
 
-def find_listeners(port: int, protocol: str = "tcp", proc: str = "/proc") -> tuple[Listener, ...]:
-    """Who listens at `port` of any address of this machine, with process where the caller may see it."""
+def find_listeners(
+    port: int, protocol: str = "tcp", *, network: str = "self", proc: str = "/proc"
+) -> tuple[Listener, ...]:
+    """Who listens at `port` (0: at any) in the network of process `network`, with process where the caller may see it."""
     found: dict[Listener, str] = {}
     for name in (protocol, f"{protocol}6"):
-        with contextlib.suppress(OSError), open(f"{proc}/net/{name}", encoding="ascii") as file:
+        with contextlib.suppress(OSError), open(f"{proc}/{network}/net/{name}", encoding="ascii") as file:
             found |= dict(parse_listeners(file.read(), protocol, port))
     owners = _find_owners(set(found.values()), proc) if found else {}
     return tuple(
@@ -143,13 +150,13 @@ def find_listeners(port: int, protocol: str = "tcp", proc: str = "/proc") -> tup
 
 
 def parse_listeners(text: str, protocol: str, port: int) -> Iterator[tuple[Listener, str]]:
-    """Listeners at `port` with the inodes of their sockets, from a table of proc_pid_net(5) (pure)."""
+    """Listeners at `port` (0: at any) with the inodes of their sockets, from a table of proc_pid_net(5) (pure)."""
     state = _LISTENS if protocol == "tcp" else _UNCONNECTED
     for line in text.splitlines()[1:]:
         fields = line.split()
         address, _, number = fields[1].partition(":")
-        if int(number, 16) == port and fields[3] == state:
-            yield Listener(protocol, _parse_address(address), port, int(fields[7])), fields[9]
+        if port in (0, int(number, 16)) and fields[3] == state:
+            yield Listener(protocol, _parse_address(address), int(number, 16), int(fields[7])), fields[9]
 
 
 def _parse_address(text: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Container, Put, Record, Status
     from shipway.run.life.processes import Process
+    from shipway.run.model import Port
 
 _AGAIN = 0.01
 
@@ -156,9 +157,17 @@ class NativeLife:
 
     def processes(self, container: Container) -> tuple[Process, ...]:
         """Those below the supervisor and its sandbox."""
-        from shipway.run.life.processes import read_below  # noqa: PLC0415 - only listings need it
+        from shipway.run.bridge_words import GUARD_NAME  # noqa: PLC0415 - only listings need it
+        from shipway.run.life.processes import read_below  # noqa: PLC0415 - as above
 
-        return read_below(container.status.pid, skip=2)
+        return read_below(container.status.pid, skip=2, without=GUARD_NAME)
+
+    def ports(self, container: Container) -> tuple[Port, ...]:
+        """As its network's record has them."""
+        from shipway.run.bridge import read_record  # noqa: PLC0415 - as above
+
+        record = read_record(container.folder)
+        return record[1] if record else ()
 
     def rename(self, container: Container, name: str) -> None:
         """Nothing knows it by name but its record."""

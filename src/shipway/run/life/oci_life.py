@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Container, Put, Record, Service
     from shipway.run.life.processes import Process
-    from shipway.run.model import RunRequest
+    from shipway.run.model import Port, RunRequest
     from shipway.run.oci_command import Dialect
 
 _LOG_PATIENCE = 3.0
@@ -213,6 +213,13 @@ class OciLife:
             )
         first = read_process(container.status.pid)
         return (*((first,) if first is not None else ()), *read_below(container.status.pid))
+
+    def ports(self, container: Container) -> tuple[Port, ...]:
+        """As the engine says."""
+        from shipway.run.life.oci_status import parse_shown_ports  # noqa: PLC0415 - as above
+
+        finished = self._program().ask("container", "port", container.record.engine_id)
+        return parse_shown_ports(finished.text) if finished.code == 0 else ()
 
     def rename(self, container: Container, name: str) -> None:
         """Known by name there."""

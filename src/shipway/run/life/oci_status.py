@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shipway.run.kept_changes import WRITTEN_AT_START
 from shipway.run.life.lives import Changed
 from shipway.run.life.model import TOOLS, State, Status
+from shipway.run.model import Port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +47,15 @@ def inspect_containers(program: Program, ids: Sequence[str]) -> dict[str, Status
     if finished.code != 0 and "no such" not in text and "no container" not in text:
         raise program.trouble(finished, "container", "inspect")
     return parse_inspected(finished.text)
+
+
+_SHOWN = re.compile(r"(\d+)/(tcp|udp) -> \[?([0-9a-f.:]+?)\]?:(\d+)\Z", re.ASCII)
+
+
+def parse_shown_ports(text: str) -> tuple[Port, ...]:
+    """What `container port` prints: lines such as `8000/tcp -> 127.0.0.1:18090`."""
+    found = filter(None, map(_SHOWN.match, text.splitlines()))
+    return tuple(Port(int(one[1]), int(one[4]), one[3], one[2]) for one in found)
 
 
 def parse_inspected(text: str) -> dict[str, Status]:

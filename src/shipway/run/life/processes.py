@@ -26,11 +26,16 @@ class Process(NamedTuple):
     threads: int = 1
 
 
-def read_below(pid: int, *, skip: int = 0) -> tuple[Process, ...]:
-    """The processes below `pid`, leaving out the first `skip` generations; none if it is gone."""
+def read_below(pid: int, *, skip: int = 0, without: str = "") -> tuple[Process, ...]:
+    """The processes below `pid`, leaving out the first `skip` generations; none if it is gone.
+
+    `without`: the name of children that are left out with all that is below them.
+    """
     generation = [pid]
     for _ in range(skip):
-        generation = [child for one in generation for child in read_children(one)]
+        generation = [
+            child for one in generation for child in read_children(one) if not _is_called(child, without)
+        ]
     found: list[Process] = []
     waiting = [child for one in generation for child in read_children(one)]
     while waiting:
@@ -40,6 +45,24 @@ def read_below(pid: int, *, skip: int = 0) -> tuple[Process, ...]:
             found.append(process)
         waiting += read_children(one)
     return tuple(found)
+
+
+def _is_called(pid: int, name: str) -> bool:
+    if not name:
+        return False
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip() == name
+    except OSError:
+        return False
+
+
+def has_own_network(pid: int) -> bool:
+    """Whether its network is another than the caller's; True where that cannot be seen."""
+    try:
+        return not os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), os.stat("/proc/self/ns/net"))
+    except OSError:
+        return True
 
 
 def read_children(pid: int) -> list[int]:

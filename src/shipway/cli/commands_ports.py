@@ -1,0 +1,25 @@
+"""The adapter of `port`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipway.cli.call import Answer, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _port(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_ports import describe_ways, ports_document, render_ports
+    from shipway.verbs.port import list_ports
+
+    result = list_ports(call.arguments.words, call.task())
+    if call.json:
+        return Answer(render_json("port", ports_document(result)))
+    return Answer(render_ports(result), describe_ways(result, os.uname().nodename))
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {"port": _port}

@@ -1,0 +1,87 @@
+"""A container's ports as text and JSON. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shipway.cli.console import render_table
+from shipway.core.text import shown
+
+if TYPE_CHECKING:
+    from shipway.verbs.port import Port, PortsResult, Shown
+
+
+def render_ports(result: PortsResult) -> str:
+    """A table; empty where there are none."""
+    if not result.ports:
+        return ""
+    rows = [
+        (
+            f"{one.port.container}/{one.port.protocol}",
+            _address(one.port),
+            _describe_listening(one),
+            "this machine" if one.local else "others too",
+        )
+        for one in result.ports
+    ]
+    return render_table(("PORT", "ON THIS MACHINE", "LISTENS", "REACHED BY"), rows)
+
+
+def describe_ways(result: PortsResult, host: str) -> str:
+    """What to type to reach the ports from elsewhere."""
+    if not result.ports:
+        return _describe_none(result)
+    lines = []
+    numbers = [one.port.host for one in result.ports if one.local and one.port.protocol == "tcp"]
+    if numbers:
+        words = " ".join(f"-L {number}:127.0.0.1:{number}" for number in dict.fromkeys(numbers))
+        lines.append(f"from another computer: `ssh {words} {shown(host)}`, then the same ports there")
+    lines += [
+        f"a firewall that keeps port {one.port.host} closed lets it through after `{one.rules[0]}` (ufw) or `{one.rules[1]}`"
+        for one in result.ports
+        if one.rules
+    ]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _describe_none(result: PortsResult) -> str:
+    name = shown(result.container.name)
+    if result.shared:
+        return (
+            f"nothing in `{name}` listens; its network is this machine's, so whatever will is shown by itself"
+        )
+    return f"`{name}` shows no ports; `-p HOST:CONTAINER` does when it is made"
+
+
+def _describe_listening(one: Shown) -> str:
+    if one.listening:
+        return shown(one.program) or "yes"
+    return "no" if one.open else "no, and this machine's port is closed"
+
+
+def _address(port: Port) -> str:
+    return f"[{port.address}]:{port.host}" if ":" in port.address else f"{port.address}:{port.host}"
+
+
+def ports_document(result: PortsResult) -> dict[str, Any]:
+    """Numbers, and what was seen."""
+    return {
+        "container": result.container.name,
+        "id": result.container.id,
+        "shared_with_host": result.shared,
+        "ports": [_document(one) for one in result.ports],
+    }
+
+
+def _document(one: Shown) -> dict[str, Any]:
+    return {
+        "container": one.port.container,
+        "protocol": one.port.protocol,
+        "address": one.port.address,
+        "host": one.port.host,
+        "listening": one.listening,
+        "program": one.program or None,
+        "open": one.open,
+        "loopback": one.local,
+        "firewall": list(one.rules),
+    }
