@@ -142,6 +142,7 @@ def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:
         cpu_shares=values["cpu-shares"],
         memory_swap=values["memory-swap"],
         gpus=_gpus(call),
+        editable=not arguments.flag("no-editable"),
         engine=call.settings.engine,
         tty=_wants_terminal(call),
         life=read_life(life),

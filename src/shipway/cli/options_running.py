@@ -54,6 +54,8 @@ SEEING = (
            default="when there is one here"),
     Option("no-tty", "Give the command no terminal of its own", default="off"),
     Option("init", "Have an init that passes signals on and collects orphans; every container has one", default="always on"),
+    Option("no-editable", "Import the Python projects of the spec as they are built, not from their folders; builds what changed",
+           default="an edit is seen at once, and nothing is built"),
     Option("watch", "Start the command again when a source file of the project changes", default="started once"),
     Option("watch-files", "As `--watch`, when a file of this pattern (as in `.dockerignore`) changes", _VALUES, "", "PATTERN",
            kind="pattern", default="programs and their settings: `*.py`, `*.toml`, …"),

@@ -23,6 +23,12 @@ WRITTEN_AT_START = frozenset(
     }
 )  # fmt: skip
 """What every start of a container writes itself (`request.py`)."""
+_IN_SITE_PACKAGES = ("_shipway_editable.pth", "_shipway_editable.py")
+
+
+def is_written_at_start(path: str) -> bool:
+    """Whether a start of a container writes `path` itself."""
+    return path in WRITTEN_AT_START or path.rpartition("/")[2] in _IN_SITE_PACKAGES
 
 
 def read_changes(upper: str, lower: Mapping[str, Entry]) -> list[Entry]:

@@ -214,6 +214,8 @@ class Environment(NamedTuple):
     """The trees hold compiled modules beside their sources, so none have to be kept between runs."""
     image: ImageIds | None = None
     """Of the image of the same trees; None while no engine has asked for it."""
+    editable: tuple[tuple[str, str], ...] = ()
+    """Files by which local projects are imported from their own folders: paths below the root with texts."""
 
 
 class Invocation(NamedTuple):
@@ -252,6 +254,8 @@ class Invocation(NamedTuple):
     tmpfs: tuple[TmpfsMount, ...] = ()
     gpus: str = ""
     """As Docker's `--gpus` writes it."""
+    built: bool = False
+    """Local projects are imported as they were built, whatever has changed since."""
     secrets: tuple[str, ...] = ()
     """See `RunOptions.secrets`."""
 

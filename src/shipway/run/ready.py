@@ -34,7 +34,7 @@ from shipway.run.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FORMAT = 5
+_FORMAT = 6
 _SETTLED = 50_000_000
 """Nanoseconds: a file changed this shortly before it was read may change again without its time showing it."""
 
@@ -156,6 +156,7 @@ def _parse_environment(value: dict[str, Any]) -> Environment:
             "options": RunOptions(**options),
             "facts": ImageFacts(**facts),
             "image": ImageIds(*image) if image else None,
+            "editable": _pairs(value["editable"]),
         }
     )
 

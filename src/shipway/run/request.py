@@ -62,7 +62,14 @@ def plan_run(
         name=environment.name,
         target=environment.target,
         lowers=environment.lowers,
-        files=_files(environment, host, account, hostname=hostname, online=online, bundle=certificates),
+        files=_files(
+            environment if not asked.built else environment._replace(editable=()),
+            host,
+            account,
+            hostname=hostname,
+            online=online,
+            bundle=certificates,
+        ),
         argv=(argv := _argv(environment, asked, account)),
         env=choose_environ(
             environment,
@@ -175,6 +182,7 @@ def _files(
         "etc/passwd": render_passwd(environment.facts.passwd, account),
         "etc/resolv.conf": host.resolv_conf if online else "",
         prompt.PATH: prompt.TEXT,
+        **dict(environment.editable),
     }
     files = [HostFile(path, text.encode("utf-8", "surrogateescape")) for path, text in texts.items()]
     if host.localtime:

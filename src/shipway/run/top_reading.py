@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shipway.core.manifest import DIRECTORY, FILE, WHITEOUT
 from shipway.run.facts import find_inside
 from shipway.run.installed import Top, Written
-from shipway.run.kept_changes import WRITTEN_AT_START, is_opaque, read_changes
+from shipway.run.kept_changes import is_opaque, is_written_at_start, read_changes
 from shipway.run.tree_changes import visible_at
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def read_upper(upper: str, trees: Sequence[TreeFiles]) -> Top:
     written, same = [], set()
     for entry in read_changes(upper, lower):
         path = entry.path
-        if path in WRITTEN_AT_START:
+        if is_written_at_start(path):
             continue
         if path not in opaque and _is_same(entry, lower.get(path)):
             same.add(path)

@@ -137,7 +137,7 @@ def _kept(name: str, around: Around) -> Side:
     from shipway.core.overlay import stack
     from shipway.host.files import translating_disk_errors
     from shipway.plan.diff import Named
-    from shipway.run.kept_changes import WRITTEN_AT_START, read_changes
+    from shipway.run.kept_changes import is_written_at_start, read_changes
 
     path, target = _kept_target(name, around.project())
     base = _target(target, around)
@@ -154,7 +154,7 @@ def _kept(name: str, around: Around) -> Side:
     at_start = {
         entry.path
         for entry in entries
-        if entry.path in WRITTEN_AT_START
+        if is_written_at_start(entry.path)
         or (entry.kind == DIRECTORY and workdir.startswith(f"{entry.path}/"))
         or (entry.kind == DIRECTORY and os.path.dirname(entry.path) == "home" and entry.path not in filled)
     }

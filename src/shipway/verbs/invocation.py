@@ -97,6 +97,7 @@ def read_invocation(words: RunWords) -> Invocation:
         ulimits=_read_ulimits(words.ulimits),
         tmpfs=tmpfs,
         gpus=_read_gpus(words.gpus),
+        built=not words.editable,
         secrets=tuple(f"{name}?" for name in passed),
     )
 

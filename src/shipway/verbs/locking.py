@@ -33,20 +33,24 @@ class Freshness:
     """What changed, each as a sentence; empty: the lock is fresh."""
 
 
-def check_lock(project: Project, *, platforms: tuple[str, ...] = ()) -> Freshness:
+def check_lock(project: Project, *, platforms: tuple[str, ...] = (), editable: bool = False) -> Freshness:
     """Compare the project's lock with its spec, without network. `platforms`: also wanted, whatever the spec says.
+
+    `editable`: sources of local projects may have changed where a run can take them as they are.
 
     Raises:
         LockFormatError: the lock cannot be read.
     """
     from shipway.resolve.freshness import find_drift, inputs_key
     from shipway.sources.drift import find_source_drift
+    from shipway.verbs.editable import is_editable
 
     key = inputs_key(project.spec, project.texts)
     lock = read_lock(project)
     if lock is None:
         return Freshness(lock=None, inputs=key, drift=(f"there is no `{LOCK_FILE}`",))
-    drift = find_drift(project.spec, key, lock) + find_source_drift(lock, project.folder)
+    drift = find_drift(project.spec, key, lock)
+    drift += find_source_drift(lock, project.folder, is_editable if editable else None)
     if lock.bases:
         from shipway.verbs.bases import find_base_drift
 
@@ -56,14 +60,17 @@ def check_lock(project: Project, *, platforms: tuple[str, ...] = ()) -> Freshnes
     return Freshness(lock=lock, inputs=key, drift=drift)
 
 
-def ensure_lock(project: Project, task: Task, store: Store) -> tuple[Lock, Freshness]:
-    """A lock to work with, as `task.mode` allows, and how the one on disk stood.
+def ensure_lock(
+    project: Project, task: Task, store: Store, *, editable: bool = False
+) -> tuple[Lock, Freshness]:
+    """A lock to work with, as `task.mode` allows, and how the one on disk stood. `editable`: see `check_lock`.
 
     Raises:
         LockStale: it is missing or stale and may not be made.
     """
     wanted = (task.platform,) if task.platform else ()
-    found = check_lock(project, platforms=wanted if task.mode is not LockMode.FROZEN else ())
+    platforms = wanted if task.mode is not LockMode.FROZEN else ()
+    found = check_lock(project, platforms=platforms, editable=editable)
     if found.lock is not None and (not found.drift or task.mode is LockMode.FROZEN):
         return found.lock, found
     if task.mode not in (LockMode.UPDATE, LockMode.TRIAL):

@@ -48,8 +48,8 @@ class Prepared:
     """How many of them were made now."""
 
 
-def plan_project(task: Task, *, files: bool) -> Planned:
-    """Read, lock if need be, and plan. `files`: the image's own copy of the project belongs to it.
+def plan_project(task: Task, *, files: bool, editable: bool = False) -> Planned:
+    """Read, lock if need be, and plan. `files`: the image's own copy of the project belongs to it. `editable`: see `check_lock`.
 
     Raises:
         SpecError, LockStale, NotFound: there is nothing that could be planned.
@@ -59,7 +59,7 @@ def plan_project(task: Task, *, files: bool) -> Planned:
     project = read_project(task.directory, task.emit)
     store = Store.open(emit=task.emit)
     target = require_target(project.spec, task.target).name
-    lock, freshness = ensure_lock(project, task, store)
+    lock, freshness = ensure_lock(project, task, store, editable=editable)
     return plan_locked(project, lock, freshness, store=store, target=target, task=task, files=files)
 
 

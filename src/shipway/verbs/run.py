@@ -64,6 +64,8 @@ class RunWords(NamedTuple):
     tty: bool = False
     engine: str = ""
     """Empty: the spec's, else our own."""
+    editable: bool = True
+    """Local projects are imported from their folders; else as they are built, and built again if they changed."""
     life: LifeOptions | None = None
     """Of a container that lives on; None: it is thrown away with this command."""
     restart_said: bool = False
@@ -98,7 +100,7 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
     store = Store.open(emit=task.emit)
     record = _ready_file(folder, task)
     ready = _find_ready(record, task)
-    if ready is not None:
+    if ready is not None and (words.editable or not ready.environment.editable):
         keys = _keys(ready.environment.keys)
         with store.use(keys) as use:
             from shipway.run.ready import holds
@@ -108,7 +110,7 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
                 start = Start(ready.environment, asked, words.engine, use.trees, image, use.fds)
                 life = life_of(words, ready.environment)
                 return start_container(start, task, dry_run=dry_run, life=life, own=words.own)
-    prepared = _prepare(task, dry_run=dry_run)
+    prepared = _prepare(task, dry_run=dry_run, editable=words.editable)
     if prepared is None:
         return RunResult(0, _unbuilt(task))
     environment = _environment(prepared)
@@ -172,7 +174,7 @@ def run_prepared(words: RunWords, prepared: Prepared, task: Task) -> RunResult:
     """
     environment = _environment(prepared)
     with prepared.planned.store.use(_keys(environment.keys)) as use:
-        asked = read_invocation(words)
+        asked = read_invocation(words)._replace(built=True)
         image = _image_of(prepared, None, "", task)
         start = Start(environment, asked, words.engine or _NATIVE, use.trees, image)
         return start_container(start, task, dry_run=False)
@@ -211,10 +213,11 @@ def _context(store: Store, task: Task) -> str:
     return "\n".join((store.path, *store.lowers, task.platform or host_platform()))
 
 
-def _prepare(task: Task, *, dry_run: bool) -> Prepared | None:
+def _prepare(task: Task, *, dry_run: bool, editable: bool = True) -> Prepared | None:
     """The environment's trees, built if need be; None when it would have to be and must not."""
     gc.enable()  # a build is long, and the process began without
     from shipway.verbs.build import keep
+    from shipway.verbs.editable import plan_run_project
     from shipway.verbs.history import remember_build
     from shipway.verbs.prepare import build_planned, plan_project
 
@@ -224,14 +227,14 @@ def _prepare(task: Task, *, dry_run: bool) -> Prepared | None:
         from shipway.verbs.prepare import Prepared
         from shipway.verbs.project import read_project
 
-        if check_lock(read_project(task.directory, task.emit)).drift:
+        if check_lock(read_project(task.directory, task.emit), editable=editable).drift:
             return None
         planned = plan_project(task._replace(mode=LockMode.FROZEN), files=False)
         trees = find_trees(planned.store, planned.requests)
         if trees is None or _missing_data(planned):
             return None
         return Prepared(planned=planned, trees=tuple(trees), built=0)
-    prepared = build_planned(plan_project(task, files=False), task)
+    prepared = build_planned(plan_run_project(task, editable=editable), task)
     _bring_data(prepared.planned, task)
     keep(prepared)
     remember_build(prepared.planned.project.folder, prepared.planned)
@@ -268,6 +271,7 @@ def remember_prepared(prepared: Prepared, task: Task) -> Environment:
 def _environment(prepared: Prepared) -> Environment:
     from shipway.run.facts import read_image_facts
     from shipway.run.model import Environment
+    from shipway.verbs.editable import find_editables
     from shipway.verbs.run_options import read_run_options
 
     planned = prepared.planned
@@ -292,6 +296,7 @@ def _environment(prepared: Prepared) -> Environment:
         options=options,
         bytecode=target.bytecode,
         facts=read_image_facts(lowers),
+        editable=find_editables(prepared),
     )
 
 
@@ -305,6 +310,10 @@ def _remember(environment: Environment, prepared: Prepared, file: str, task: Tas
     if task.mode is LockMode.FROZEN or planned.project.inferred or any(one.inputs for one in target.build):
         return None
     inputs = list(planned.project.inputs())
+    if environment.editable:
+        from shipway.verbs.editable import editable_inputs
+
+        inputs += editable_inputs(prepared)
     if planned.lock.bases:
         from shipway.verbs.bases import base_inputs
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK
 from shipway.core.units import render_size
 from shipway.run.facts import find_inside
-from shipway.run.kept_changes import WRITTEN_AT_START, is_opaque
+from shipway.run.kept_changes import is_opaque, is_written_at_start
 from shipway.run.life.lives import Changed
 from shipway.run.life.model import TOOLS
 
@@ -46,7 +46,7 @@ def _places_of_mounts(container: Container) -> tuple[str, ...]:
 
 
 def _is_usual(one: Changed, mounted: tuple[str, ...]) -> bool:
-    if one.path in WRITTEN_AT_START:
+    if is_written_at_start(one.path):
         return True
     leads = any(place == one.path or place.startswith(f"{one.path}/") for place in mounted)
     home = one.path in ("home", "root") or (one.path.startswith("home/") and one.path.count("/") == 1)

@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shipway.run.kept_changes import WRITTEN_AT_START
+from shipway.run.kept_changes import is_written_at_start
 from shipway.run.life.lives import Changed
 from shipway.run.life.model import TOOLS, State, Status
 from shipway.run.model import Port
@@ -126,7 +126,7 @@ def parse_diff(text: str) -> tuple[Changed, ...]:
 
 def _is_usual(path: str, places: tuple[str, ...]) -> bool:
     if (
-        path in WRITTEN_AT_START
+        is_written_at_start(path)
         or path.endswith(_INITS)
         or path
         in (
