@@ -50,6 +50,7 @@ def plan_run(
     Raises:
         ToolError: a mount, name or directory cannot be used (exit code `USAGE`).
     """
+    environment = environment._replace(editable=()) if asked.built else environment
     options = environment.options
     account, user = _who(environment, asked, host)
     net = choose_network(asked, options)
@@ -62,14 +63,7 @@ def plan_run(
         name=environment.name,
         target=environment.target,
         lowers=environment.lowers,
-        files=_files(
-            environment if not asked.built else environment._replace(editable=()),
-            host,
-            account,
-            hostname=hostname,
-            online=online,
-            bundle=certificates,
-        ),
+        files=_files(environment, host, account, hostname=hostname, online=online, bundle=certificates),
         argv=(argv := _argv(environment, asked, account)),
         env=choose_environ(
             environment,
