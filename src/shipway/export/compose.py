@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shipway.export.options import image_name, mount_source, published
+from shipway.export.options import image_name, mount_source, passed, published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def _service(contents: Contents, run: RunOptions) -> dict[str, Any]:
         "user": "${USER_ID:-1000}:${GROUP_ID:-1000}",
         "working_dir": _plain(contents.settings.workdir),
         "network_mode": str(run.network),
-        "environment": ["HOME=/tmp", *(_plain(f"{key}={value}") for key, value in run.env), *run.pass_env],
+        "environment": ["HOME=/tmp", *(_plain(f"{key}={value}") for key, value in run.env), *passed(run)],
         "volumes": [
             {"type": "bind", "source": ".", "target": _plain(contents.settings.workdir)},
             *(_volume(mount) for mount in _mounts(run)),
@@ -81,7 +81,8 @@ def _ulimit(text: str) -> tuple[str, dict[str, int]]:
 
 def _mounts(run: RunOptions) -> list[tuple[str, str, bool]]:
     return [
-        (mount_source(mount, home="~", project="."), mount.target, mount.read_only) for mount in run.mounts
+        (mount_source(mount, home="~", project="."), mount.target, mount.read_only)
+        for mount in (*run.mounts, *run.secret_files)
     ]
 
 

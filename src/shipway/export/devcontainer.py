@@ -45,11 +45,11 @@ def render_devcontainer(contents: Contents, run: RunOptions) -> str:
         "init": True,
         "runArgs": list(engine_options(run)),
     }
-    if run.mounts:
+    if run.mounts or run.secret_files:
         document["mounts"] = [
             _mount(mount_source(mount, home="${localEnv:HOME}", project="${localWorkspaceFolder}"), mount.target,
                    read_only=mount.read_only)
-            for mount in run.mounts
+            for mount in (*run.mounts, *run.secret_files)
         ]  # fmt: skip
     if contents.uses_gpu:
         document["hostRequirements"] = {"gpu": "optional"}

@@ -70,7 +70,7 @@ def _run(contents: Contents, suffix: str, run: RunOptions) -> list[str]:
     words = ["--detach", "--tty", "--init", *engine_options(run), "--env=HOME=/tmp"]
     words += ["--gpus=all"] if contents.uses_gpu else []
     mounts = [("$(CURDIR)", contents.settings.workdir)]
-    for mount in run.mounts:
+    for mount in (*run.mounts, *run.secret_files):
         source = mount_source(mount, home="$(HOME)", project="$(CURDIR)")
         mounts.append((source, f"{mount.target}:ro" if mount.read_only else mount.target))
     text = " ".join([*(_word(word) for word in words), *(_volume(*mount) for mount in mounts)])

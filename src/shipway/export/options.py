@@ -31,7 +31,12 @@ def engine_options(run: RunOptions) -> tuple[str, ...]:
     words += [f"--ulimit={limit}" for limit in run.ulimits]
     words += [f"--tmpfs={folder}" for folder in run.tmpfs]
     words += [f"--env={name}={value}" for name, value in run.env]
-    return (*words, *(f"--env={name}" for name in run.pass_env))
+    return (*words, *(f"--env={name}" for name in passed(run)))
+
+
+def passed(run: RunOptions) -> tuple[str, ...]:
+    """Variables of the caller. Whoever starts a container by these words shows their values to the engine, secrets too."""
+    return (*run.pass_env, *(word.removesuffix("?") for word in run.secret_variables))
 
 
 def published(run: RunOptions) -> tuple[str, ...]:

@@ -17,9 +17,10 @@ def check_spec(spec: Spec, place: Place) -> None:
         _check_mounts(target, place)
         _check_python(target, place)
         _check_run(target, place)
-        both = sorted({name for name, _ in target.run.env} & set(target.run.pass_env))
+        secrets = {word.removesuffix("?") for word in target.run.secret_variables}
+        both = sorted({name for name, _ in target.run.env} & {*target.run.pass_env, *secrets})
         for name in both:
-            spot = place.at("run", "pass-env")
+            spot = place.at("run", "secrets" if name in secrets else "pass-env")
             spot.refuse(
                 f"target `{target.name}`: `{name}` is set in `run.env` and taken from the caller",
                 "keep one of them",

@@ -182,6 +182,17 @@ class RunOptions:
     secrets: tuple[str, ...] = ()
     """`NAME`, `NAME?` or `file:SOURCE:TARGET`."""
 
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        """Those of `secrets` that are variables, as they are written."""
+        return tuple(word for word in self.secrets if ":" not in word)
+
+    @property
+    def secret_files(self) -> tuple[MountRule, ...]:
+        """Those of `secrets` that are files."""
+        words = (word.split(":") for word in self.secrets if ":" in word)
+        return tuple(MountRule(source=source, target=target, read_only=True) for _, source, target in words)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:

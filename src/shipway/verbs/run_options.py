@@ -51,9 +51,8 @@ def _values(options: SpecOptions, folder: str, data: tuple[Mount, ...]) -> RunOp
     given = RunOptions(
         mounts=tuple(
             Mount(absolute_source(rule.source, folder), rule.target, rule.read_only)
-            for rule in options.mounts
+            for rule in (*options.mounts, *options.secret_files)
         )
-        + tuple(_secret_file(word, folder) for word in options.secrets if _is_file(word))
         + data,
         shm_size=options.shm_size,
         limits=Limits(
@@ -66,7 +65,7 @@ def _values(options: SpecOptions, folder: str, data: tuple[Mount, ...]) -> RunOp
         user=options.user,
         ipc_space="" if options.ipc == "private" else options.ipc,
         cache=options.cache,
-        secrets=tuple(word for word in options.secrets if not _is_file(word)),
+        secrets=options.secret_variables,
     )
     if not (options.ports or options.ulimits or options.tmpfs or options.cpuset or options.restart):
         return given
@@ -82,17 +81,6 @@ def _values(options: SpecOptions, folder: str, data: tuple[Mount, ...]) -> RunOp
         limits=given.limits._replace(cpuset=parse_cpuset(options.cpuset)),
         restart=parse_restart(options.restart) if options.restart else Restart(),
     )
-
-
-def _is_file(secret: str) -> bool:
-    return ":" in secret
-
-
-def _secret_file(word: str, folder: str) -> Mount:
-    from shipway.run.model import Mount
-
-    _, source, target = word.split(":")
-    return Mount(absolute_source(source, folder), target, read_only=True)
 
 
 def absolute_source(source: str, folder: str) -> str:

@@ -20,6 +20,7 @@ RUN = RunOptions(
     mounts=(MountRule(source="~/data", target="/data", read_only=True), MountRule(source="models", target="/m$x"),
             MountRule(source="/srv/x y", target="/srv")),
     shm_size=1 << 30, memory=2 << 30, cpus=1.5, pids=99, network=Network.NONE, env=(("PRICE", "5$"),), pass_env=("TOKEN",),
+    secrets=("KEY?", "file:~/.netrc:/run/secrets/netrc"),
 )  # fmt: skip
 RUNS = {"cpu": RUN, "gpu": RunOptions()}
 
@@ -231,11 +232,12 @@ def test_a_compose_file_has_a_service_for_each_target():
         1.5,
         99,
     )
-    assert cpu["environment"] == ["HOME=/tmp", "PRICE=5$$", "TOKEN"]
+    assert cpu["environment"] == ["HOME=/tmp", "PRICE=5$$", "TOKEN", "KEY"]
     assert cpu["volumes"][1:] == [
         {"type": "bind", "source": "~/data", "target": "/data", "read_only": True},
         {"type": "bind", "source": "./models", "target": "/m$$x"},
         {"type": "bind", "source": "/srv/x y", "target": "/srv"},
+        {"type": "bind", "source": "~/.netrc", "target": "/run/secrets/netrc", "read_only": True},
     ]
     assert "deploy" not in cpu
     assert gpu["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]

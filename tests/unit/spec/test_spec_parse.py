@@ -278,6 +278,9 @@ REFUSED = [
     ("[run]\npass-env = ['A=b']", "no name of a variable", "name only"),
     ("[run]\npass-env = ['A', 'A']", "named twice", ""),
     ("[run]\nenv = {A = '1'}\npass-env = ['A']", "set in `run.env` and taken from the caller", ""),
+    ("[run]\nenv = {A = '1'}\nsecrets = ['A?']", "set in `run.env` and taken from the caller", ""),
+    ("[run]\nsecrets = ['A=b']", "", ""),
+    ("[run]\nsecrets = ['file:~/.netrc']", "", ""),
     ("[build]\nrun = 'x'", "must be a list of tables", "[[build]]"),
     ("[[build]]\ninputs = ['x']", "`run` is missing", ""),
     ("[[build]]\nrun = 'x'\ninputs = ['../x']", "outside the project", ""),
@@ -330,6 +333,8 @@ def test_all_mistakes_are_reported_together_in_order():
         ("run.env = { DB_PASSWORD = 'x' }", True),
         ("env = { TOKENIZERS_PARALLELISM = 'false', PATH = '/x' }", False),
         ("env = { API_KEY = '' }", False),
+        ("run.env = { HUGGINGFACE_HOME = '/x' }", True),
+        ("run.env = { HF_HOME = '/x' }", False),
         ("[[build]]\nrun = 'x'\nnetwork = true", True),
     ],
 )

@@ -69,6 +69,7 @@ RUN = st.builds(
     env=VARIABLES,
     pass_env=unique(st.sampled_from(["lower_a", "lower_b"])),
     cache=st.booleans(),
+    secrets=unique(st.sampled_from(["SECRET_A", "SECRET_B?", "file:~/x:/run/x"])),
 )
 PROJECTS = unique(
     st.builds(
