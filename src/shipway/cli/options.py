@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shipway.cli.option import BUILDING, CHOICE, DRY_RUN, JSON, LOCKING, TARGET, Complete, Option, Takes, Verb
 from shipway.cli.options_running import ENGINE, RUNNING, SEEING
+from shipway.cli.verbs_data import DATA
 from shipway.cli.verbs_engines import ENGINE_VERBS
 from shipway.cli.verbs_export import EXPORT
 from shipway.cli.verbs_images import IMAGES
@@ -133,6 +134,7 @@ VERBS: tuple[Verb, ...] = (
     *VENDORING,
     *IMPORTING,
     *SIZES,
+    *DATA,
     *IMAGES,
     *REGISTRY_VERBS,
     *ENGINE_VERBS,

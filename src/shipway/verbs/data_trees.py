@@ -37,6 +37,11 @@ def ensure_data(plans: Sequence[DataPlan], store: Store, task: Task) -> int:
     )
 
 
+def find_missing(plans: Sequence[DataPlan], store: Store) -> tuple[DataPlan, ...]:
+    """Those that the store does not have."""
+    return tuple(plan for plan in plans if store.find_tree(plan.key) is None)
+
+
 def data_keys(lock: Lock, target: TargetLock) -> tuple[TreeKey, ...]:
     """What a project needs of the store for its data."""
     from shipway.plan.data import plan_data

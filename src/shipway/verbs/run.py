@@ -105,7 +105,10 @@ def run_command(words: RunWords, task: Task, *, dry_run: bool = False) -> RunRes
         with store.use(keys) as use:
             from shipway.run.ready import holds
 
-            if not use.missing and holds(ready, context=_context(store, task)):
+            there = all(
+                os.path.exists(mount.source) for mount in ready.environment.options.mounts if not mount.owned
+            )
+            if there and not use.missing and holds(ready, context=_context(store, task)):
                 image = _image_of(None, None if dry_run else ready, record, task)
                 start = Start(ready.environment, asked, words.engine, use.trees, image, use.fds)
                 life = life_of(words, ready.environment)
@@ -255,9 +258,12 @@ def _bring_data(planned: Planned, task: Task) -> None:
     target = planned.lock.target(planned.plan.target, planned.plan.platform)
     if target.data:
         from shipway.plan.data import plan_data
-        from shipway.verbs.data_trees import ensure_data
+        from shipway.verbs.data import say_size
+        from shipway.verbs.data_trees import ensure_data, find_missing
 
-        ensure_data(plan_data(planned.lock, target), planned.store, task)
+        missing = find_missing(plan_data(planned.lock, target), planned.store)
+        say_size(missing, task.emit)
+        ensure_data(missing, planned.store, task)
 
 
 def remember_prepared(prepared: Prepared, task: Task) -> Environment:
