@@ -52,6 +52,20 @@ def find_fault(request: RunRequest) -> EngineError | None:
     return None
 
 
+def find_start_fault(request: RunRequest) -> EngineError | None:
+    """Why the command could not start in its folder, for engines that make no folders; None when the folder is there."""
+    mounted = [one.target for one in request.mounts] + [one.target for one in request.tmpfs]
+    if request.cwd == "/" or any(f"{request.cwd}/".startswith(f"{target}/") for target in mounted):
+        return None
+    found = find_inside(request.lowers, request.cwd)
+    if found is not None and os.path.isdir(found.host):
+        return None
+    return EngineError(
+        f"The folder to start in, `{shown(request.cwd)}`, is not in the environment, and this engine makes none",
+        hints=("choose one that is there: `-w /work`", "the native engine and Docker make it"),
+    )
+
+
 def _find_file(request: RunRequest, path: str) -> str:
     """The host's path of the file `path` (absolute inside); empty when there is none."""
     path = posixpath.normpath(path)

@@ -54,6 +54,8 @@ class Dialect(NamedTuple):
     """A Go template for `info`: the limits that can be enforced, among those of `wanted_limits`."""
     bridge: tuple[str, ...] = ()
     """Words for a network of the container's own."""
+    makes_workdir: bool = True
+    """Whether the folder that a command starts in is made."""
     devices: bool = False
     """Whether GPUs are devices with names (CDI), and not asked for by `--gpus`."""
     oldest: tuple[int, int] = (0, 0)

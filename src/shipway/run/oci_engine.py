@@ -11,7 +11,7 @@ from shipway.core.errors import EngineError, ExitCode
 from shipway.core.events import Note
 from shipway.host.attached import run_attached
 from shipway.host.files import translating_disk_errors
-from shipway.run.inside import find_fault
+from shipway.run.inside import find_fault, find_start_fault
 from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci_command import plan_inputs, render_run
@@ -83,6 +83,7 @@ def run_oci(
     render_run(
         request, dialect, image=""
     )  # what cannot be asked of the engine is refused before anything is made
+    require_start(request, dialect)
     program = require_program(dialect)
     for note in (*request.notes, *owner_notes(request, dialect)):
         emit(Note(note, "warning"))
@@ -99,6 +100,17 @@ def run_oci(
         code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)})
     _require_started(program, request, code)
     return Outcome(code, dialect.name)
+
+
+def require_start(request: RunRequest, dialect: Dialect) -> None:
+    """Make sure that the engine has or makes the folder that the command starts in.
+
+    Raises:
+        EngineError: it has none.
+    """
+    fault = None if dialect.makes_workdir else find_start_fault(request)
+    if fault is not None:
+        raise fault
 
 
 def owner_notes(request: RunRequest, dialect: Dialect) -> tuple[str, ...]:

@@ -14,12 +14,14 @@ from shipway.run.cgroups import Group, Layout
 from shipway.run.combined import combine_limits, find_near_misses, is_one_off
 from shipway.run.describe import describe_limits, describe_run
 from shipway.run.docker import DOCKER
+from shipway.run.inside import find_start_fault
 from shipway.run.limit_settings import weight_of
 from shipway.run.limits import Enforcer, LimitPlan, Setting, enforced_limits, plan_limits
-from shipway.run.model import Limits, Mount, Network, Port, RunOptions, TmpfsMount, Ulimit
+from shipway.run.model import LifeOptions, Limits, Mount, Network, Port, RunOptions, TmpfsMount, Ulimit
 from shipway.run.native import plan_sandbox
 from shipway.run.native_can import require_possible
-from shipway.run.oci_command import render_run, wanted_limits
+from shipway.run.oci_command import render_create, render_run, wanted_limits
+from shipway.run.oci_engine import require_start
 from shipway.run.podman import podman_for
 from shipway.run.request import plan_run
 from shipway.run.tops import TopFolders
@@ -351,3 +353,23 @@ def test_cpus_that_are_not_here_are_refused():
     ):
         pass
     assert "choose among" in caught.value.hints[0]
+
+
+def test_a_folder_to_start_in_that_podman_would_not_make(tmp_path):
+    (tmp_path / "there").mkdir()
+    request = plan(ENVIRONMENT._replace(lowers=(str(tmp_path),)), workdir="/there")
+    assert find_start_fault(request) is None
+    assert find_start_fault(request._replace(cwd="/work/sub")) is None, "which is the caller's own"
+    assert find_start_fault(request._replace(cwd="/")) is None
+    assert "`-w /work`" in find_start_fault(request._replace(cwd="/not/there")).hints[0]
+    with pytest.raises(EngineError, match="makes none"):
+        require_start(request._replace(cwd="/not"), podman_for(0))
+    require_start(request._replace(cwd="/not"), DOCKER)
+
+
+def test_a_name_that_docker_does_not_take():
+    with pytest.raises(EngineError, match="two characters"):
+        render_create(plan(), DOCKER, LifeOptions("d"), identity="i", image="i", folder="f")
+    assert "--name=d" in render_create(
+        plan(), podman_for(0), LifeOptions("d"), identity="i", image="i", folder="f"
+    )

@@ -23,7 +23,7 @@ from shipway.run.life.relay import Ends
 from shipway.run.model import ImageIds
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci_command import plan_inputs, render_create
-from shipway.run.oci_engine import owner_notes, write_folder
+from shipway.run.oci_engine import owner_notes, require_start, write_folder
 from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_program import Program, require_limits, require_program
 from shipway.run.secrets import FILE, open_variables, with_hidden, wrapped
@@ -105,6 +105,7 @@ class OciLife:
         fault = find_fault(request)
         if fault is not None:
             raise fault
+        require_start(request, program.dialect)
         for note in (*request.notes, *owner_notes(request, program.dialect)):
             begin.emit(Note(note, "warning"))
         make_mount_sources(request, begin.state)
