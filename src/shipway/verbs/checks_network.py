@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shipway.verbs.findings import Machine
 
 _BASE = "debian"
+_TUN = "/dev/net/tun"
 
 
 def _certificates(machine: Machine) -> Seen:
@@ -97,7 +98,28 @@ def _reached(machine: Machine, places: Mapping[str, tuple[Location, ...]], what:
     return Seen(Severity.WARNING, text, remedy)
 
 
+def _bridge(machine: Machine) -> Seen:
+    """What `--network bridge` and `-p` of our own engine need."""
+    here = [name for name in ("pasta", "slirp4netns") if machine.tool(name)]
+    if not here:
+        return Seen(
+            Severity.INFO,
+            "neither `pasta` nor `slirp4netns` is installed; only `--network bridge` and `-p` of our own engine need one "
+            "(packages `passt`, `slirp4netns`)",
+        )
+    if trouble := machine.closed(_TUN):
+        return Seen(
+            Severity.INFO,
+            f"{' and '.join(f'`{name}`' for name in here)} cannot open `{_TUN}`: {trouble}; only `--network bridge` and `-p` "
+            f"of our own engine need it (an administrator: `modprobe tun`, `chmod 666 {_TUN}`)",
+        )
+    return Seen(
+        Severity.OK, f"networks of their own and mapped ports by {' or '.join(f'`{name}`' for name in here)}"
+    )
+
+
 NETWORK_CHECKS = (
+    Check("mapped-ports", "network", _bridge),
     Check("certificates", "network", _certificates),
     Check("mirrors", "network", _mirrors),
     Check("indexes", "network", _indexes),

@@ -61,6 +61,9 @@ class Machine(Protocol):
     def tool(self, name: str) -> str | None:
         """Absolute path of a program, or None."""
 
+    def closed(self, path: str) -> str:
+        """Why a device cannot be opened for reading and writing, or empty text."""
+
     def output(self, *argv: str) -> str | None:
         """First line that a program prints, or None when it fails."""
 

@@ -51,6 +51,12 @@ class ThisMachine:
         """Absolute path of a program, or None."""
         return find_tool(name)
 
+    def closed(self, path: str) -> str:
+        """Why a device cannot be opened for reading and writing, or empty text."""
+        from shipway.run.bridge import tun_trouble
+
+        return tun_trouble(path)
+
     def output(self, *argv: str) -> str | None:
         """First line that a program prints, or None when it fails."""
         try:

@@ -58,6 +58,9 @@ class FakeMachine:
     def tool(self, name):
         return self.tools.get(name)
 
+    def closed(self, path):
+        return self.changes.get("closed", "")
+
     def output(self, *argv):
         return self.changes.get("output", "Docker version 20.10.24")
 
@@ -137,6 +140,19 @@ NOTHING_WORKS = {"missing": ("userns", "overlay_userns", "mount", "overlay", "ch
         ("project-filesystem", FakeMachine(filesystem="exfat"), Severity.WARNING, "exfat"),
         ("clock", FakeMachine(now=0), Severity.ERROR, "1970-01-01"),
         ("clock", FakeMachine(now=NOW * 3), Severity.ERROR, "cannot be"),
+        ("mapped-ports", FakeMachine(), Severity.INFO, "neither"),
+        (
+            "mapped-ports",
+            FakeMachine(tools={"pasta": "/p", "slirp4netns": "/s"}),
+            Severity.OK,
+            "`pasta` or `slirp",
+        ),
+        (
+            "mapped-ports",
+            FakeMachine(tools={"pasta": "/p"}, closed="Permission denied"),
+            Severity.INFO,
+            "denied",
+        ),
         ("certificates", FakeMachine(bundle=""), Severity.ERROR, "no bundle"),
         ("certificates", FakeMachine(bundle="/none"), Severity.ERROR, "cannot be read"),
         ("certificates", FakeMachine(files={"/certs": "nonsense"}), Severity.ERROR, "no certificate"),
