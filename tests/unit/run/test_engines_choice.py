@@ -43,7 +43,7 @@ def instead(tmp_path, *, asked=False):
     events = []
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
-    wanted = request(mounts=(Mount(str(home), "/home/ada"),), notes=("said before",))
+    wanted = request(cwd="/home/ada", mounts=(Mount(str(home), "/home/ada"),), notes=("said before",))
     outcome = run_instead(
         REFUSAL,
         wanted,
