@@ -1,5 +1,6 @@
-"""Tools that come beside an environment, by their real clients: OpenSSH's programs against a container."""
+"""Tools that come beside an environment, by real clients: OpenSSH's programs, Jupyter's and TensorBoard's protocols."""
 
+import json
 import os
 import socket
 import subprocess
@@ -7,8 +8,9 @@ import threading
 
 import pytest
 from life_world import LifeWorld, Terminal, store_image
+from web_clients import ask, run_in_kernel
 
-from private_engines import PRIVATE
+from private_engines import PRIVATE, wait_until
 
 ENGINES = (
     pytest.param("native", marks=pytest.mark.needs_userns),
@@ -93,3 +95,60 @@ def test_the_line_for_every_ssh_is_written_once_and_only_when_asked(world):
     world.call("ssh", "--install", "far")
     with open(own, encoding="utf-8") as file:
         assert file.read().count("Include") == 1
+
+
+@pytest.fixture
+def project(store, tmp_path):
+    """A container of a project with one Python package."""
+    made = LifeWorld(tmp_path, "native", store, {})
+    (made.project / "shipway.toml").write_text(
+        'base = "debian:bookworm"\npython = "3.11"\npip = ["einops"]\n'
+    )
+    made.call("up", "--name", "pages")
+    made.names.append("pages")
+    yield made
+    made.close()
+
+
+_WRITE_EVENT = """
+import glob, sys
+sys.path.append(glob.glob("/opt/shipway/tensorboard-*/site")[0])
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+writer = EventFileWriter("/work/runs/first")
+value = summary_pb2.Summary.Value(tag="loss", simple_value=0.5)
+writer.add_event(event_pb2.Event(step=3, summary=summary_pb2.Summary(value=[value])))
+writer.close()
+"""
+
+
+@pytest.mark.needs_userns
+def test_pages_answer_beside_a_lean_environment(project):
+    """JupyterLab's REST and a kernel's messages, TensorBoard's API; both by token only, found again, and in no image."""
+    started = json.loads(project.call("jupyter", "--json").stdout)
+    token = started["url"].partition("token=")[2]
+    assert started["tunnel"].startswith(f"ssh -N -L {started['port']}:127.0.0.1:{started['port']} ")
+    assert ask(started["url"], "/api/contents")[0] == 403
+    names = [one["name"] for one in ask(started["url"], "/api/contents", token=token)[1]["content"]]
+    assert "shipway.toml" in names
+    assert run_in_kernel(started["url"], token, "import einops; print(einops.__file__)").startswith(
+        "/opt/venv/"
+    )
+    assert ask(started["url"], "/lab", token=token)[0] == 200
+    again = json.loads(project.call("jupyter", "--json").stdout)
+    assert (again["found"], again["url"]) == (True, started["url"])
+    project.call("exec", "python", "-c", "import jupyterlab", code=1)
+    assert (
+        token not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    )
+    _check_board(project)
+
+
+def _check_board(project):
+    url = project.call("tensorboard").stdout.strip()
+    path = "/" + url.split("/", 3)[3].rstrip("/")
+    assert ask(url, "/data/runs")[0] == 404
+    project.call("exec", "python", "-c", _WRITE_EVENT)
+    wait_until(lambda: ask(url, f"{path}/data/runs")[1] == ["first"], 20)
+    points = ask(url, f"{path}/data/plugin/scalars/scalars?run=first&tag=loss")[1]
+    assert [point[1:] for point in points] == [[3, 0.5]]

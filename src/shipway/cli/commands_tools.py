@@ -10,6 +10,7 @@ from shipway.cli.call import Answer, Call
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shipway.verbs.pages import Page
     from shipway.verbs.ssh import Entry
 
 
@@ -38,6 +39,37 @@ def _is_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
+def _page(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.pages import JUPYTER, TENSORBOARD, run_page
+    from shipway.verbs.ssh import choose, find_running
+
+    arguments, task = call.arguments, call.task()
+    kind = TENSORBOARD if arguments.verb is not None and arguments.verb.name == "tensorboard" else JUPYTER
+    name = arguments.text("container")
+    container = find_running(name) if name else choose((), task)[0]
+    page = run_page(kind, container, arguments.words, task)
+    if call.json:
+        return Answer(render_json(kind.name, page_document(page)))
+    how = "runs already" if page.found else "was started"
+    where = f"{page.tool} {how} in `{page.container.name}`; its output is in `{page.log}`"
+    talk = f"from another computer, first: {page.tunnel}\n{where}"
+    return Answer(f"{page.url}\n", talk)
+
+
+def page_document(page: Page) -> dict[str, object]:
+    """A page as JSON."""
+    return {
+        "name": page.container.name,
+        "tool": page.tool,
+        "port": page.port,
+        "url": page.url,
+        "tunnel": page.tunnel,
+        "found": page.found,
+        "log": page.log,
+    }
+
+
 def entry_document(entry: Entry) -> dict[str, object]:
     """An entry as JSON."""
     return {
@@ -61,5 +93,10 @@ def render_entry(entry: Entry, *, install: bool) -> str:
     return f"from here: {here}\n\n{include}from another computer, in its ~/.ssh/config:\n\n{entry.far}"
 
 
-COMMANDS: dict[str, Callable[[Call], Answer]] = {"ssh": _ssh, "ssh-proxy": _ssh_proxy}
+COMMANDS: dict[str, Callable[[Call], Answer]] = {
+    "ssh": _ssh,
+    "ssh-proxy": _ssh_proxy,
+    "jupyter": _page,
+    "tensorboard": _page,
+}
 """The verbs about tools."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import JSON, TARGET, Option, Verb
+from shipway.cli.option import JSON, TARGET, Option, Takes, Verb
 
+_NAME = Option(
+    "container", "Another container than the project's own, which must run", Takes.VALUE, "", "NAME"
+)
 TOOL_VERBS = (
     Verb(
         "ssh", "Connect to a container by ssh, or make it a host of ssh",
@@ -20,5 +23,22 @@ TOOL_VERBS = (
         "What an entry of ssh names as its `ProxyCommand`; nobody types it.",
         (("ssh -o 'ProxyCommand shipway ssh-proxy digits' digits", "what an entry does"),), (), "NAME",
         home="commands_tools",
+    ),
+    Verb(
+        "jupyter", "Open JupyterLab in the project's container",
+        "A service of the container, which is started if need be; a second call finds the first. The port is one of the loopback "
+        "address, the same for a project each time; the token is in the address that is printed. JupyterLab comes beside the "
+        "environment, chosen to go with what is locked; one that the environment has itself is used.",
+        (("shipway jupyter", "start it, or find it, and print its address"),
+         ("shipway jupyter -- --ServerApp.root_dir=/work/notebooks", "with words of its own"),
+         ("shipway stop digits/jupyter", "end it")),
+        (_NAME, TARGET, JSON), "[WORD...]", home="commands_tools",
+    ),
+    Verb(
+        "tensorboard", "Open TensorBoard in the project's container",
+        "As `shipway jupyter` does. TensorBoard knows no tokens, so its pages are below a path that nobody guesses. Without "
+        "`--logdir` it reads `runs`.",
+        (("shipway tensorboard", "show `runs`"), ("shipway tensorboard -- --logdir out/logs", "show another folder")),
+        (_NAME, TARGET, JSON), "[WORD...]", home="commands_tools",
     ),
 )  # fmt: skip

@@ -63,8 +63,7 @@ def run_proxy(name: str, task: Task) -> int:
     Raises:
         ToolError: there is no such container, it does not run, or the server could not be made.
     """
-    container = client.find_container(state_dir(), name)
-    client.require_running(container)
+    container = find_running(name)
     found = _look_inside(container)
     _prepare(container, found)
     provide_server(task)
@@ -104,6 +103,17 @@ def choose(words: Sequence[str], task: Task) -> tuple[Container, tuple[str, ...]
         return container, argv
     found = run_up(RunWords(), task, recreate=False, dry_run=False).container
     return client.find_container(state_dir(), found.id if found else ""), ()
+
+
+def find_running(name: str) -> Container:
+    """The container called `name`, which must run.
+
+    Raises:
+        ToolError: it is not there, or does not run.
+    """
+    container = client.find_container(state_dir(), name)
+    client.require_running(container)
+    return container
 
 
 def write_entry(container: Container, task: Task, *, install: bool = False) -> Entry:
