@@ -203,7 +203,7 @@ def _start_tensorboard(layer: Layer, place: _Place) -> _Start:
         *logdir,
         *place.words,
     )
-    return _Start(argv, (("SHIPWAY_TOOL_ARGUMENT", f"--path_prefix=/{place.token}"),))
+    return _Start(argv, (("TOOL_ARGUMENT_OF_PAGE", f"--path_prefix=/{place.token}"),))
 
 
 JUPYTER = Kind(

@@ -29,7 +29,7 @@ sys.path[:1] = []
 folder, module, *words = sys.argv[1:]
 if folder:
     sys.path.append(folder)
-secret = os.environ.pop("SHIPWAY_TOOL_ARGUMENT", "")
+secret = os.environ.pop("TOOL_ARGUMENT_OF_PAGE", "")
 sys.argv = [module, *words, *([secret] if secret else [])]
 runpy.run_module(module, run_name="__main__", alter_sys=True)
 '''
