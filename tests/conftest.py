@@ -108,6 +108,9 @@ _TOOLS = (
     "patchelf",
     "pasta",
     "slirp4netns",
+    "Xvfb",
+    "xmessage",
+    "xwd",
 )
 
 

@@ -29,10 +29,10 @@ PROGRAMS = (
 )  # fmt: skip
 
 
-def program_layer():
-    """`PROGRAMS` with the libraries they load, and an empty `/etc`."""
+def program_layer(more: tuple[str, ...] = ()):
+    """`PROGRAMS` and `more` with the libraries they load, and an empty `/etc`."""
     files = set()
-    for name in PROGRAMS:
+    for name in (*PROGRAMS, *more):
         found = os.path.realpath(shutil.which(name, path="/usr/bin:/bin"))
         listed = subprocess.run(["ldd", found], capture_output=True, text=True, check=False).stdout
         files |= {(f"/bin/{name}", found), *((path, path) for path in re.findall(r"(/\S+) \(0x", listed))}
@@ -50,9 +50,9 @@ def program_layer():
     )
 
 
-def store_image(folder: Path, path: str) -> None:
-    """Have `IMAGE` in the store `path`."""
-    data = program_layer()
+def store_image(folder: Path, path: str, more: tuple[str, ...] = ()) -> None:
+    """Have `IMAGE` in the store `path`. `more`: further programs of this machine in it."""
+    data = program_layer(more)
     os_name, architecture = host_platform().split("/")
     config = config_of(
         data,

@@ -143,6 +143,7 @@ def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:
         memory_swap=values["memory-swap"],
         gpus=_gpus(call),
         editable=not arguments.flag("no-editable"),
+        display=arguments.flag("display"),
         engine=call.settings.engine,
         tty=_wants_terminal(call),
         life=read_life(life),

@@ -49,6 +49,7 @@ SEEING = (
            default="no limit"),
     Option("gpus", "Hand out GPUs: `all`, `2`, `device=0`, `'\"device=0,1\"'`", _VALUE, "", "GPUS", ("all", "none"), open=True,
            default="none"),
+    Option("display", "Let it open windows on your screen (X and Wayland), by a right to just that display", default="off"),
     Option("interactive", "Keep standard input open; a container that is not detached always does", short="i", default="off"),
     Option("tty", "Give the command a terminal; `-t` says so in `-it`, `-ti`, `-dt`", letter="t",
            default="when there is one here"),

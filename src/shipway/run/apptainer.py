@@ -73,6 +73,7 @@ def _beyond(request: RunRequest) -> tuple[tuple[object, str], ...]:
         ),
         (request.tmpfs, "make folders in memory (`--tmpfs`)"),
         (request.gpus, f"be told of GPUs by us yet (`--gpus {request.gpus}`)"),
+        (request.display, "be given your screen by us yet (`--display`)"),
     )
 
 

@@ -84,6 +84,7 @@ def _describe_spaces(request: RunRequest) -> tuple[str, ...]:
     lines = (
         f"processes  those of {_owner(request.pid_space)}" if request.pid_space else "",
         f"GPUs       {request.gpus}" if request.gpus else "",
+        f"screen     {request.display}" if request.display else "",
         f"groups     {' '.join(map(str, request.groups))}" if request.groups else "",
         *(f"ulimit     {u.name} {_bound(u.soft)}, hard {_bound(u.hard)}" for u in request.ulimits),
     )

@@ -22,7 +22,7 @@ BUNDLE = "/etc/shipway-certificates.crt"
 BYTECODE = "/var/cache/shipway/bytecode"
 """Where Python keeps compiled modules: outside the project, and longer than the throw-away top."""
 PASSED = ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "DO_NOT_TRACK")
-"""Taken over from the caller. Not DISPLAY: nothing inside can reach that display."""
+"""Taken over from the caller. Not DISPLAY: without `--display` nothing inside can reach that display."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
 """Taken over in both cases where the network is the host's."""
 _OTHER_CERTIFICATE_VARIABLES = ("GIT_SSL_CAINFO", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")

@@ -258,6 +258,8 @@ class Invocation(NamedTuple):
     """Local projects are imported as they were built, whatever has changed since."""
     secrets: tuple[str, ...] = ()
     """See `RunOptions.secrets`."""
+    display: bool = False
+    """The caller's screen is there."""
 
 
 class Account(NamedTuple):
@@ -359,6 +361,8 @@ class RunRequest(NamedTuple):
     gpus: str = ""
     secrets: tuple[str, ...] = ()
     """Names of those of `env` that nobody but the command may see."""
+    display: str = ""
+    """The caller's screen that it may use, in words."""
 
 
 class Outcome(NamedTuple):

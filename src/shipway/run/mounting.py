@@ -11,6 +11,7 @@ from shipway.host.files import make_directory, translating_disk_errors
 from shipway.run.environ import BYTECODE
 from shipway.run.homes import ensure_bytecode, ensure_home
 from shipway.run.model import Mount
+from shipway.run.run_files import write_run_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +40,34 @@ def make_mount_sources(request: RunRequest, state: str) -> None:
             )
     inside = (Mount("/", one.target) for one in request.tmpfs)
     require_mount_points(sorted((*request.mounts, *inside), key=lambda mount: mount.target.count("/")))
+
+
+def private_folder(request: RunRequest) -> str:
+    """The folder below `/tmp` with the sockets of the caller's screen, which nobody else may enter; empty: there is none."""
+    folder = dict(request.env).get("XDG_RUNTIME_DIR", "") if request.display else ""
+    return folder if folder.startswith("/tmp/") else ""  # noqa: S108 - inside
+
+
+def make_places(request: RunRequest, target: str, folder: str) -> None:
+    """Make the places of what is mounted below `target` in `folder`, which is mounted there itself.
+
+    What an engine's service makes there belongs to the service, and the caller could not remove it.
+
+    Raises:
+        OSError: they cannot be made.
+    """
+    private = private_folder(request)
+    if private.startswith(f"{target}/"):
+        os.mkdir(folder + private[len(target) :], 0o700)
+    for mount in request.mounts:
+        if not mount.target.startswith(f"{target}/"):
+            continue
+        place = folder + mount.target[len(target) :]
+        if os.path.isdir(mount.source):
+            os.makedirs(place, exist_ok=True)
+        elif not os.path.exists(place):
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            write_run_file(place, b"", 0o600)
 
 
 def require_mount_points(mounts: Iterable[Mount]) -> None:

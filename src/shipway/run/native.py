@@ -13,7 +13,7 @@ from shipway.host.files import remove_tree, translating_disk_errors
 from shipway.run.facts import find_inside
 from shipway.run.inside import command_missing, command_unusable
 from shipway.run.model import Network, Outcome, Top
-from shipway.run.mounting import make_mount_sources
+from shipway.run.mounting import make_mount_sources, private_folder
 from shipway.run.native_can import require_possible
 from shipway.run.tops import example_folders, opened_top
 from shipway.sandbox.model import Bind, Dev, MakeDir, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
@@ -96,9 +96,11 @@ def _system_ops(request: RunRequest, folders: TopFolders) -> tuple[Op, ...]:
 def _placed_ops(request: RunRequest) -> tuple[Op, ...]:
     """Mounts and folders in memory, parents first."""
     binds = [_bind(mount) for mount in request.mounts]
+    private = private_folder(request)
+    made = (MakeDir(private, 0o700),) if private else ()
     if not request.tmpfs:
-        return tuple(binds)
-    ops = (*binds, *(Tmpfs(one.target, one.size, one.mode) for one in request.tmpfs))
+        return (*made, *binds)
+    ops = (*made, *binds, *(Tmpfs(one.target, one.size, one.mode) for one in request.tmpfs))
     return tuple(sorted(ops, key=lambda op: (op.target.count("/"), op.target)))
 
 

@@ -13,7 +13,7 @@ from shipway.host.attached import run_attached
 from shipway.host.files import translating_disk_errors
 from shipway.run.inside import find_fault, find_start_fault
 from shipway.run.model import Outcome
-from shipway.run.mounting import make_mount_sources
+from shipway.run.mounting import make_mount_sources, make_places
 from shipway.run.oci_command import plan_inputs, render_run
 from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_options import is_other, laid_files, scratches
@@ -133,9 +133,10 @@ def write_folder(folder: str, request: RunRequest, env: bytes) -> None:
     if request.secrets:
         # Whoever runs inside may read it; on the host nobody else can enter the folder.
         write_run_file(f"{folder}/{FILE}", render_secrets(request), 0o444)
-    for name, _ in scratches(request):
+    for name, target in scratches(request):
         os.mkdir(f"{folder}/{name}")
         os.chmod(f"{folder}/{name}", 0o1777)  # noqa: S103 - what /tmp is inside
+        make_places(request, target, f"{folder}/{name}")
     write_run_files(folder, request)
 
 

@@ -28,7 +28,7 @@ def read_run(
         host = host._replace(groups=read_groups())
     bundle = read_certificates(host) if needs_certificates(environment, host) else b""
     project = environment.project
-    return plan_run(
+    request = plan_run(
         environment,
         asked,
         host,
@@ -37,3 +37,8 @@ def read_run(
         cache=cache_folder(state),
         certificates=bundle,
     )
+    if not asked.display:
+        return request
+    from shipway.run.display import with_display  # noqa: PLC0415 - most runs show nothing
+
+    return with_display(request, environ, dict(asked.env))

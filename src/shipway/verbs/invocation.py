@@ -99,6 +99,7 @@ def read_invocation(words: RunWords) -> Invocation:
         gpus=_read_gpus(words.gpus),
         built=not words.editable,
         secrets=tuple(f"{name}?" for name in passed),
+        display=words.display,
     )
 
 

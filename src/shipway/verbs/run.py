@@ -61,6 +61,7 @@ class RunWords(NamedTuple):
     cpu_shares: int | None = None
     memory_swap: int | None = None
     gpus: str = ""
+    display: bool = False
     tty: bool = False
     engine: str = ""
     """Empty: the spec's, else our own."""
