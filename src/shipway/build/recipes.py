@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shipway.build.commands_tree import digest_of_inputs, make_commands
+from shipway.build.data_copy import data_folder, make_data
 from shipway.build.files_tree import make_files, scan_files
 from shipway.build.slimming import leave_out
 from shipway.build.venv_tree import make_venv
@@ -39,6 +40,9 @@ def complete_requests(plan: Plan, project: str, emit: Emit, *, files: bool) -> t
         if request.kind == TreeKind.FILES:
             if files:
                 completed.append(_with_content(request, project, emit))
+        elif request.kind == TreeKind.DATA and request.of_host:
+            if files:
+                completed.append(_with_folder(request, project, emit))
         elif request.kind == TreeKind.COMMANDS:
             paths = [path for _, inputs, _ in request.inputs["commands"] for path in inputs]
             completed.append(_with(request, "inputs", digest_of_inputs(project, paths)))
@@ -89,8 +93,14 @@ RECIPES: dict[TreeKind, Callable[[TreeRequest, BuildContext, Staged], Manifest]]
     TreeKind.VENV: _venv,
     TreeKind.WHEEL: make_wheel,
     TreeKind.COMMANDS: make_commands,
+    TreeKind.DATA: make_data,
     TreeKind.FILES: _files,
 }
+
+
+def _with_folder(request: TreeRequest, project: str, emit: Emit) -> TreeRequest:
+    found = scan_files(data_folder(request.inputs, project), emit=emit)
+    return _with(request, "content", found.digest.hex)
 
 
 def _with_content(request: TreeRequest, project: str, emit: Emit) -> TreeRequest:

@@ -78,6 +78,7 @@ def _require_plain(contents: Contents) -> None:
     unfit = [built.source.id for built in contents.built if built.source.kind != "sdist"]
     unfit += ["the stand-alone Python"] if target.python and target.python.origin != "base" else []
     unfit += [f"the build command `{' '.join(command.argv)}`" for command in target.build]
+    unfit += [f"the copied data `{use.name}`" for use in target.data if use.copy]
     if unfit:
         raise SpecError(
             f"a definition file cannot hold {', '.join(unfit)}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from shipway.core.errors import SpecError
 from shipway.core.image_source import parse_image_source
 from shipway.export.model import install_order, require_one_line, require_pullable
 from shipway.export.requirements import direct_reference, hashed_line, hashed_source_line
@@ -45,8 +46,14 @@ def render_dockerfile(contents: Contents) -> str:
     """The Dockerfile.
 
     Raises:
-        SpecError: a variable, path or command of the target cannot be written in a Dockerfile.
+        SpecError: data are copied into the image, or a variable, path or command of the target cannot be written in a Dockerfile.
     """
+    copied = next((use.name for use in contents.target.data if use.copy), None)
+    if copied is not None:
+        raise SpecError(
+            f"a Dockerfile cannot hold the data `{copied}`, which are copied from the store",
+            hints=['write `how = "mount"` for them, or hand the image itself over: `shipway save`'],
+        )
     blocks = [_head(contents), _fetch(contents), _system(contents)]
     if contents.target.python:
         blocks.append(_python(contents))

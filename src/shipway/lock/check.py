@@ -209,7 +209,8 @@ def _data_faults(lock: Lock, target: TargetLock) -> Iterator[str]:
 
 
 def _layer_faults(target: TargetLock) -> Iterator[str]:
-    known = {*target.debs, *target.wheels}
+    copied = {f"data:{use.name}" for use in target.data if use.copy}
+    known = {*target.debs, *target.wheels, *copied}
     yield from _twice("layer", (layer.name for layer in target.layers))
     placed = Counter(member for layer in target.layers for member in layer.members)
     for member, count in placed.items():

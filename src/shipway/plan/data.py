@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipway.core.digest import TreeKey, key_of
 from shipway.core.ignore import IgnoreRules
+from shipway.plan.model import TreeKind, TreeRequest
 
 if TYPE_CHECKING:
     from shipway.lock.model import DataFile, DataUse, Lock, TargetLock
 
+DATA_MEMBER = "data:"
+"""How a member of a layer begins that is copied data; the name follows."""
 CONTENT = "content"
 """The name of the file in the tree of one file."""
 
@@ -65,6 +68,23 @@ def plan_data(lock: Lock, target: TargetLock) -> tuple[DataPlan, ...]:
         for use in target.data
         if use.source
     )
+
+
+def copied_data(lock: Lock, target: TargetLock, name: str) -> TreeRequest:
+    """The tree of the image that has the data called `name`.
+
+    Raises:
+        KeyError: the target has no such data.
+    """
+    use = next((one for one in target.data if one.name == name and one.copy), None)
+    if use is None:
+        raise KeyError(f"target {target.name!r} copies no data {name!r}")
+    inputs: dict[str, Any] = {"recipe": "data", "version": 1, "target": use.target}
+    if use.folder:
+        return TreeRequest(kind=TreeKind.DATA, name=f"data {name}", inputs=inputs | {"folder": use.folder})
+    plan = next(one for one in plan_data(lock, target) if one.use.name == name)
+    inputs |= {"is_file": plan.is_file, "content": plan.inputs}
+    return TreeRequest(kind=TreeKind.DATA, name=f"data {name}", inputs=inputs, size=plan.size)
 
 
 def _is_chosen(file: DataFile, use: DataUse) -> bool:

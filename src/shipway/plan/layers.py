@@ -43,6 +43,8 @@ class Contents:
     """Its interpreter is no Debian package."""
     commands: bool
     files: bool
+    data: tuple[str, ...] = ()
+    """Names of data that are copied."""
     below: int = 0
     """Layers of the base image."""
 
@@ -55,7 +57,7 @@ def choose_layers(
     Raises:
         ToolError: the budget is beyond what engines accept, or too small for the fixed layers.
     """
-    fixed = len(_FIXED) + OS_BUCKETS + WHEEL_BUCKETS
+    fixed = len(_FIXED) + OS_BUCKETS + WHEEL_BUCKETS + len(contents.data)
     if not fixed <= budget <= HARD_LIMIT:
         raise ToolError(
             f"`layer-budget` is {budget}, and must lie between {fixed} and {HARD_LIMIT}",
@@ -76,6 +78,7 @@ def choose_layers(
         *_fixed_layer("venv", contents.python, "the skeleton of the Python environment"),
         *_wheel_layers(contents.wheels, alone),
         *_fixed_layer("commands", contents.commands, "what the spec's build commands changed"),
+        *_data_layers(contents.data),
         *_fixed_layer("files", contents.files, "the project's own files, which change most often"),
     ]
     return tuple(_in_kept_order(chosen, previous))
@@ -160,6 +163,13 @@ def _fixed_layer(name: str, wanted: object, reason: str) -> Iterable[LayerLock]:
         yield LayerLock(name=name, members=(name,), reason=reason)
 
 
+def _data_layers(names: Sequence[str]) -> Iterable[LayerLock]:
+    for name in sorted(names):
+        yield LayerLock(
+            name=f"data-{name}", members=(f"data:{name}",), reason="data that the spec wants copied, alone"
+        )
+
+
 def _group(name: str) -> int:
     """Position of a layer's kind; order within a kind is free, so that is where places are kept."""
     prefixes = (
@@ -173,6 +183,7 @@ def _group(name: str) -> int:
         "wheels-",
         "local",
         "commands",
+        "data-",
         "files",
     )
     return next(rank for rank, prefix in enumerate(prefixes) if name.startswith(prefix))

@@ -25,6 +25,8 @@ class TreeKind(StrEnum):
     WHEEL = "wheel"
     COMMANDS = "commands"
     """What the build commands leave."""
+    DATA = "data"
+    """Data that the spec wants copied."""
     FILES = "files"
     """The project's own files."""
 
@@ -37,7 +39,7 @@ class TreeRequest:
     name: str = field(compare=False)
     """For people: `numpy 2.1.0`."""
     inputs: dict[str, Any]
-    """Complete except for `files` and `commands`, whose content digests the builder adds before it computes the key."""
+    """Complete except for `files`, folders of `data` and `commands`: the builder adds digests of content and then has the key."""
     members: tuple[str, ...] = ()
     """Ids in the lock."""
     size: int = field(default=0, compare=False)
@@ -47,6 +49,11 @@ class TreeRequest:
     def key(self) -> TreeKey:
         """The name of this making in the store."""
         return key_of(self.inputs)
+
+    @property
+    def of_host(self) -> bool:
+        """Whether it is the image's copy of what a run mounts from the host: the project's files, or a folder of data."""
+        return self.kind is TreeKind.FILES or (self.kind is TreeKind.DATA and "folder" in self.inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from shipway.core.foreign import layer_inputs
 from shipway.core.image_source import Transport, parse_image_source
 from shipway.core.reference import parse_reference
 from shipway.core.waste import WASTE_VERSION
+from shipway.plan.data import DATA_MEMBER, copied_data
 from shipway.plan.model import ImageSettings, Layer, Plan, TreeKind, TreeRequest
 
 if TYPE_CHECKING:
@@ -172,6 +173,8 @@ class _Planner:
                     "below": [tree.key.hex for tree in below],
                 }
                 return TreeRequest(kind=TreeKind.COMMANDS, name="build commands", inputs=inputs)
+            case data if data.startswith(DATA_MEMBER):
+                return copied_data(self.lock, self.target, data.removeprefix(DATA_MEMBER))
             case "files":
                 return TreeRequest(kind=TreeKind.FILES, name="project files", inputs=self._files())
             case _:

@@ -289,6 +289,7 @@ def _target(
         standalone=python is not None and python.origin != "base",
         commands=bool(target.build),
         files=True,
+        data=tuple(data.name for data in target.data if data.copy),
         below=len(found.image.layers) if found else 0,
     )
     return TargetLock(

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from shipway.run.model import Mount
     from shipway.store.store import Store
     from shipway.verbs.context import Task
+    from shipway.verbs.project import Project
+
+
+_LARGE = 1 << 30
+"""Bytes of copied data from which on it is a warning."""
 
 
 def ensure_data(plans: Sequence[DataPlan], store: Store, task: Task) -> int:
@@ -37,9 +42,45 @@ def ensure_data(plans: Sequence[DataPlan], store: Store, task: Task) -> int:
     )
 
 
+def bring_copied(lock: Lock, target: TargetLock, store: Store, task: Task) -> None:
+    """Have the data that become part of the image, and say how large they make it.
+
+    Raises:
+        ToolError: they cannot be had.
+    """
+    from shipway.core.events import Note
+    from shipway.core.units import render_size
+    from shipway.plan.data import plan_data
+
+    plans = tuple(plan for plan in plan_data(lock, target) if plan.use.copy)
+    for plan in plans:
+        size = f"{render_size(plan.size)} of" if plan.size else "a copy of unknown size of"
+        text = f"data: the image holds {size} `{plan.use.name}`, for the spec wants them copied"
+        if plan.size < _LARGE:
+            task.emit(Note(text))
+        else:
+            more = '; every push and pull carries them: `how = "mount"` keeps them out'
+            task.emit(Note(text + more, "warning"))
+    ensure_data(find_missing(plans, store), store, task)
+
+
 def find_missing(plans: Sequence[DataPlan], store: Store) -> tuple[DataPlan, ...]:
     """Those that the store does not have."""
     return tuple(plan for plan in plans if store.find_tree(plan.key) is None)
+
+
+def tell_trouble(project: Project, target: str, task: Task) -> None:
+    """Tell which folders of the spec's data the caller cannot use, and what would change that."""
+    from shipway.core.events import Note
+    from shipway.verbs.data_access import explain_access
+    from shipway.verbs.run_options import absolute_source
+
+    for one in project.spec.target(target).data:
+        if one.folder:
+            path = absolute_source(one.folder, project.folder)
+            trouble = explain_access(path, write=not (one.read_only or one.copy))
+            if trouble:
+                task.emit(Note(f"data: `{one.name}`: {trouble}", "warning"))
 
 
 def data_keys(lock: Lock, target: TargetLock) -> tuple[TreeKey, ...]:

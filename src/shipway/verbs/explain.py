@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shipway.plan.model import TreeKind
 from shipway.verbs.context import LockMode, host_platform
 from shipway.verbs.locking import check_lock
 from shipway.verbs.prepare import plan_locked
@@ -134,5 +133,5 @@ def _work(layer: Layer, requests: list[TreeRequest], store: Store) -> LayerWork:
         trees=len(requests),
         missing=tuple(request.name for request in missing),
         fetch=sum(request.size for request in missing),
-        files=all(tree.kind is TreeKind.FILES for tree in layer.trees),
+        files=all(tree.of_host for tree in layer.trees),
     )

@@ -96,10 +96,8 @@ def inspect_stored(task: Task, image: str) -> InspectResult:
 
 def _lacks_only_files(planned: Planned) -> bool:
     """Whether all that is missing is the copy of the project's own files: a run does not need it, and it costs nothing."""
-    from shipway.plan.model import TreeKind
-
     missing = [request for request in planned.requests if planned.store.find_tree(request.key) is None]
-    return bool(missing) and all(request.kind is TreeKind.FILES for request in missing)
+    return bool(missing) and all(request.of_host for request in missing)
 
 
 def describe_image(planned: Planned, task: Task) -> InspectResult:

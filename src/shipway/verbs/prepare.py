@@ -159,6 +159,10 @@ def _build_once(planned: Planned, task: Task) -> Prepared:
     from shipway.verbs.locate import open_locate
     from shipway.verbs.workshop import open_fetcher
 
+    if any(use.copy for use in target.data):
+        from shipway.verbs.data_trees import bring_copied
+
+        bring_copied(planned.lock, target, planned.store, task)
     fetcher = open_fetcher(task)
     locate = open_locate(planned.project, planned.lock, planned.store, fetcher, task)
     ensure_bases(planned.lock, [target], planned.project, task, planned.store)

@@ -257,6 +257,10 @@ def _missing_data(planned: Planned) -> bool:
 def _bring_data(planned: Planned, task: Task) -> None:
     """Have what the container is going to see of `[data]`."""
     target = planned.lock.target(planned.plan.target, planned.plan.platform)
+    if planned.project.spec.target(target.name).data:
+        from shipway.verbs.data_trees import tell_trouble
+
+        tell_trouble(planned.project, target.name, task)
     if target.data:
         from shipway.plan.data import plan_data
         from shipway.verbs.data import say_size

@@ -36,8 +36,9 @@ def _host_data(target: Target, folder: str) -> tuple[Mount, ...]:
 
     mounts = []
     for one in target.data:
-        if one.folder and not one.copy:
-            mounts.append(Mount(absolute_source(one.folder, folder), one.target, one.read_only))
+        if one.folder:
+            source = absolute_source(one.folder, folder)
+            mounts.append(Mount(source, one.target, one.read_only or one.copy))
         elif one.volume:
             mounts.append(
                 Mount(volume_folder(state_dir(), one.volume), one.target, one.read_only, owned=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from shipway.core.events import Note
 from shipway.image.hand_over import make_portable, make_stored_portable
 from shipway.image.stored import store_image
-from shipway.plan.model import TreeKind
 from shipway.run.model import ImageIds
 from shipway.run.ready import holds, write_ready
 from shipway.verbs.build import layer_contents, make_image
@@ -63,7 +62,7 @@ def remember(file: str, ready: Ready, task: Task) -> None:
 
 def _without_files(plan: Plan) -> Plan:
     def kept(layer: Layer) -> Layer:
-        return replace(layer, trees=tuple(tree for tree in layer.trees if tree.kind is not TreeKind.FILES))
+        return replace(layer, trees=tuple(tree for tree in layer.trees if not tree.of_host))
 
     layers = (kept(layer) for layer in plan.layers)
     return replace(plan, layers=tuple(layer for layer in layers if layer.trees))

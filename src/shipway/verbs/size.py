@@ -73,10 +73,8 @@ def require_trees(planned: Planned, task: Task) -> tuple[Tree, ...]:
     Raises:
         NotFound: others are missing.
     """
-    from shipway.plan.model import TreeKind
-
     missing = [request for request in planned.requests if planned.store.find_tree(request.key) is None]
-    if any(request.kind is not TreeKind.FILES for request in missing):
+    if not all(request.of_host for request in missing):
         target = planned.plan.target
         raise NotFound(
             f"the image of target `{target}` is not built: {len(missing)} of {len(planned.requests)} trees are missing",
@@ -112,7 +110,7 @@ def sized_layers(planned: Planned, trees: Sequence[Tree]) -> list[SizedLayer]:
         SizedLayer(
             layer.name,
             layer.reason,
-            tuple(sized(*next(coming)) for one in layer.trees if has_files or one.kind is not TreeKind.FILES),
+            tuple(sized(*next(coming)) for one in layer.trees if has_files or not one.of_host),
         )
         for layer in planned.plan.layers
     ]

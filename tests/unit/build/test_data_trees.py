@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
 import os
 import tarfile
+from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import pytest
 
+from shipway.build.data_copy import data_folder, make_data
 from shipway.build.data_tree import bring_data, find_data
-from shipway.core.errors import FetchError, HashMismatch, HostileInput, NotFound, OfflineError, ToolError
+from shipway.build.files_tree import scan_files
+from shipway.core.digest import TreeKey
+from shipway.core.errors import (
+    BuildError,
+    FetchError,
+    HashMismatch,
+    HostileInput,
+    NotFound,
+    OfflineError,
+    ToolError,
+)
 from shipway.host.http import Fetcher
 from shipway.lock.model import Lock, TargetLock
-from shipway.plan.data import CONTENT, plan_data
+from shipway.plan.data import CONTENT, copied_data, plan_data
+from shipway.plan.layers import Contents, choose_layers
 from shipway.resolve.data import data_locations, lock_uses, resolve_data
 from shipway.spec.parse import parse_spec
 from shipway.store.store import Store
@@ -69,8 +84,6 @@ def lock_of(text, server, *, previous=None, offline=False, environ=None):
     target = TargetLock(
         name="x", platform="linux/amd64", base="debian:bookworm", data=lock_uses(spec.target())
     )
-    from shipway.core.digest import TreeKey
-
     return Lock(name="x", inputs=TreeKey.of(b""), epoch=1, data=files, targets=(target,))
 
 
@@ -202,3 +215,68 @@ def test_offline_locks_an_address_without_its_size_and_fetches_nothing(server, s
     assert lock.data[0].size == 0
     with pytest.raises(OfflineError):
         bring(lock, store, server, offline=True)
+
+
+def copy_of(lock, store, server, project, name="d"):
+    """The tree of the image with the data `name`, made in `store`, and its manifest's text."""
+    bring(lock, store, server)
+    request = copied_data(lock, lock.targets[0], name)
+    if request.of_host:
+        content = scan_files(data_folder(request.inputs, str(project))).digest.hex
+        request = dataclasses.replace(request, inputs=request.inputs | {"content": content})
+    context = SimpleNamespace(store=store, project=str(project))
+    with store.transaction() as tx:
+        staged = tx.stage(name)
+        tree = tx.add_tree(request.inputs, staged, make_data(request, context, staged))
+        tx.commit()
+    return tree
+
+
+def read_below(root):
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("kind", ["file", "archive", "hub", "folder"])
+def test_copied_data_are_the_same_tree_everywhere(kind, server, tmp_path):
+    put_repository(server)
+    (tmp_path / "p/sets/sub").mkdir(parents=True)
+    (tmp_path / "p/sets/sub/x").write_bytes(b"x")
+    text = {
+        "file": lambda: address(server, WEIGHTS),
+        "archive": lambda: address(server, make_archive(), "unpack = true\n"),
+        "hub": lambda: hub().replace("[data.m]", "[data.d]").replace('"/m"', '"/d"'),
+        "folder": lambda: '[data.d]\nfolder = "sets"\ntarget = "/d"\n',
+    }[kind]() + 'how = "copy"\n'
+    lock = lock_of(text, server)
+    first = copy_of(lock, Store.open(str(tmp_path / "one")), server, tmp_path / "p")
+    os.utime(tmp_path / "p/sets/sub/x", (1, 1))
+    old = os.umask(0o077)
+    try:
+        second = copy_of(lock, Store.open(str(tmp_path / "two")), server, tmp_path / "p")
+    finally:
+        os.umask(old)
+    assert first.id == second.id
+    expected = {
+        "file": {"d": WEIGHTS},
+        "archive": {"d/a/one": b"a/one", "d/two": b"two"},
+        "hub": {f"d/{name}": data for name, data in REPOSITORY.items()},
+        "folder": {"d/sub/x": b"x"},
+    }[kind]
+    assert read_below(Path(first.root)) == expected
+    assert not list(Store.open(str(tmp_path / "one")).verify())
+
+
+def test_copied_data_are_layers_of_their_own_below_the_files():
+    contents = Contents(
+        debs=(), wheels=(), python=False, standalone=False, commands=True, files=True, data=("b", "a")
+    )
+    layers = choose_layers(contents, budget=64)
+    assert [layer.name for layer in layers] == ["commands", "data-a", "data-b", "files"]
+
+
+def test_a_folder_to_copy_has_to_be_there(server, tmp_path):
+    lock = lock_of('[data.d]\nfolder = "sets"\ntarget = "/d"\nhow = "copy"\n', server)
+    with pytest.raises(BuildError, match="is no folder"):
+        copy_of(lock, Store.open(str(tmp_path / "s")), server, tmp_path)

@@ -106,6 +106,7 @@ def full_lock() -> Lock:
                 ),
                 reason="small",
             ),
+            LayerLock(name="data-own", members=("data:own", "data:squad"), reason="copied"),
         ),
     )
     return Lock(
