@@ -111,6 +111,7 @@ _TOOLS = (
     "Xvfb",
     "xmessage",
     "xwd",
+    "xauth",
 )
 
 

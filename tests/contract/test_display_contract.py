@@ -1,6 +1,8 @@
 """A window on a screen: an X client inside, a server with a cookie outside, and a picture of the screen."""
 
 import os
+import shlex
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -123,3 +125,64 @@ def test_a_wayland_socket_lies_in_a_private_folder(world, tmp_path):
         script = "stat -c %a $XDG_RUNTIME_DIR; ls $XDG_RUNTIME_DIR; test -S $XDG_RUNTIME_DIR/$WAYLAND_DISPLAY"
         done = world.call("run", "--display", "--image", IMAGE, "--", "sh", "-c", script)
     assert done.stdout == "700\nwayland-1\n"
+
+
+_DAEMON = """ListenAddress 127.0.0.1:{port}
+HostKey {base}/host
+PidFile none
+AuthorizedKeysFile {base}/key.pub
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+X11Forwarding yes
+SetEnv XAUTHORITY={base}/forwarded
+"""
+
+
+@pytest.fixture
+def login(tmp_path, screen):
+    """Words before a command line that is run through `ssh -Y` with this screen."""
+    for name in ("host", "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    (tmp_path / "daemon").write_text(_DAEMON.format(port=port, base=tmp_path))
+    os.makedirs("/run/sshd", exist_ok=True)  # which it wants, and a machine without systemd lacks
+    with open(tmp_path / "log", "w") as log:
+        command = [shutil.which("sshd", path="/usr/sbin"), "-D", "-e", "-f", tmp_path / "daemon"]
+        daemon = subprocess.Popen(command, stderr=log)
+    options = ["StrictHostKeyChecking=no", f"UserKnownHostsFile={tmp_path}/known", "LogLevel=ERROR"]
+    words = [
+        "ssh", "-Y", "-F", "none", "-i", f"{tmp_path}/key", "-p", str(port), *(f"-o{one}" for one in options), "127.0.0.1",
+    ]  # fmt: skip
+    environ = {**os.environ, **screen.settings}
+    wait_until(
+        lambda: (
+            subprocess.run([*words, "true"], env=environ, capture_output=True, check=False).returncode == 0
+        )
+    )
+    yield words
+    daemon.terminate()
+    daemon.wait(20)
+
+
+@pytest.mark.needs_root
+@pytest.mark.needs_tool("ssh", "sshd", "xauth")
+def test_a_window_through_ssh(world, screen, login):
+    """The display that OpenSSH makes at the other side, which is this machine again."""
+    settings = {name: value for name, value in world.environ.items() if name not in screen.settings}
+    assignments = [f"{name}={value}" for name, value in settings.items()]
+    words = world.words(
+        "run", "--display", "--image", IMAGE, "--", "sh", "-c", "echo $DISPLAY; exec xmessage hello"
+    )
+    empty = screen.picture()
+    line = f"exec env {shlex.join(assignments)} {shlex.join(words)}"
+    client = subprocess.Popen(
+        [*login, line], env={**os.environ, **screen.settings}, stdout=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: screen.picture() != empty or client.poll() is not None)
+    assert client.poll() is None
+    assert client.stdout.readline().startswith("localhost:1")
+    client.terminate()
+    client.communicate(timeout=20)
+    wait_until(lambda: screen.picture() == empty)
