@@ -152,3 +152,22 @@ def _check_board(project):
     wait_until(lambda: ask(url, f"{path}/data/runs")[1] == ["first"], 20)
     points = ask(url, f"{path}/data/plugin/scalars/scalars?run=first&tag=loss")[1]
     assert [point[1:] for point in points] == [[3, 0.5]]
+
+
+@pytest.mark.needs_userns
+def test_a_second_container_looks_into_the_first(project):
+    """Traced, dumped and attached to by tools that the environment has not got; what is looked at goes on."""
+    (project.project / "loop.py").write_text(
+        "import time\ndef busy():\n    while True:\n        time.sleep(0.01)\nbusy()\n"
+    )
+    project.call("exec", "-d", "--service", "loop", "python", "loop.py")
+    look = "pid=$(pgrep -f loop.py | head -1); "
+    dumped = project.call("debug", "--", "sh", "-c", look + "py-spy dump --pid $pid").stdout
+    assert "busy (" in dumped
+    traced = project.call("debug", "pages", "sh", "-c", look + "timeout 1 strace -p $pid", code=None).stderr
+    assert "clock_nanosleep(" in traced or "select(" in traced
+    gdb = "gdb -batch -iex 'set sysroot /proc/'$pid'/root' -p $pid -ex bt; exit 6"
+    attached = project.call("debug", "pages", "sh", "-c", look + gdb, code=6).stdout
+    assert "PyEval" in attached or "nanosleep" in attached
+    assert "loop" in project.call("ps").stdout
+    project.call("exec", "sh", "-c", "command -v gdb", code=1)

@@ -57,6 +57,16 @@ def _page(call: Call) -> Answer:
     return Answer(f"{page.url}\n", talk)
 
 
+def _debug(call: Call) -> Answer:
+    from shipway.verbs.debug import run_debug
+    from shipway.verbs.ssh import choose
+
+    task = call.task()
+    container, argv = choose(call.arguments.words, task)
+    command = argv[1:] if argv[:1] == ("--",) else argv
+    return Answer(code=run_debug(container, command, task, tty=_is_terminal()))
+
+
 def page_document(page: Page) -> dict[str, object]:
     """A page as JSON."""
     return {
@@ -98,5 +108,6 @@ COMMANDS: dict[str, Callable[[Call], Answer]] = {
     "ssh-proxy": _ssh_proxy,
     "jupyter": _page,
     "tensorboard": _page,
+    "debug": _debug,
 }
 """The verbs about tools."""

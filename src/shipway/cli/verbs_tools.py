@@ -41,4 +41,13 @@ TOOL_VERBS = (
         (("shipway tensorboard", "show `runs`"), ("shipway tensorboard -- --logdir out/logs", "show another folder")),
         (_NAME, TARGET, JSON), "[WORD...]", home="commands_tools",
     ),
+    Verb(
+        "debug", "Look into a running container with htop, strace, gdb and py-spy",
+        "A second container, with tools and a root of its own, that sees the processes of the first one and shares its "
+        "network and project folder. The first word names a container if there is one of that name; else the words are a "
+        "command beside the project's own container. What it looks at has `/proc/PID/root` as its root.",
+        (("shipway debug", "a shell beside the project's container"), ("shipway debug digits htop", "one program"),
+         ("shipway debug -- py-spy dump --pid 2", "where a Python program is")),
+        (TARGET,), "[NAME] [COMMAND...]", home="commands_tools", rest=True,
+    ),
 )  # fmt: skip
