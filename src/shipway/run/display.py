@@ -39,8 +39,12 @@ class Display(NamedTuple):
     """The server is reached through the network, as with `ssh -X`."""
 
 
-def with_display(request: RunRequest, environ: Mapping[str, str], given: Mapping[str, str]) -> RunRequest:
+def with_display(
+    request: RunRequest, environ: Mapping[str, str], given: Mapping[str, str], *, asked: bool = True
+) -> RunRequest:
     """The same with the caller's screen. `environ`: the caller's variables. `given`: those of the command line, which win.
+
+    `asked`: for this run, not by the spec, which means a screen only where there is one.
 
     Raises:
         ToolError: there is no screen, it cannot be used, or not together with something else that is asked for.
@@ -54,6 +58,9 @@ def with_display(request: RunRequest, environ: Mapping[str, str], given: Mapping
     runtime = f"/tmp/runtime-{request.account.uid}"  # noqa: S108 - inside
     x11, wayland = read_x11(environ), read_wayland(environ, runtime)
     parts = [part for part in (x11, wayland) if part is not None]
+    if not parts and not asked:
+        note = "There is no screen here (neither `DISPLAY` nor `WAYLAND_DISPLAY` is set), so `[run] display` is without effect"
+        return request._replace(notes=(*request.notes, note))
     if not parts:
         raise _no_display(environ)
     if x11 is not None and x11.over_network and (request.network is not Network.HOST or request.beside):

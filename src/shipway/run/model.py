@@ -162,6 +162,8 @@ class RunOptions(NamedTuple):
     """The caller's cache is there."""
     secrets: tuple[str, ...] = ()
     """Names of variables taken from the caller that nobody else may see; with `?` at the end where they may be missing."""
+    display: bool = False
+    """The caller's screen is there, where there is one."""
 
 
 class ImageFacts(NamedTuple):

@@ -37,8 +37,8 @@ def read_run(
         cache=cache_folder(state),
         certificates=bundle,
     )
-    if not asked.display:
+    if not (asked.display or environment.options.display):
         return request
     from shipway.run.display import with_display  # noqa: PLC0415 - most runs show nothing
 
-    return with_display(request, environ, dict(asked.env))
+    return with_display(request, environ, dict(asked.env), asked=asked.display)

@@ -179,6 +179,8 @@ class RunOptions:
     restart: str = ""
     cache: bool = True
     """The caller's cache is mounted."""
+    display: bool = False
+    """The caller's screen is there, where there is one."""
     secrets: tuple[str, ...] = ()
     """`NAME`, `NAME?` or `file:SOURCE:TARGET`."""
 

@@ -285,7 +285,15 @@ class _Builder:
 _SINGLE = frozenset(
     {"base", "python", "recommends", "bytecode", "system-site-packages", "slim", "workdir", "command"}
     | {"run.shm-size", "run.memory", "run.cpus", "run.pids", "run.network", "run.engine", "run.cache"}
-    | {"run.memory-swap", "run.cpuset-cpus", "run.cpu-shares", "run.ipc", "run.user", "run.restart"}
+    | {
+        "run.memory-swap",
+        "run.cpuset-cpus",
+        "run.cpu-shares",
+        "run.ipc",
+        "run.user",
+        "run.restart",
+        "run.display",
+    }
 )
 
 
@@ -312,4 +320,5 @@ def _run_options(state: State) -> RunOptions:
         ipc=single.get("run.ipc", ""),
         restart=single.get("run.restart", ""),
         cache=single.get("run.cache", True),
+        display=single.get("run.display", False),
     )

@@ -151,6 +151,7 @@ def _target_values(target: Target) -> dict[str, Any]:
         "run.user": run.user,
         "run.ipc": run.ipc,
         "run.restart": run.restart,
+        "run.display": run.display,
         "run.env": dict(run.env),
         "run.pass-env": list(run.pass_env),
         "run.secrets": list(run.secrets),

@@ -363,6 +363,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _setting(
         Where.RUN,
+        "display",
+        Kind.FLAG,
+        "Let the container open windows on the caller's screen (X or Wayland) where there is one, as `--display` does.",
+        "true",
+        default="false",
+    ),
+    _setting(
+        Where.RUN,
         "env",
         Kind.VARIABLES,
         "Variables set at run time only, never in the image.",

@@ -66,6 +66,7 @@ def _values(options: SpecOptions, folder: str, data: tuple[Mount, ...]) -> RunOp
         user=options.user,
         ipc_space="" if options.ipc == "private" else options.ipc,
         cache=options.cache,
+        display=options.display,
         secrets=options.secret_variables,
     )
     if not (options.ports or options.ulimits or options.tmpfs or options.cpuset or options.restart):

@@ -186,3 +186,12 @@ def test_what_excludes_a_screen(request_of, sockets):
         with_display(request_of(user="root"), environ, {})
     with pytest.raises(EngineError, match="Apptainer cannot be given your screen"):
         require_doable(with_display(request_of(), environ, {}))
+
+
+def test_the_spec_asks_for_a_screen_where_there_is_one(request_of, sockets):
+    request = request_of()
+    without = with_display(request, {}, {}, asked=False)
+    assert without._replace(notes=()) == request._replace(notes=())
+    assert "so `[run] display` is without effect" in without.notes[-1]
+    environ = {"DISPLAY": ":0", "XAUTHORITY": authority(sockets, entry(WILD, b""))}
+    assert with_display(request, environ, {}, asked=False).display == "X display :0"
