@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_ports_are_shown_and_go_with_the_container(world):
 @TOOLS
 @PROGRAMS
 def test_many_ports_and_any_free_ones(world):
-    ports = (Port(8000, world.port), Port(8001), Port(8000), Port(53, 0, "127.0.0.1", "udp"))
+    ports = (Port(8000, world.port), Port(8001), Port(8000), Port(8001, 0, "127.0.0.1"))
     with world.opened(*ports) as (settled, join):
         numbers = [port.host for port in settled.ports]
         assert len(set(numbers)) == 4
@@ -145,6 +146,7 @@ def test_the_program_ends_with_whoever_asked_for_it(world):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     wait_until(lambda: not world.processes())
+    wait_until(lambda: not list(Path(tempfile.gettempdir()).glob(f"{world.mark}*")))
 
 
 @pytest.mark.needs_root
@@ -207,6 +209,24 @@ def test_as_a_plain_user(tmp_path):
     else:
         assert done.returncode == 125
         assert "/dev/net/tun" in done.stderr
+
+
+@pytest.mark.needs_root
+@TOOLS
+def test_each_port_gets_the_program_that_can_show_it(tmp_path, monkeypatch):
+    world = World(tmp_path, PASTA, monkeypatch)
+    monkeypatch.setattr(bridge, "order_programs", lambda *, routed: (PASTA, SLIRP))
+    monkeypatch.setattr(bridge, "read_version", lambda text: 0)
+    with world.opened(Port(80, world.port, "0.0.0.0")):
+        assert bridge.read_record(str(tmp_path))[0] == SLIRP
+    with world.opened(Port(world.port, 0, protocol="udp")) as (settled, _):
+        assert settled.ports[0].host == world.port
+        assert bridge.read_record(str(tmp_path))[0] == PASTA
+    with (
+        pytest.raises(EngineError, match="same number only"),
+        world.opened(Port(80, world.port, protocol="udp")),
+    ):
+        pass
 
 
 def test_neither_program_is_a_refusal_that_says_what_to_install(tmp_path, monkeypatch):

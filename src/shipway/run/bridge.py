@@ -18,7 +18,17 @@ from shipway.core.events import Note
 from shipway.host.files import write_atomic
 from shipway.host.proc import find_tool
 from shipway.run.bridge_guard import Wanted, count_restarts, start_guard
-from shipway.run.bridge_words import NAME_SERVERS, Bridge, has_default_route, order_programs, with_name_server
+from shipway.run.bridge_words import (
+    NAME_SERVERS,
+    PASTA,
+    Bridge,
+    find_doubt,
+    find_obstacle,
+    has_default_route,
+    order_programs,
+    read_version,
+    with_name_server,
+)
 from shipway.run.ports import bound_socket, describe_listener, find_listeners, held_port, probe_port
 
 if TYPE_CHECKING:
@@ -35,14 +45,11 @@ TUN = "/dev/net/tun"
 """What both programs need."""
 
 
-def find_bridge() -> Bridge | None:
-    """The program that is here and fits this host best, if any is."""
+def list_bridges() -> tuple[Bridge, ...]:
+    """The programs that are here, the one that fits this host best first."""
     routed = has_default_route(_read("/proc/net/route"), _read("/proc/net/ipv6_route"))
-    for name in order_programs(routed=routed):
-        path = find_tool(name)
-        if path is not None:
-            return Bridge(name, path)
-    return None
+    found = ((name, find_tool(name)) for name in order_programs(routed=routed))
+    return tuple(Bridge(name, path) for name, path in found if path is not None)
 
 
 def tun_trouble(path: str = TUN) -> str:
@@ -65,10 +72,11 @@ def opened_bridge(
     Raises:
         EngineError: no program is here, a port is taken, or the kernel refuses.
     """
-    bridge = _require_bridge()
+    bridges = _require_bridges()
     with contextlib.ExitStack() as stack:
         ports = _settle(request, state, stack)
-        own = stack.enter_context(tempfile.TemporaryDirectory(prefix=FOLDERS))
+        bridge = _choose(bridges, ports, emit)
+        own = stack.enter_context(tempfile.TemporaryDirectory(prefix=FOLDERS, ignore_cleanup_errors=True))
         fds = stack.enter_context(_guarded(bridge, ports, own, emit))
         record = f"{folder}/{RECORD}"
         write_atomic(record, _render_record(bridge, ports))
@@ -98,9 +106,9 @@ def _forget(path: str) -> None:
         os.unlink(path)
 
 
-def _require_bridge() -> Bridge:
-    bridge = find_bridge()
-    if bridge is None:
+def _require_bridges() -> tuple[Bridge, ...]:
+    bridges = list_bridges()
+    if not bridges:
         raise EngineError(
             "A network of the container's own needs `pasta` or `slirp4netns`, and neither is installed here",
             hints=(
@@ -116,7 +124,46 @@ def _require_bridge() -> Bridge:
                 "`--network host` shows every port of the container on this machine",
             ),
         )
-    return bridge
+    return bridges
+
+
+def _choose(bridges: Sequence[Bridge], ports: Sequence[Port], emit: Emit) -> Bridge:
+    """The first that can show all ports; one about which there is a doubt only where no other is.
+
+    Raises:
+        EngineError: none can.
+    """
+    able, obstacles = [], []
+    for bridge in bridges:
+        version = _read_version(bridge, ports)
+        found = [text for port in ports if (text := find_obstacle(bridge.program, version, port))]
+        doubts = [text for port in ports if (text := find_doubt(bridge.program, version, port))]
+        if not found and not doubts:
+            return bridge
+        obstacles += found
+        able += [] if found else [(bridge, doubts)]
+    if not able:
+        raise EngineError(
+            f"A UDP port cannot be shown: {'; '.join(dict.fromkeys(obstacles))}",
+            hints=(
+                "show it by its own number: `-p 5353:5353/udp`",
+                "a newer `passt` can, and so can `--engine docker`",
+            ),
+        )
+    for doubt in able[0][1]:
+        emit(Note(doubt, "warning"))
+    return able[0][0]
+
+
+def _read_version(bridge: Bridge, ports: Sequence[Port]) -> int:
+    """Of pasta, where a port depends on it."""
+    if bridge.program != PASTA or not any(
+        find_obstacle(PASTA, 0, port) or find_doubt(PASTA, 0, port) for port in ports
+    ):
+        return 0
+    from shipway.host.proc import Command, run  # noqa: PLC0415 - `subprocess`, which only such ports need
+
+    return read_version(run(Command(argv=(bridge.path, "--version"))).text)
 
 
 @contextlib.contextmanager
@@ -132,6 +179,7 @@ def _guarded(bridge: Bridge, ports: Sequence[Port], folder: str, emit: Emit) -> 
     try:
         yield guard.fds
     finally:
+        count = count_restarts(folder)
         lost = os.waitpid(guard.pid, os.WNOHANG)[0] != 0
         os.close(writer)
         if lost:
@@ -143,7 +191,7 @@ def _guarded(bridge: Bridge, ports: Sequence[Port], folder: str, emit: Emit) -> 
             )
         else:
             os.waitpid(guard.pid, 0)
-        if count := count_restarts(folder):
+        if count:
             emit(
                 Note(
                     f"`{bridge.program}` ended before the container and was started again, {count} times",
@@ -163,7 +211,13 @@ def _settle(request: RunRequest, state: str, stack: contextlib.ExitStack) -> tup
     settled = []
     with contextlib.ExitStack() as bound:
         for port in request.ports:
-            if not port.host:
+            if (
+                not port.host
+                and port.protocol == "udp"
+                and not probe_port(port.container, port.address, "udp")
+            ):
+                port = port._replace(host=port.container)  # noqa: PLW2901 - its own number, which every program can show
+            elif not port.host:
                 tool = f"port {port.container}/{port.protocol}"
                 held = held_port(
                     state, project=request.project, tool=tool, address=port.address, protocol=port.protocol

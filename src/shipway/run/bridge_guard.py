@@ -158,11 +158,19 @@ def _be_guard(wanted: Wanted, tell: _socket.socket) -> NoReturn:
         for fd in (*fds.values(), alive):
             os.close(fd)
         os.waitpid(keeper, 0)
+        _remove(wanted.folder)  # whoever made it may have been killed
     except BaseException as problem:  # noqa: BLE001 - told; this fork must not return into the caller's code
         with contextlib.suppress(OSError):
             tell.sendall(str(problem).encode()[:1000])
     finally:
         os._exit(0)
+
+
+def _remove(folder: str) -> None:
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            os.unlink(f"{folder}/{name}")
+        os.rmdir(folder)
 
 
 def _settle_in(wanted: Wanted, tell: int) -> None:

@@ -6,9 +6,11 @@ Formats: pasta(1) of 2023-03 and later, slirp4netns(1) 1.2 and the JSON of its A
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.run.model import HostFile
+from shipway.run.ports import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +24,10 @@ NAME_SERVERS = {PASTA: "169.254.1.1", SLIRP: "10.0.2.3"}
 GUARD_NAME = "shipway-net"
 """What the guard's process is called (comm in proc(5), 15 bytes at most)."""
 
+_DATE = re.compile(r"(20\d\d)_?(\d\d)_?(\d\d)", re.ASCII)
+_REWORKED = 20240726
+"""The version of pasta in which its ways of passing on were made anew."""
+
 
 class Bridge(NamedTuple):
     """What serves a network."""
@@ -29,6 +35,33 @@ class Bridge(NamedTuple):
     program: str
     """`PASTA` or `SLIRP`."""
     path: str
+
+
+def read_version(text: str) -> int:
+    """The date of a pasta, as a number such as 20240726, in what `--version` prints; 0 where it does not say (Debian 12)."""
+    match = _DATE.search(text)
+    return int("".join(match.groups())) if match else 0
+
+
+def find_obstacle(program: str, version: int, port: Port) -> str:
+    """Why a program cannot show a port, or empty. Measured with pasta of 2023-03 and slirp4netns 1.2."""
+    if port.protocol == "tcp" or not is_loopback(port.address):
+        return ""
+    if program == SLIRP:
+        return "`slirp4netns` answers no UDP of this machine's own loopback"
+    if version >= _REWORKED or port.host == port.container:
+        return ""
+    return "`pasta` before 2024-07 shows UDP ports of loopback by the same number only"
+
+
+def find_doubt(program: str, version: int, port: Port) -> str:
+    """What will not work at a port that a program can show, or empty; measured as above."""
+    if program == SLIRP or version >= _REWORKED or port.protocol == "udp" or is_loopback(port.address):
+        return ""
+    return (
+        f"at port {port.host} of {port.address}, `pasta` before 2024-07 passes on what a server says only after its client has "
+        "spoken; `slirp4netns` would be taken if it were installed"
+    )
 
 
 def order_programs(*, routed: bool) -> tuple[str, ...]:

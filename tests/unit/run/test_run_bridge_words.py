@@ -5,9 +5,12 @@ import json
 from shipway.run.bridge_words import (
     PASTA,
     SLIRP,
+    find_doubt,
+    find_obstacle,
     has_default_route,
     order_programs,
     own_words,
+    read_version,
     render_forward,
     render_pasta,
     render_slirp,
@@ -27,6 +30,32 @@ def test_pasta():
     assert line.endswith("--userns /proc/self/fd/7 --netns /proc/self/fd/8")
     assert "--runas" not in line
     assert "-t none -u none" in " ".join(render_pasta("/p", (), FDS, folder="/f", root=True))
+
+
+def test_what_a_program_cannot_show():
+    same, other, far = (
+        Port(53, 53, protocol="udp"),
+        Port(53, 54, protocol="udp"),
+        Port(53, 54, "0.0.0.0", "udp"),
+    )
+    assert not find_obstacle(PASTA, 0, same)
+    assert "same number" in find_obstacle(PASTA, 0, other)
+    assert not find_obstacle(PASTA, read_version("pasta 0.0~git20240726.57a21d2-1"), other)
+    assert not find_obstacle(PASTA, 0, far)
+    assert "loopback" in find_obstacle(SLIRP, 0, same)
+    assert not find_obstacle(SLIRP, 0, far)
+    assert not find_obstacle(SLIRP, 0, Port(80, 81))
+
+
+def test_doubts():
+    assert find_doubt(PASTA, 0, Port(80, 81, "0.0.0.0"))
+    assert not find_doubt(SLIRP, 0, Port(80, 81, "0.0.0.0"))
+    assert not find_doubt(PASTA, 0, Port(80, 81))
+
+
+def test_versions():
+    assert read_version("pasta unknown version\nCopyright Red Hat") == 0
+    assert read_version("pasta 2024_09_06.6b38f07") == 20240906
 
 
 def test_slirp4netns():
