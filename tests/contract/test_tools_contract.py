@@ -170,4 +170,4 @@ def test_a_second_container_looks_into_the_first(project):
     attached = project.call("debug", "pages", "sh", "-c", look + gdb, code=6).stdout
     assert "PyEval" in attached or "nanosleep" in attached
     assert "loop" in project.call("ps").stdout
-    project.call("exec", "sh", "-c", "command -v gdb", code=1)
+    project.call("exec", "sh", "-c", "command -v gdb", code=127)

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from shipway.cli.call import Answer, Call
+from shipway.cli.parser import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,30 @@ def _page(call: Call) -> Answer:
     where = f"{page.tool} {how} in `{page.container.name}`; its output is in `{page.log}`"
     talk = f"from another computer, first: {page.tunnel}\n{where}"
     return Answer(f"{page.url}\n", talk)
+
+
+def _code(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.code import EDITORS, find_way, write_devcontainer
+    from shipway.verbs.ssh import choose, find_running
+
+    arguments, task = call.arguments, call.task()
+    dry_run = arguments.flag("dry-run")
+    if arguments.flag("devcontainer"):
+        files = write_devcontainer(task, force=arguments.flag("force"), dry_run=dry_run)
+        if call.json:
+            return Answer(render_json("code", {"files": list(files), "dry_run": dry_run}))
+        return Answer("".join(f"{'would write' if dry_run else 'wrote'} {file}\n" for file in files))
+    if dry_run:
+        raise UsageError("`--dry-run` belongs to `--devcontainer`", hints=["leave it out"])
+    container = find_running(arguments.words[0]) if arguments.words else choose((), task)[0]
+    install = arguments.flag("install")
+    way = find_way(container, arguments.text("editor") or EDITORS[0], task, install=install)
+    if call.json:
+        document = {**entry_document(way.entry), "editor": way.editor, "steps": list(way.steps)}
+        return Answer(render_json("code", document))
+    steps = "".join(f"{step}\n" for step in way.steps)
+    return Answer(f"{steps}\n{render_entry(way.entry, install=install)}")
 
 
 def _debug(call: Call) -> Answer:
@@ -108,6 +133,7 @@ COMMANDS: dict[str, Callable[[Call], Answer]] = {
     "ssh-proxy": _ssh_proxy,
     "jupyter": _page,
     "tensorboard": _page,
+    "code": _code,
     "debug": _debug,
 }
 """The verbs about tools."""

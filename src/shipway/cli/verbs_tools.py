@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import JSON, TARGET, Option, Takes, Verb
+from shipway.cli.option import DRY_RUN, JSON, TARGET, Option, Takes, Verb
 
 _NAME = Option(
     "container", "Another container than the project's own, which must run", Takes.VALUE, "", "NAME"
@@ -49,5 +49,19 @@ TOOL_VERBS = (
         (("shipway debug", "a shell beside the project's container"), ("shipway debug digits htop", "one program"),
          ("shipway debug -- py-spy dump --pid 2", "where a Python program is")),
         (TARGET,), "[NAME] [COMMAND...]", home="commands_tools", rest=True,
+    ),
+    Verb(
+        "code", "Connect an editor to the project's container",
+        "Starts the container if need be, writes its entry as a host of ssh, and prints what to do in the editor. With "
+        "`--devcontainer` nothing is started: a development container and its Dockerfile are written into the project, for "
+        "editors that build by docker.",
+        (("shipway code --install", "for VS Code, with the entry made known to it"),
+         ("shipway code --editor jetbrains", "for a JetBrains IDE"),
+         ("shipway code --devcontainer", "write `.devcontainer/devcontainer.json`")),
+        (Option("editor", "Which editor", Takes.VALUE, "", "EDITOR", ("vscode", "cursor", "jetbrains")),
+         Option("install", "Write one `Include` line into `~/.ssh/config`, which editors read"),
+         Option("devcontainer", "Write a development container instead"),
+         Option("force", "Replace files that were not exported by shipway", short="f"), TARGET, DRY_RUN, JSON),
+        "[NAME]", home="commands_tools",
     ),
 )  # fmt: skip
