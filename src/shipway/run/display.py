@@ -55,6 +55,12 @@ def with_display(
             hints=("leave `--user` out, or `--display`",),
             code=ExitCode.USAGE,
         )
+    if any(one.target == "/tmp" for one in request.tmpfs):  # noqa: S108 - inside
+        raise ToolError(
+            "The sockets of a screen lie below `/tmp`, which `--tmpfs /tmp` makes anew",
+            hints=("leave `--tmpfs /tmp` out: `/tmp` is empty at every start of a container without a name",),
+            code=ExitCode.USAGE,
+        )
     runtime = f"/tmp/runtime-{request.account.uid}"  # noqa: S108 - inside
     x11, wayland = read_x11(environ), read_wayland(environ, runtime)
     parts = [part for part in (x11, wayland) if part is not None]

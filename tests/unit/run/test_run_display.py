@@ -10,7 +10,7 @@ from shipway.core.errors import EngineError, ToolError
 from shipway.run import display
 from shipway.run.apptainer import require_doable
 from shipway.run.display import AUTHORITY, with_display
-from shipway.run.model import Mount, Network
+from shipway.run.model import Mount, Network, TmpfsMount
 from shipway.run.mounting import make_places
 from shipway.run.request import plan_run
 from shipway.run.xauthority import (
@@ -184,6 +184,8 @@ def test_what_excludes_a_screen(request_of, sockets):
     environ = {"DISPLAY": ":0", "XAUTHORITY": authority(sockets, entry(WILD, b""))}
     with pytest.raises(ToolError, match="not to the user `root`"):
         with_display(request_of(user="root"), environ, {})
+    with pytest.raises(ToolError, match="which `--tmpfs /tmp` makes anew"):
+        with_display(request_of(tmpfs=(TmpfsMount("/tmp"),)), environ, {})
     with pytest.raises(EngineError, match="Apptainer cannot be given your screen"):
         require_doable(with_display(request_of(), environ, {}))
 
