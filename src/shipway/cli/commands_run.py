@@ -105,6 +105,10 @@ def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:
     from shipway.verbs.run import RunWords
 
     arguments, values = call.arguments, call.arguments.values
+    if values["init"] is False:
+        raise UsageError(
+            "every container has an init, which costs nothing", hints=["leave `--init=false` out"]
+        )
     life = LifeWords(
         name=arguments.text("name"),
         detach=detach or arguments.flag("detach"),

@@ -14,24 +14,9 @@ if TYPE_CHECKING:
 
 _IMAGES = ("build", "pull", "push", "tag", "inspect", "history", "save", "load")
 _CONTAINERS = (
-    *(
-        "run",
-        "exec",
-        "attach",
-        "logs",
-        "stop",
-        "start",
-        "restart",
-        "rm",
-        "rename",
-        "stats",
-        "top",
-        "cp",
-        "wait",
-        "commit",
-    ),
-    *("diff", "kill", "inspect"),
-)
+    *("run", "exec", "attach", "logs", "stop", "start", "restart", "rm", "rename", "port", "stats", "top", "cp"),
+    *("wait", "commit", "diff", "kill", "inspect"),
+)  # fmt: skip
 FAMILIES: dict[str, dict[str, str]] = {
     "image": {
         **{word: word for word in _IMAGES},
@@ -49,8 +34,9 @@ FAMILIES: dict[str, dict[str, str]] = {
         "remove": "rm",
         "prune": "rm --ended",
     },
+    "volume": {"ls": "data list", "list": "data list", "rm": "data rm", "remove": "data rm"},
 }
-"""First word -> second word -> our verb, perhaps with an option."""
+"""First word -> second word -> our verb, perhaps with words behind it."""
 
 WRAPPERS = {"nvidia-docker": "all", "nvidia-docker2": "all"}
 """Programs that were called instead of Docker's, and the GPUs that they handed out."""

@@ -2,13 +2,14 @@
 
 import pytest
 
+from shipway.cli.app import execute
 from shipway.cli.docker_words import ABSENT, ABSENT_IN_BUILD, FAMILIES, looks_like_image, looks_like_volume
 from shipway.cli.help import render_help
 from shipway.cli.option import Takes
 from shipway.cli.options import BY_NAME
 from shipway.cli.options_running import RUNNING
 from shipway.cli.parser import UsageError, parse_arguments
-from shipway.core.errors import ToolError
+from shipway.core.errors import ExitCode, ToolError
 from shipway.verbs.invocation import LifeWords, read_invocation, read_life
 from shipway.verbs.run import RunWords
 
@@ -118,6 +119,11 @@ def test_what_is_absent_is_none_of_our_options():
     ours = {name for option in BY_NAME["run"].options for name in option.names}
     assert not ours & set(ABSENT)
     assert not {name for option in BY_NAME["build"].options for name in option.names} & set(ABSENT_IN_BUILD)
+
+
+def test_no_container_is_without_an_init(capsys):
+    assert execute(["run", "--init=false", "true"]) == ExitCode.ENGINE
+    assert "every container has an init" in capsys.readouterr().err
 
 
 def test_help_alone_is_still_help():
