@@ -38,7 +38,7 @@ def execute(words: Sequence[str]) -> int:
         return _answer(arguments, settings, console)
     except UsageError as error:
         console.talk(render_error(error, console))
-        return exit_code(error, error.verb)
+        return exit_code(error, error.verb or verb)
     except ToolError as error:
         console.talk(render_error(error, console))
         return exit_code(error, verb)
