@@ -47,7 +47,7 @@ def _verb_help(verb: Verb, width: int) -> str:
 
 def _options(options: tuple[Option, ...], width: int) -> str:
     return "\n".join(
-        _row(("  " if option.short else "      ") + option.flags, describe(option), width)
+        _row(("  " if option.short or option.letter else "      ") + option.flags, describe(option), width)
         for option in options
     )
 
