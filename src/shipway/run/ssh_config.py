@@ -83,8 +83,7 @@ def render_entry(entry: HostEntry) -> str:
 
 def render_far_entry(entry: HostEntry, server: Sequence[str]) -> str:
     """The block for another computer, which reaches this one by the words `server` behind `ssh`, with its user's own keys."""
-    name = entry.host.partition(".")[0]
-    proxy = shlex.join(("ssh", *server, "--", "shipway", "ssh-proxy", name))
+    proxy = shlex.join(("ssh", *server, "--", shlex.join(entry.proxy))).replace("%", "%%")
     return (
         f"Host {entry.host}\n    User {entry.user}\n    ProxyCommand {proxy}\n    HostKeyAlias {entry.host}\n"
     )

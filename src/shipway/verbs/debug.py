@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
 from shipway.core.events import Note
-from shipway.verbs.context import Task
 from shipway.verbs.run import RunWords, run_command
-from shipway.verbs.tool_folders import Tool, tool_project
+from shipway.verbs.tool_folders import Tool, tool_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.run.life.model import Container
+    from shipway.verbs.context import Task
 
 TOOLS = Tool(
     "debug",
@@ -56,5 +56,4 @@ def run_debug(container: Container, argv: Sequence[str], task: Task, *, tty: boo
                 f"the processes of `{container.name}`: htop, strace -p, py-spy dump --pid, gdb; `exit` leaves it running"
             )
         )
-    tools = Task(directory=tool_project(TOOLS), offline=task.offline, emit=task.emit)
-    return run_command(words, tools).code
+    return run_command(words, tool_task(TOOLS, task)).code

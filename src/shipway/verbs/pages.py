@@ -81,8 +81,8 @@ def run_page(kind: Kind, container: Container, words: Sequence[str], task: Task)
     _require_host_network(container)
     record = os.path.join(container.folder, f"{kind.name}.json")
     running = any(one.name == kind.name and not one.ended for one in client.list_services(container))
-    known = _read(record) if running else None
-    if known is not None and _answers(kind, *known):
+    known = _read(record)
+    if running and known is not None and _answers(kind, *known):
         return _page(kind, container, *known, found=True)
     if running:
         client.stop_service(container, kind.name)

@@ -197,10 +197,10 @@ def _proxy(name: str) -> tuple[str, ...]:
     """The command of a connection; the folders that this call was told of are told to it."""
     told = [
         f"{key}={value}"
-        for key in ("XDG_STATE_HOME", "XDG_DATA_HOME", "SHIPWAY_STORE", "HOME")
+        for key in ("XDG_STATE_HOME", "XDG_DATA_HOME", "SHIPWAY_STORE")
         if (value := os.environ.get(key))
     ]
-    return ("env", *told, sys.executable, "-m", "shipway", "ssh-proxy", name)
+    return (*(("env", *told) if told else ()), sys.executable, "-m", "shipway", "ssh-proxy", name)
 
 
 def _make_key(path: str, comment: str) -> None:

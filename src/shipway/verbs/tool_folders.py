@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
+from shipway.core.events import Note
 from shipway.host.dirs import state_dir
 from shipway.host.files import make_directory, remove_tree, rename_noreplace, write_atomic
 from shipway.host.lock import FileLock
@@ -21,6 +22,8 @@ from shipway.verbs.run import RunWords, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from shipway.core.events import Event
 
 _PATIENCE = 600.0
 """Seconds to wait for another process that makes the same tool."""
@@ -69,9 +72,19 @@ def provide(tool: Tool, task: Task, fill: Callable[[str, Task], None]) -> str:
             part = os.path.join(project, "part")
             remove_tree(part)
             make_directory(part, 0o755)
-            fill(part, Task(directory=project, offline=task.offline, mode=LockMode.UPDATE, emit=task.emit))
+            fill(part, tool_task(tool, task))
             rename_noreplace(part, folder)
     return folder
+
+
+def tool_task(tool: Tool, task: Task) -> Task:
+    """What the verbs are told that work on the tool's own project; its files are nobody's business, so no note names them."""
+
+    def emit(event: Event) -> None:
+        if not isinstance(event, Note) or event.level != "info":
+            task.emit(event)
+
+    return Task(directory=tool_project(tool), offline=task.offline, mode=LockMode.UPDATE, emit=emit)
 
 
 def tool_project(tool: Tool) -> str:

@@ -1,5 +1,7 @@
 """The files of ssh: what is quoted, what is left out, what stays of a user's own."""
 
+import shlex
+
 import pytest
 
 from shipway.run.ssh_config import (
@@ -39,8 +41,12 @@ def test_an_entry_quotes_its_command_for_the_shell_and_for_ssh():
 
 
 def test_another_computer_connects_by_its_own_ssh():
-    assert "ProxyCommand ssh -p 2222 gpu -- shipway ssh-proxy demo" in render_far_entry(
-        ENTRY, ("-p", "2222", "gpu")
+    text = render_far_entry(ENTRY, ("-p", "2222", "gpu"))
+    line = next(line for line in text.splitlines() if "ProxyCommand" in line)
+    words = shlex.split(line.split(None, 1)[1].replace("%%", "%"))
+    assert words[:5] == ["ssh", "-p", "2222", "gpu", "--"]
+    assert tuple(shlex.split(" ".join(words[5:]))) == ENTRY.proxy, (
+        "the server's shell reads the words once more"
     )
 
 
