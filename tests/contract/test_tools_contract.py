@@ -95,6 +95,11 @@ def test_the_line_for_every_ssh_is_written_once_and_only_when_asked(world):
     world.call("ssh", "--install", "far")
     with open(own, encoding="utf-8") as file:
         assert file.read().count("Include") == 1
+    hosts = os.path.join(os.path.dirname(_config(world)), "hosts")
+    world.call("rm", "--force", "far")
+    world.background("near", "sleep", "1000")
+    world.call("ssh", "--show", "near")
+    assert os.listdir(hosts) == ["near.conf"]
 
 
 @pytest.fixture

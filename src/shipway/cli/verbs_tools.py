@@ -21,17 +21,17 @@ TOOL_VERBS = (
     Verb(
         "ssh-proxy", "Serve one ssh connection by standard input and output",
         "What an entry of ssh names as its `ProxyCommand`; nobody types it.",
-        (("ssh -o 'ProxyCommand shipway ssh-proxy digits' digits", "what an entry does"),), (), "NAME",
+        (("shipway ssh-proxy digits", "what an entry of ssh does"),), (), "NAME",
         home="commands_tools",
     ),
     Verb(
         "jupyter", "Open JupyterLab in the project's container",
         "A service of the container, which is started if need be; a second call finds the first. The port is one of the loopback "
         "address, the same for a project each time; the token is in the address that is printed. JupyterLab comes beside the "
-        "environment, chosen to go with what is locked; one that the environment has itself is used.",
+        "environment, chosen to go with what is locked; one that the environment has itself is used. `shipway stop "
+        "NAME/jupyter` ends it.",
         (("shipway jupyter", "start it, or find it, and print its address"),
-         ("shipway jupyter -- --ServerApp.root_dir=/work/notebooks", "with words of its own"),
-         ("shipway stop digits/jupyter", "end it")),
+         ("shipway jupyter -- --ServerApp.root_dir=/work/notebooks", "with words of its own")),
         (_NAME, TARGET, JSON), "[WORD...]", home="commands_tools",
     ),
     Verb(

@@ -19,6 +19,7 @@ from shipway.run.life.log_write import log_file
 from shipway.run.model import Network
 from shipway.run.ports import held_port
 from shipway.run.ssh_config import server_words
+from shipway.verbs.lasting import require_engine_of
 from shipway.verbs.side_layers import Layer, find_layer
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def run_page(kind: Kind, container: Container, words: Sequence[str], task: Task)
     Raises:
         ToolError: it could not be had or started, or does not answer.
     """
+    require_engine_of(container)
     _require_host_network(container)
     record = os.path.join(container.folder, f"{kind.name}.json")
     running = any(one.name == kind.name and not one.ended for one in client.list_services(container))

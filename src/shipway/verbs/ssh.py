@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.errors import EngineError, ToolError
 from shipway.core.text import shown
 from shipway.host.dirs import home_dir, state_dir
-from shipway.host.files import make_directory, write_atomic
+from shipway.host.files import make_directory, remove_tree, write_atomic
 from shipway.run.life import client
 from shipway.run.life.model import TOOLS
+from shipway.run.life.records import list_records
 from shipway.run.ssh_config import (
     HostEntry,
     include_line,
@@ -22,6 +23,7 @@ from shipway.run.ssh_config import (
     render_server_config,
     server_words,
 )
+from shipway.verbs.lasting import require_engine_of
 from shipway.verbs.run import RunWords
 from shipway.verbs.ssh_server import FOR_ROOT, SFTP, provide_server, server_argv
 from shipway.verbs.tool_folders import tools_folder
@@ -64,6 +66,7 @@ def run_proxy(name: str, task: Task) -> int:
         ToolError: there is no such container, it does not run, or the server could not be made.
     """
     container = find_running(name)
+    require_engine_of(container)
     found = _look_inside(container)
     _prepare(container, found)
     provide_server(task)
@@ -122,6 +125,7 @@ def write_entry(container: Container, task: Task, *, install: bool = False) -> E
     Raises:
         ToolError: keys could not be made, or the server could not.
     """
+    require_engine_of(container)
     provide_server(task)
     found = _look_inside(container)
     folder = _client_folder()
@@ -132,8 +136,20 @@ def write_entry(container: Container, task: Task, *, install: bool = False) -> E
     entry = HostEntry(host, found.user, _proxy(container.name), f"{folder}/id_ed25519", known)
     write_atomic(f"{folder}/hosts/{container.name}.conf", render_entry(entry).encode(), 0o600)
     write_atomic(config, f'Include "{folder}/hosts/*.conf"\n'.encode(), 0o600)
+    _forget_gone(folder)
     far = render_far_entry(entry, server_words(os.environ, os.uname().nodename))
     return Entry(container, host, config, include_line(config), far, install and _install(config))
+
+
+def _forget_gone(folder: str) -> None:
+    """Remove the entries and keys of containers that are no longer there."""
+    there = [record for record, _ in list_records(state_dir())]
+    keys = os.path.join(tools_folder(), _HOSTS)
+    for name in set(os.listdir(keys)) - {one.id for one in there}:
+        remove_tree(os.path.join(keys, name))
+    for name in set(os.listdir(f"{folder}/hosts")) - {f"{one.name}.conf" for one in there}:
+        if name.endswith(".conf"):
+            os.unlink(f"{folder}/hosts/{name}")
 
 
 def _install(config: str) -> bool:
