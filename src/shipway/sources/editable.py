@@ -36,6 +36,8 @@ class Layout(NamedTuple):
     """The same of what only the wheel has, relative to site-packages."""
     roots: tuple[str, ...]
     """Folders to look in for what is new; never the folder itself, which holds more than modules."""
+    unplaced: tuple[str, ...] = ()
+    """Modules of Python code that lie nowhere in the folder by their names, so that an edit of them cannot be seen."""
 
 
 def find_layout(installed: Iterable[str], sources: Iterable[str]) -> Layout:
@@ -49,18 +51,23 @@ def find_layout(installed: Iterable[str], sources: Iterable[str]) -> Layout:
     live: dict[str, str] = {}
     kept: dict[str, str] = {}
     roots = set[str]()
+    unplaced = []
     for unit in sorted({_unit(path, inits) for path in modules}):
         members = [path for path in modules if path == unit or path.startswith(unit + "/")]
         place = _find_place(unit, members, there)
-        if place is None:
-            continue
         main = unit if unit.endswith(_MODULE) else unit + _PACKAGE
+        if place is None:
+            if any(path.endswith(".py") for path in members):
+                unplaced.append(_name(main))
+            continue
         moved = place + main[len(unit) :]
         live[_name(main)] = moved
         if place == unit or place.endswith("/" + unit):
             roots.add(place.removesuffix(unit).rstrip("/"))
         kept |= {_name(path): path for path in members if place + path[len(unit) :] not in there}
-    return Layout(tuple(sorted(live.items())), tuple(sorted(kept.items())), tuple(sorted(roots - {""})))
+    return Layout(
+        tuple(sorted(live.items())), tuple(sorted(kept.items())), tuple(sorted(roots - {""})), tuple(unplaced)
+    )
 
 
 def steering_digest(files: Iterable[SourceFile]) -> BlobDigest:

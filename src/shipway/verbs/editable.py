@@ -8,12 +8,13 @@ compiled.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from shipway.lock.model import Lock, Source
+    from shipway.sources.editable import Layout
     from shipway.sources.values import SourceFile
     from shipway.verbs.context import Task
     from shipway.verbs.prepare import Planned, Prepared
@@ -53,30 +54,62 @@ def find_editables(prepared: Prepared) -> tuple[tuple[str, str], ...]:
     Raises:
         SpecError: a project's folder is gone.
     """
-    from shipway.sources.editable import find_layout
     from shipway.sources.editable_finder import render_finder
+
+    modules: dict[str, str] = {}
+    roots: list[str] = []
+    site = ""
+    for one in _placed(prepared):
+        site = one.site
+        base = os.path.normpath(f"{prepared.planned.plan.settings.workdir}/{one.source.path}")
+        modules |= {name: f"{base}/{place}" for name, place in one.layout.modules}
+        modules |= {name: f"/{site}/{place}" for name, place in one.layout.kept}
+        roots += [f"{base}/{root}" for root in one.layout.roots]
+        if not one.layout.unplaced:
+            _remember(one.source, one.files)
+    return render_finder(site, modules, dict.fromkeys(roots)) if modules else ()
+
+
+def find_unplaced(prepared: Prepared) -> tuple[str, ...]:
+    """A sentence for each local project that has modules which a run cannot import from its folder: an edit builds it again.
+
+    Raises:
+        SpecError: a project's folder is gone.
+    """
+    return tuple(
+        f"`{', '.join(one.layout.unplaced)}` lies nowhere in `{one.source.path}` by that name, where a run could import it: "
+        "an edit builds the project again"
+        for one in _placed(prepared)
+        if one.layout.unplaced
+    )
+
+
+class _Placed(NamedTuple):
+    """A local project that was built, and where its modules lie in its folder."""
+
+    source: Source
+    files: tuple[SourceFile, ...]
+    site: str
+    """The folder of packages, relative to the root."""
+    layout: Layout
+
+
+def _placed(prepared: Prepared) -> Iterator[_Placed]:
+    from shipway.sources.editable import find_layout
     from shipway.sources.trees import read_folder
 
     planned = prepared.planned
     wheels = _locals(planned)
-    modules: dict[str, str] = {}
-    roots: list[str] = []
     site = ""
     for request, tree in zip(planned.requests, prepared.trees, strict=True):
         source = next((wheels[one] for one in request.members if one in wheels), None)
-        if source is None or source.path.startswith(".."):  # what lies outside the project is not mounted
+        if source is None:
             continue
         files = read_folder(os.path.join(planned.project.folder, source.path))
-        _remember(source, files)
         paths = [entry.path for entry in tree.manifest().entries]
         site = next((path.partition(_SITE)[0] + _SITE[:-1] for path in paths if _SITE in path), site)
         inside = [path.removeprefix(site + "/") for path in paths if path.startswith(site + "/")]
-        layout = find_layout(inside, [file.path for file in files])
-        base = os.path.normpath(f"{planned.plan.settings.workdir}/{source.path}")
-        modules |= {name: f"{base}/{place}" for name, place in layout.modules}
-        modules |= {name: f"/{site}/{place}" for name, place in layout.kept}
-        roots += [f"{base}/{root}" for root in layout.roots]
-    return render_finder(site, modules, dict.fromkeys(roots)) if modules else ()
+        yield _Placed(source, files, site, find_layout(inside, [file.path for file in files]))
 
 
 def editable_inputs(prepared: Prepared) -> tuple[str, ...]:

@@ -321,9 +321,14 @@ def _remember(environment: Environment, prepared: Prepared, file: str, task: Tas
     if task.mode is LockMode.FROZEN or planned.project.inferred or any(one.inputs for one in target.build):
         return None
     inputs = list(planned.project.inputs())
-    if environment.editable:
-        from shipway.verbs.editable import editable_inputs
+    if any(source.kind == "local" for source in planned.lock.sources):
+        from shipway.verbs.editable import editable_inputs, find_unplaced
 
+        unplaced = find_unplaced(prepared)
+        for sentence in unplaced:
+            task.emit(Note(sentence))
+        if unplaced:
+            return None
         inputs += editable_inputs(prepared)
     if planned.lock.bases:
         from shipway.verbs.bases import base_inputs

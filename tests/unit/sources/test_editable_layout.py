@@ -37,6 +37,18 @@ def test_layouts(installed, sources, modules, roots):
     assert (dict(layout.modules), list(layout.roots)) == (modules, roots)
 
 
+def test_what_an_edit_cannot_reach_is_named():
+    installed = [
+        "pkg/__init__.py",
+        "bare/__init__.py",
+        "pkg/made.py",
+        "_fast.cpython-311-x86_64-linux-gnu.so",
+        *INFO,
+    ]
+    layout = find_layout(installed, ["src/pkg/__init__.py", "other/__init__.py"])
+    assert layout.unplaced == ("bare",)
+
+
 def test_what_only_the_wheel_has_stays_there():
     layout = find_layout(
         ["pkg/__init__.py", "pkg/_fast.cpython-311-x86_64-linux-gnu.so", "pkg/_version.py", "pkg/sub/__init__.py", "pkg/g/__init__.py"],
