@@ -47,6 +47,14 @@ def _can_userns() -> str:
     return "the kernel refuses user namespaces" if done.returncode else ""
 
 
+def _can_tun() -> str:
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as problem:
+        return f"/dev/net/tun: {problem.strerror}"
+    return ""
+
+
 def _can_docker() -> str:
     if shutil.which("dockerd") and shutil.which("docker") and os.geteuid() == 0:
         return ""
@@ -80,6 +88,7 @@ _TOOL_PATH = os.pathsep.join(
 _ABILITIES = {
     "needs_root": _can_root,
     "needs_userns": _can_userns,
+    "needs_tun": _can_tun,
     "needs_docker": _can_docker,
     "needs_network": _can_network,
 }

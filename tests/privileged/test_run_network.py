@@ -90,7 +90,8 @@ def command_lines():
             continue
 
 
-@pytest.mark.needs_root  # who else may open /dev/net/tun differs from machine to machine
+@pytest.mark.needs_root  # plain users: below
+@pytest.mark.needs_tun
 @TOOLS
 @PROGRAMS
 def test_ports_are_shown_and_go_with_the_container(world):
@@ -112,7 +113,8 @@ def test_ports_are_shown_and_go_with_the_container(world):
     assert world.notes == []
 
 
-@pytest.mark.needs_root
+@pytest.mark.needs_root  # plain users: below
+@pytest.mark.needs_tun
 @TOOLS
 @PROGRAMS
 def test_many_ports_and_any_free_ones(world):
@@ -127,7 +129,8 @@ def test_many_ports_and_any_free_ones(world):
         assert [port.host for port in again.ports] == numbers
 
 
-@pytest.mark.needs_root
+@pytest.mark.needs_root  # plain users: below
+@pytest.mark.needs_tun
 @TOOLS
 @PROGRAMS
 def test_the_program_ends_with_whoever_asked_for_it(world):
@@ -149,7 +152,8 @@ def test_the_program_ends_with_whoever_asked_for_it(world):
     wait_until(lambda: not list(Path(tempfile.gettempdir()).glob(f"{world.mark}*")))
 
 
-@pytest.mark.needs_root
+@pytest.mark.needs_root  # plain users: below
+@pytest.mark.needs_tun
 @TOOLS
 @PROGRAMS
 def test_a_program_that_ends_is_started_again_on_the_same_network(world):
@@ -163,7 +167,8 @@ def test_a_program_that_ends_is_started_again_on_the_same_network(world):
     assert "started again" in world.notes[0].text
 
 
-@pytest.mark.needs_root
+@pytest.mark.needs_root  # plain users: below
+@pytest.mark.needs_tun
 @TOOLS
 @PROGRAMS
 @pytest.mark.parametrize("generation", [1, 2])
@@ -203,7 +208,7 @@ def test_as_a_plain_user(tmp_path):
         world.environ |= {"HOME": str(tmp_path / "home"), "XDG_STATE_HOME": str(tmp_path / "home/state")}
         words = ["unshare", "-m", "sh", "-c", script, "sh", str(device), str(tmp_path), above, *words]
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=world.environ)
-    if os.geteuid() == 0 or not bridge.tun_trouble():
+    if os.geteuid() == 0 or not bridge.tun_trouble():  # root makes a device of its own for the test
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.splitlines()) > 1
     else:
@@ -211,7 +216,8 @@ def test_as_a_plain_user(tmp_path):
         assert "/dev/net/tun" in done.stderr
 
 
-@pytest.mark.needs_root
+@pytest.mark.needs_root  # plain users: below
+@pytest.mark.needs_tun
 @TOOLS
 def test_each_port_gets_the_program_that_can_show_it(tmp_path, monkeypatch):
     world = World(tmp_path, PASTA, monkeypatch)
@@ -292,7 +298,8 @@ def test_beside_a_container(tmp_path):
         world.close()
 
 
-@pytest.mark.needs_root
+@pytest.mark.needs_root  # plain users: below
+@pytest.mark.needs_tun
 @TOOLS
 def test_ports_of_a_container_that_lives_on(tmp_path):
     store_image(tmp_path / "layout", str(tmp_path / "store"))
