@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.events import Note
-from shipway.verbs.context import Task
 from shipway.verbs.run import RunWords, run_command
-from shipway.verbs.tool_folders import Tool, tool_project
+from shipway.verbs.tool_folders import Tool, tool_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.run.life.model import Container
+    from shipway.verbs.context import Task
 
 GDB = (
     "pid= last=; for word; do "
@@ -55,8 +55,7 @@ def run_debug(container: Container, argv: Sequence[str], task: Task, *, tty: boo
                 f"the processes of `{name}`: htop, strace -p, py-spy dump --pid, gdb -p; `exit` leaves it running"
             )
         )
-    tools = Task(directory=tool_project(TOOLS), offline=task.offline, emit=task.emit)
-    return run_command(beside(container, argv)._replace(tty=tty), tools).code
+    return run_command(beside(container, argv)._replace(tty=tty), tool_task(TOOLS, task)).code
 
 
 def _run_smi(argv: Sequence[str]) -> int:
@@ -90,6 +89,7 @@ def beside(container: Container, argv: Sequence[str]) -> RunWords:
     space = f"container:{container.name}"
     workdir = container.environment.workdir
     native = container.engine == "native"
+    placed = workdir not in ("", "/")
     return RunWords(
         argv=tuple(argv),
         shell=not argv,
@@ -98,8 +98,8 @@ def beside(container: Container, argv: Sequence[str]) -> RunWords:
         network=space,
         user=container.record.asked.user or container.environment.options.user,
         engine=container.engine,
-        mounts=(f"{container.project}:{workdir}",),
-        workdir=workdir,
+        mounts=(f"{container.project}:{workdir}",) if placed else (),
+        workdir=workdir if placed else "",
     )
 
 
