@@ -28,7 +28,8 @@ class GcItem(NamedTuple):
     """One thing in the store, and why it goes or stays."""
 
     kind: str
-    """`tree`, `blob`, `record`, `quarantine`; or `merged`, an environment as one folder for Apptainer, outside the store."""
+    """`tree`, `blob`, `record`, `quarantine`; outside the store `merged`, an environment as one folder for Apptainer, and `tool`,
+    which came beside environments."""
     name: str
     """The digits of its digest, or project and environment."""
     size: int
@@ -62,7 +63,10 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
     from shipway.run.merged_roots import collect_roots
     from shipway.run.tops import sweep_runs
     from shipway.store.store import Store
+    from shipway.verbs.tool_collect import collect_tools
 
+    age = _SPARED if request.older_than is None else request.older_than
+    tools = collect_tools(before=now() - age, dry_run=request.dry_run)
     store = Store.open(emit=emit)
     if not request.dry_run:
         for folder in sweep_runs(state_dir()):
@@ -70,15 +74,15 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
     collected: Collected = store.collect(
         older_than=request.older_than, max_bytes=request.max_size, dry_run=request.dry_run
     )
-    age = _SPARED if request.older_than is None else request.older_than
     roots = collect_roots(state_dir(), before=now() - age, dry_run=request.dry_run)
-    merged = tuple(GcItem("merged", root.name, root.size, "not used lately") for root in roots)
+    beside = [("tool", tool) for tool in tools] + [("merged", root) for root in roots]
+    others = tuple(GcItem(kind, one.name, one.size, "not used lately") for kind, one in beside)
     return GcResult(
         store=store.path,
         dry_run=request.dry_run,
-        freed=collected.freed + sum(root.size for root in roots),
+        freed=collected.freed + sum(one.size for one in others),
         waiting=collected.waiting,
-        items=(*map(_item, collected.items), *merged),
+        items=(*map(_item, collected.items), *others),
         kept=tuple(map(_item, collected.kept)),
     )
 

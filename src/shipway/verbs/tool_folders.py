@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from shipway.core.events import Event
 
+MAKING = ".making"
+"""In a tool's project: the lock of whoever makes or removes it."""
 _PATIENCE = 600.0
 """Seconds to wait for another process that makes the same tool."""
 
@@ -52,6 +54,11 @@ def tools_folder() -> str:
     return folder
 
 
+def projects_folder() -> str:
+    """Where the tools' own projects are, by key."""
+    return os.path.join(state_dir(), "tool-projects")
+
+
 def inside(tool: Tool) -> str:
     """Where a running container sees the tool."""
     return f"{TOOLS}/{tool.key}"
@@ -64,10 +71,10 @@ def provide(tool: Tool, task: Task, fill: Callable[[str, Task], None]) -> str:
         ToolError: it could not be made.
     """
     folder = os.path.join(tools_folder(), tool.key)
+    project = tool_project(tool)
     if os.path.isdir(folder):
         return folder
-    project = tool_project(tool)
-    with FileLock(os.path.join(project, ".making"), timeout=_PATIENCE):
+    with FileLock(os.path.join(project, MAKING), timeout=_PATIENCE):
         if not os.path.isdir(folder):
             part = os.path.join(project, "part")
             remove_tree(part)
@@ -88,12 +95,13 @@ def tool_task(tool: Tool, task: Task) -> Task:
 
 
 def tool_project(tool: Tool) -> str:
-    """The folder of the tool's own project, with its spec."""
-    project = os.path.join(state_dir(), "tool-projects", tool.key)
+    """The folder of the tool's own project, with its spec. Its time is that of its last use."""
+    project = os.path.join(projects_folder(), tool.key)
     make_directory(project)
     file = os.path.join(project, SPEC_FILE)
     if not os.path.exists(file):
         write_atomic(file, tool.spec.encode())
+    os.utime(project)
     return project
 
 
