@@ -125,6 +125,9 @@ def test_many_ports_and_any_free_ones(world):
         running = launch.start(python_script(SERVE, join=join))
         wait_until(lambda: heard(numbers[2]) == b"hello from inside")
         running.kill()
+    assert [note.text for note in world.notes][
+        1
+    ] == f"port 8000/tcp is {numbers[2]} of 127.0.0.1 on this machine"
     with world.opened(*ports) as (again, _):
         assert [port.host for port in again.ports] == numbers
 

@@ -78,6 +78,13 @@ def opened_bridge(
         bridge = _choose(bridges, ports, emit)
         own = stack.enter_context(tempfile.TemporaryDirectory(prefix=FOLDERS, ignore_cleanup_errors=True))
         fds = stack.enter_context(_guarded(bridge, ports, own, emit))
+        for asked, port in zip(request.ports, ports, strict=True):
+            if not asked.host:
+                emit(
+                    Note(
+                        f"port {port.container}/{port.protocol} is {port.host} of {port.address} on this machine"
+                    )
+                )
         record = f"{folder}/{RECORD}"
         write_atomic(record, _render_record(bridge, ports))
         stack.callback(_forget, record)
