@@ -147,6 +147,7 @@ def test_pages_answer_beside_a_lean_environment(project):
         token not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     )
     _check_board(project)
+    assert project.call("ssh", "--", "python", "-c", "print(6 * 7)").stdout == "42\n"
 
 
 def _check_board(project):

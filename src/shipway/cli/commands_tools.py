@@ -20,7 +20,7 @@ def _ssh(call: Call) -> Answer:
     from shipway.verbs.ssh import choose, run_ssh, write_entry
 
     arguments, task = call.arguments, call.task()
-    container, argv = choose(arguments.words, task)
+    container, argv = choose(arguments.words, task, plain=arguments.plain)
     install = arguments.flag("install")
     if not (install or arguments.flag("show") or call.json):
         return Answer(code=run_ssh(container, argv, task, tty=_is_terminal()))
@@ -87,7 +87,7 @@ def _debug(call: Call) -> Answer:
     from shipway.verbs.ssh import choose
 
     task = call.task()
-    container, argv = choose(call.arguments.words, task)
+    container, argv = choose(call.arguments.words, task, plain=call.arguments.plain)
     command = argv[1:] if argv[:1] == ("--",) else argv
     return Answer(code=run_debug(container, command, task, tty=_is_terminal()))
 

@@ -59,7 +59,7 @@ def find_layer(container: Container, name: str, module: str, packages: Sequence[
         ToolError: it could not be made, or the container has no Python.
     """
     probe = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
-    code = client.exec_captured(container, ("python", "-c", probe)).code
+    code = client.exec_captured(container, ("/bin/sh", "-c", 'exec python -c "$0"', probe)).code
     write_atomic(os.path.join(tools_folder(), _LAUNCH), _LAUNCHER.encode())
     if code == 0:
         return Layer("")
