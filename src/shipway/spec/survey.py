@@ -101,18 +101,24 @@ def survey_folder(folder: Folder) -> Survey:
     modules = _Modules(folder.names)
     needs: dict[str, Need] = {}
     paths: dict[str, Fact] = {}
+    remarks: dict[str, Fact] = {}
     for fact in facts:
         if fact.kind is not FactKind.IMPORT or _is_stdlib(fact.text):
             continue
         place = modules.find_place(fact.text, fact.origin.file)
         if place is None:
-            for need in _needs(fact):
+            found = tuple(_needs(fact))
+            for need in found:
                 needs.setdefault(need.choices[0], need)
+            if not found:
+                first = fact.text.partition(".")[0]
+                said = f"`{first}` is no module of the project, and no package can have its name"
+                remarks.setdefault(said, Fact(kind=FactKind.REMARK, text=said, origin=fact.origin))
         elif place in ("", "src") and place != posixpath.dirname(fact.origin.file):
             paths.setdefault(place, fact)
     code = [name for name in folder.names if _source_of(name) in ("*.py", "*.ipynb")]
     return Survey(
-        facts=tuple(facts),
+        facts=(*facts, *remarks.values()),
         needs=tuple(needs.values()),
         paths=paths,
         has_code=bool(code),
@@ -130,12 +136,20 @@ def _is_stdlib(module: str) -> bool:
     return first in sys.stdlib_module_names or first in OLD_STDLIB
 
 
+def _is_name(text: str) -> bool:
+    """Whether a package can be called so: `_C` is a name of modules only."""
+    try:
+        return bool(parse_requirement(text).name)
+    except ValueError:
+        return False
+
+
 def _needs(fact: Fact) -> Iterable[Need]:
     first = fact.text.partition(".")[0]
     choices, known = find_distributions(fact.text)
     root, root_known = find_distributions(first)
     for names, sure in {choices: known, root: root_known}.items():
-        if sure or not known:
+        if sure or (not known and _is_name(names[0])):
             normal = tuple(dict.fromkeys(map(normal_name, names)))
             yield Need(choices=normal, module=first, known=sure, fact=fact)
 

@@ -162,6 +162,15 @@ def test_imports_beyond_the_list_are_remarks():
     assert any("`numpy` is imported, and no list asks for" in str(it) for it in inferred.remarks)
 
 
+@pytest.mark.parametrize("module", ["_C", "__x", "моду", "x_"])
+def test_a_module_that_no_package_can_be_named_after_is_a_remark(module):
+    inferred, spec = infer({"train.py": f"import {module}\nimport {module}.inner\nimport numpy\n"})
+    assert [wish.text for wish in spec.target().pip] == ["numpy"]
+    assert [remark.why for remark in inferred.remarks].count(
+        f"`{module}` is no module of the project, and no package can have its name"
+    ) == 1
+
+
 def test_own_modules_in_src_are_found_by_pythonpath():
     files = {
         "src/pkg/__init__.py": "",
