@@ -15,6 +15,7 @@ from private_engines import PRIVATE, wait_until
 ENGINES = (
     pytest.param("native", marks=pytest.mark.needs_userns),
     pytest.param("docker", marks=[pytest.mark.needs_root, pytest.mark.needs_tool("docker", "dockerd")]),
+    pytest.param("podman", marks=[pytest.mark.needs_root, pytest.mark.needs_tool("podman", "runc")]),
 )
 pytestmark = [pytest.mark.needs_network, pytest.mark.needs_tool("ssh")]
 
@@ -85,6 +86,7 @@ def _check_forwarding(world):
         assert done.stdout == b"from inside", done.stderr
 
 
+@pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
 def test_the_line_for_every_ssh_is_written_once_and_only_when_asked(world):
     world.background("far", "sleep", "1000")
     own = os.path.join(world.environ["HOME"], ".ssh", "config")
