@@ -29,6 +29,8 @@ _STEERING = re.compile(
     r"|REGISTRY_.*|STORAGE_.*|SSL_CERT_.*|GO.*|LD_.*|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|APPTAINER.*|SINGULARITY.*)\Z"
 )
 """Variables by which an engine's own program would be led."""
+CID = ".cid"
+"""Ends the name of the file, in the folder of a run, with the engine's id of the container; the engine's name comes before it."""
 LABEL = "shipway.container"
 """Holds our id of a container that lives on."""
 PROJECT_LABEL = "shipway.project"
@@ -100,7 +102,7 @@ def plan_inputs(env: tuple[tuple[str, str], ...]) -> Inputs:
 def render_run(request: RunRequest, dialect: Dialect, *, image: str, folder: str = RUN) -> tuple[str, ...]:
     """The words after the engine's program that are `request`, in the image with the id or name `image`.
 
-    `folder`: holds `env` (see `plan_inputs`), `scratch`, and the run's own files below `files`.
+    `folder`: holds `env` (see `plan_inputs`), `scratch`, and the run's own files below `files`; the engine writes its id there.
 
     Raises:
         EngineError: as `plan_inputs`, or something is kept, which only our own engine does.
@@ -110,8 +112,13 @@ def render_run(request: RunRequest, dialect: Dialect, *, image: str, folder: str
             f"{dialect.title} keeps nothing under a name",
             hints=("write to the project or the home folder", "use `--keep` with `--engine native`"),
         )
-    words = ["run", "--rm", "--interactive", *_container(request, dialect, image=image, folder=folder)]
-    return tuple(words)
+    return (
+        "run",
+        "--rm",
+        "--interactive",
+        f"--cidfile={folder}/{dialect.name}{CID}",
+        *_container(request, dialect, image=image, folder=folder),
+    )
 
 
 def render_create(

@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import time
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
@@ -142,14 +141,25 @@ def _end(pid: int) -> int:
     """End a run: ask, and kill after a while; its exit code."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _GRACE
     watched = os.pidfd_open(pid)
     try:
-        if not select.select([watched], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not _ends(watched, _GRACE) and not (_kill_in_engine(pid) and _ends(watched, _GRACE)):
             os.kill(pid, signal.SIGKILL)
     finally:
         os.close(watched)
     return _code(os.waitpid(pid, 0)[1])
+
+
+def _ends(process: int, seconds: float) -> bool:
+    """Wait for the process of that descriptor."""
+    return bool(select.select([process], [], [], seconds)[0])
+
+
+def _kill_in_engine(pid: int) -> bool:
+    from shipway.host.dirs import state_dir
+    from shipway.run.forced_end import kill_in_engine
+
+    return kill_in_engine(pid, state_dir())
 
 
 def _code(status: int) -> int:

@@ -27,8 +27,8 @@ def request(**more):
 
 def test_the_whole_line():
     assert render_run(request(), DOCKER, image="sha256:ab", folder="/r") == (
-        "run", "--rm", "--interactive", "--init", "--pull=never", "--user=1000:100", "--workdir=/work", "--hostname=proj-gpu",
-        "--network=host", "--shm-size=67108864b", "--cap-drop=ALL", "--security-opt=no-new-privileges",
+        "run", "--rm", "--interactive", "--cidfile=/r/docker.cid", "--init", "--pull=never", "--user=1000:100",
+        "--workdir=/work", "--hostname=proj-gpu", "--network=host", "--shm-size=67108864b", "--cap-drop=ALL", "--security-opt=no-new-privileges",
         "--tmpfs=/run:exec,mode=1777", "--tmpfs=/var/tmp:exec,mode=1777", "--env-file=/r/env",
         "--mount=type=bind,source=/r/scratch,target=/tmp",
         "--mount=type=bind,source=/r/files/etc/passwd,target=/etc/passwd,readonly",

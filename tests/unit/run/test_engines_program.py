@@ -172,7 +172,7 @@ def test_the_engines_program_is_told_what_the_caller_set(docker, monkeypatch):
 def test_the_line_that_is_shown(monkeypatch):
     monkeypatch.setattr("shipway.run.oci_program.find_tool", lambda name: None)
     line, *rest = describe_oci(request(env=(("TOKEN", "hunter2"),)), DOCKER, portable)
-    assert line.startswith("docker run --rm --interactive --init --pull=never")
+    assert line.startswith("docker run --rm --interactive --cidfile=RUN/docker.cid --init --pull=never")
     assert f"--entrypoint=python {portable().image.config_digest} train.py --lr '0.1 x'" in line
     assert "hunter2" not in line + "".join(rest)
 
