@@ -36,7 +36,7 @@ def make_mount_sources(request: RunRequest, state: str) -> None:
         elif not os.path.exists(mount.source):
             raise EngineError(
                 f"`{shown(mount.source)}`, to be mounted at `{shown(mount.target)}`, does not exist",
-                hints=("make the folder, or correct the mount",),
+                hints=("make it, or correct the mount",),
             )
     inside = (Mount("/", one.target) for one in request.tmpfs)
     require_mount_points(sorted((*request.mounts, *inside), key=lambda mount: mount.target.count("/")))
