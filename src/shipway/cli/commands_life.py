@@ -304,6 +304,18 @@ def _cp(call: Call) -> Answer:
     return Answer(talk=copy(source, target, call.task()))
 
 
+def _commit(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_life import commit_document, describe_commit, render_recipe
+    from shipway.verbs.commit import run_commit
+
+    name, *image = call.arguments.words
+    result = run_commit(name, image[0] if image else "", call.task(), dry_run=call.arguments.flag("dry-run"))
+    if call.json:
+        return Answer(render_json("commit", commit_document(result)))
+    return Answer(render_recipe(result), describe_commit(result))
+
+
 def _events(call: Call) -> Answer:
     from shipway.cli.show_life import render_event
     from shipway.verbs.happenings import list_events, watch_events
@@ -358,5 +370,6 @@ COMMANDS: dict[str, Callable[[Call], Answer]] = {
     "stats": _stats,
     "top": _top,
     "cp": _cp,
+    "commit": _commit,
     "events": _events,
 }

@@ -13,6 +13,7 @@ from shipway.core.units import render_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shipway.verbs.commit import CommitResult
     from shipway.verbs.containers import Container, Listed, Service
     from shipway.verbs.happenings import Event
     from shipway.verbs.starting import UpResult
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _SIGBUS = 128 + 7
 _LONGEST = 40
+_COMMENT, _FILES = 300, 20
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -212,3 +214,35 @@ def render_event(event: Event, *, as_json: bool) -> str:
 def _json_line(event: Event) -> str:
     value = {"schema": "shipway.event/1", **event._asdict()}
     return json.dumps({name: item for name, item in value.items() if item not in (None, "")}) + "\n"
+
+
+def describe_commit(result: CommitResult) -> str:
+    """What was made."""
+    if not result.image:
+        return ""
+    return f"`{shown(result.image)}` is what `{shown(result.container)}` is now: {result.digest}"
+
+
+def render_recipe(result: CommitResult) -> str:
+    """Lines for a spec, with what they leave out as comments."""
+    lines = [f"# what `{shown(result.container)}` has that its image had not"]
+    lines += result.lines or ("# no package was installed by hand",)
+    lines += [f"# {shown(one, _COMMENT)}" for one in result.missed]
+    if result.files:
+        lines.append(f"# and {len(result.files)} other files, which no package has:")
+        lines += [f"#   {shown(path, _COMMENT)}" for path in result.files[:_FILES]]
+        if len(result.files) > _FILES:
+            lines.append(f"#   … `shipway diff {shown(result.container)}` lists all")
+    return "\n".join(lines) + "\n"
+
+
+def commit_document(result: CommitResult) -> dict[str, Any]:
+    """The same as values."""
+    return {
+        "container": result.container,
+        "image": result.image or None,
+        "digest": result.digest or None,
+        "spec": list(result.lines),
+        "files": list(result.files),
+        "missed": list(result.missed),
+    }

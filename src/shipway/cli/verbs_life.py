@@ -150,6 +150,14 @@ LIFE_VERBS = (
         (), "FROM TO", home="commands_life",
     ),
     Verb(
+        "commit", "Make an image of what a container has become, and say which lines of a spec make the same",
+        "Packages that were installed by hand are named as lines for the spec, which anybody can build again; other files are "
+        "listed, and are in the image alone. The image is in the store, or in the engine that runs the container. "
+        "Without `IMAGE`, or with `--dry-run`, only the recipe is printed.",
+        (("shipway commit dp team/dp:tuesday", "an image, and its recipe"), ("shipway commit dp", "only the recipe")),
+        (DRY_RUN, JSON), "NAME [IMAGE]", home="commands_life",
+    ),
+    Verb(
         "events", "Show what happened to containers", "Made, started, ended with which code, removed; oldest first.",
         (("shipway events --since 1h", "the last hour"), ("shipway events -f", "as it happens")),
         (Option("follow", "Go on until Ctrl-C", short="f"),

@@ -1,0 +1,220 @@
+"""`commit`: a new image from what a container has become, and the lines of a spec that make the same."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipway.core.errors import EngineError, NotFound, ToolError
+from shipway.verbs.containers import find_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shipway.archive.extract import Extractor
+    from shipway.image.stored import StoredImage
+    from shipway.run.installed import Installed, Top
+    from shipway.run.life.model import Container
+    from shipway.store.store import Store
+    from shipway.store.tree import Tree
+    from shipway.verbs.context import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitResult:
+    """The image, and how to do without it."""
+
+    container: str
+    image: str
+    """What the new image is called; empty: none was made."""
+    digest: str
+    """Of the manifest, or the engine's id of it."""
+    lines: tuple[str, ...]
+    """Lines of a spec that install what was installed by hand."""
+    files: tuple[str, ...]
+    """Other paths that were written; no package has them, so only the image does."""
+    missed: tuple[str, ...]
+    """What no line of a spec can say: packages that were taken out, or come from nowhere."""
+
+
+def run_commit(name: str, reference: str, task: Task, *, dry_run: bool) -> CommitResult:
+    """Make the image, in the store for our own engine, in the engine for others. With `dry_run` only the recipe.
+
+    Raises:
+        NotFound: there is no such container.
+        ToolError: the image's name is none, or the container is of an environment that the spec no longer means.
+    """
+    from shipway.store.store import Store
+    from shipway.verbs.bringing import read_own, trees_of
+    from shipway.verbs.images import require_name
+
+    container = find_named(name, task).container
+    if not container.record.lasting:
+        raise EngineError(
+            f"`{container.name}` is thrown away at its end, and was never meant to be an image",
+            hints=("give the next one a name: `shipway run --name NAME`",),
+        )
+    store = Store.open(emit=task.emit)
+    top, installed = read_own(container, trees_of(container.environment.keys, store), store)
+    lines, missed = render_recipe(installed)
+    target = require_name(reference).text if reference else ""
+    digest = ""
+    if target and not dry_run:
+        digest = _commit(container, target, top, store, task)
+    return CommitResult(
+        container=container.name,
+        image="" if dry_run else target,
+        digest=digest,
+        lines=lines,
+        files=tuple(sorted(installed.others)),
+        missed=missed,
+    )
+
+
+def render_recipe(installed: Installed) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Lines of a spec, and what they cannot say (pure)."""
+    pip = sorted(f"{one.name}=={one.after}" for one in installed.python if one.after and not one.source)
+    missed = [
+        f"Python package {one.name} {one.before} was taken out" for one in installed.python if not one.after
+    ]
+    for one in installed.python:
+        if one.after and one.source:
+            if one.source.startswith("file:") or one.editable:
+                missed.append(
+                    f"Python package {one.name} {one.after} came from a folder or file: add it to `projects`"
+                )
+            else:
+                pip.append(f"{one.name} @ {one.source}")
+    apt = sorted(one.name for one in installed.os if one.after)
+    missed += [f"OS package {one.name} {one.before} was taken out" for one in installed.os if not one.after]
+    lines = [f"{key} = {_list(values)}" for key, values in (("pip", pip), ("apt", apt)) if values]
+    return tuple(lines), tuple(missed)
+
+
+def _list(values: Iterable[str]) -> str:
+    from shipway.spec.toml_text import render_value
+
+    return render_value(list(values))
+
+
+def _commit(container: Container, target: str, top: Top, store: Store, task: Task) -> str:
+    from shipway.host.dirs import state_dir
+    from shipway.run.life.journal import write_event
+
+    if container.engine != "native":
+        digest = _commit_in_engine(container, target)
+    else:
+        digest = _commit_here(container, target, top, store, task)
+    write_event(state_dir(), container.record, "commit", detail=target)
+    return digest
+
+
+def _commit_in_engine(container: Container, target: str) -> str:
+    from shipway.run.life.oci_life import dialect_of
+    from shipway.run.oci_program import require_program
+
+    program = require_program(dialect_of(container.engine))
+    return program.require("commit", container.record.engine_id, target).splitlines()[-1]
+
+
+def _commit_here(container: Container, target: str, top: Top, store: Store, task: Task) -> str:
+    from shipway.image.committed import add_layer
+    from shipway.image.names import find_name, put_name
+
+    base = _base_image(container, store, task)
+    tree = _take_tree(container, top, store)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(base.epoch))
+    image = add_layer(
+        base, tree, name="committed", by=f"shipway commit {container.name} {target}", created=stamp
+    )
+    before = find_name(store, target)
+    put_name(store, target, image)
+    if before is not None and before.digest != image.digest:
+        from shipway.core.events import Note
+
+        task.emit(Note(f"`{target}` meant another image before: {before.digest}", "warning"))
+    return image.digest
+
+
+def _base_image(container: Container, store: Store, task: Task) -> StoredImage:
+    """The image that the container began with.
+
+    Raises:
+        ToolError: it is not there any more.
+    """
+    from shipway.verbs.images import choose_image, require_image
+
+    if container.record.image:
+        base = require_image(store, container.record.image).image
+    else:
+        where = task._replace(directory=container.project, target=container.target)
+        base = choose_image(where, "").image
+    keys = {key for layer in base.layers for key in layer.trees}
+    if not set(container.environment.keys) <= keys:
+        raise ToolError(
+            f"the image that `{container.name}` began with is not what `{container.record.image or 'the spec'}` means now",
+            hints=(
+                "the recipe makes the same from the spec: `shipway commit --dry-run`",
+                "or begin again: `shipway up --recreate`",
+            ),
+        )
+    return base
+
+
+def _take_tree(container: Container, top: Top, store: Store) -> Tree:
+    """What the container wrote, as a tree of the store. Everything in it belongs to root, as all of an image does.
+
+    Raises:
+        NotFound: it wrote nothing.
+        StoreError, NoSpace: it cannot be read or kept.
+    """
+    from shipway.archive.extract import Extractor
+    from shipway.build.capture import FIXED_TIME
+    from shipway.host.files import translating_disk_errors
+
+    written = sorted(top.written)
+    if not written:
+        raise NotFound(
+            f"`{container.name}` has written nothing outside mounts, so there is nothing to commit",
+            hints=("its image is the one that it began with: `shipway tag`",),
+        )
+    with store.transaction() as tx:
+        staged = tx.stage(f"commit {container.name}")
+        root = os.open(staged.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        extractor = Extractor(root, container.name)
+        try:
+            with translating_disk_errors(f"read what `{container.name}` has written"):
+                for one in written:
+                    _take(
+                        extractor,
+                        f"{container.folder}/upper",
+                        one.path,
+                        gone=one.what == "D",
+                        time=FIXED_TIME,
+                    )
+            manifest = extractor.finish()
+        finally:
+            extractor.close()
+            os.close(root)
+        tree = tx.add_tree({"recipe": "commit", "content": manifest.identity()}, staged, manifest)
+        tx.commit()
+    return store.find_tree(tree.key) or tree
+
+
+def _take(extractor: Extractor, upper: str, path: str, *, gone: bool, time: int) -> None:
+    if gone:
+        extractor.whiteout(path)
+        return
+    full = os.path.join(upper, path)
+    info = os.lstat(full)
+    mode = stat.S_IMODE(info.st_mode)
+    if stat.S_ISDIR(info.st_mode):
+        extractor.directory(path, mode, time)
+    elif stat.S_ISLNK(info.st_mode):
+        extractor.symlink(path, os.readlink(full), time)
+    elif stat.S_ISREG(info.st_mode):
+        with open(full, "rb") as file:
+            extractor.file(path, iter(lambda: file.read(1 << 20), b""), mode, time)
