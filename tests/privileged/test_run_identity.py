@@ -34,6 +34,7 @@ def test_a_name_that_only_a_directory_service_knows(world, tmp_path):
     said = ask(
         world,
         "id -un; id -gn; printf '%s %s %s\\n' $HOME $USER $SHELL; cd; pwd; echo mine > /work/mine",
+        SHELL="/bin/zsh",
         LD_PRELOAD=library,
         NSS_WRAPPER_PASSWD=str(tmp_path / "passwd"),
         NSS_WRAPPER_GROUP=str(tmp_path / "group"),

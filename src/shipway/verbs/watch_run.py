@@ -18,6 +18,7 @@ from shipway.verbs.find import find_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shipway.core.events import Emit
     from shipway.verbs.context import Task
 
 USUAL = ("*.py", "*.pyi", "*.toml", "*.yaml", "*.yml", "*.cfg", "*.ini", "*.sh")
@@ -43,15 +44,14 @@ def watch_and_run(start: Callable[[], int], patterns: Sequence[str], task: Task)
     wanted = _rules(patterns or USUAL)
     skipped = IgnoreRules((*_SKIPPED, *_project_ignores(task)))
     with Watcher(folder, skipped.can_skip) as watcher, _interrupts() as interrupts:
-        code: int = ExitCode.OK
         while True:
             pid = _fork(start)
-            changed, status = _await_change(watcher, interrupts, pid, wanted, skipped)
-            if changed:
-                code = _end(pid) if status is None else status
-                task.emit(Note(f"started again, for {_listed(changed)} changed"))
-                continue
-            return _end(pid) if status is None else status if status >= 0 else code
+            run = _Run(pid, task.emit)
+            changed = run.await_change(watcher, interrupts, wanted, skipped)
+            code = _end(pid) if run.code is None else run.code
+            if not changed:
+                return code
+            task.emit(Note(f"started again, for {_listed(changed)} changed"))
 
 
 def _rules(patterns: Sequence[str]) -> IgnoreRules:
@@ -109,24 +109,32 @@ def _fork(start: Callable[[], int]) -> int:
         os._exit(code)
 
 
-def _await_change(
-    watcher: Watcher, interrupts: int, pid: int, wanted: IgnoreRules, skipped: IgnoreRules
-) -> tuple[set[str], int | None]:
-    """The files that changed (none: we are to end), and the exit code of the run if it is over."""
-    status: int | None = None
-    ended = os.pidfd_open(pid)
-    try:
-        while True:
-            watched = [watcher.fd, interrupts, *((ended,) if status is None else ())]
-            ready, _, _ = select.select(watched, [], [])
-            if ended in ready:
-                status = _code(os.waitpid(pid, 0)[1])
-            if interrupts in ready:
-                return set(), status
-            if watcher.fd in ready and (found := _settled(watcher, wanted, skipped)):
-                return found, status
-    finally:
-        os.close(ended)
+class _Run:
+    """One run of the command."""
+
+    def __init__(self, pid: int, emit: Emit) -> None:
+        self._pid, self._emit = pid, emit
+        self.code: int | None = None
+        """The exit code, once it is over."""
+
+    def await_change(
+        self, watcher: Watcher, interrupts: int, wanted: IgnoreRules, skipped: IgnoreRules
+    ) -> set[str]:
+        """The files that changed; none: we are to end."""
+        ended = os.pidfd_open(self._pid)
+        try:
+            while True:
+                watched = [watcher.fd, interrupts, *((ended,) if self.code is None else ())]
+                ready, _, _ = select.select(watched, [], [])
+                if ended in ready:
+                    self.code = _code(os.waitpid(self._pid, 0)[1])
+                    self._emit(Note(f"ended with {self.code}; the next change starts it again, Ctrl-C ends"))
+                if interrupts in ready:
+                    return set()
+                if watcher.fd in ready and (found := _settled(watcher, wanted, skipped)):
+                    return found
+        finally:
+            os.close(ended)
 
 
 def _settled(watcher: Watcher, wanted: IgnoreRules, skipped: IgnoreRules) -> set[str]:
