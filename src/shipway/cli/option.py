@@ -95,6 +95,17 @@ class Verb(NamedTuple):
     rest: bool = False
     """Everything from the first positional on belongs to the command that is run."""
 
+    @property
+    def usage(self) -> str:
+        """`shipway run [OPTIONS] [--] [COMMAND...]`."""
+        words = [
+            f"shipway {self.name}",
+            "[OPTIONS]" if self.options else "",
+            "[--]" if self.rest else "",
+            self.argument,
+        ]
+        return " ".join(word for word in words if word)
+
 
 HELP = Option("help", "Show this help and exit", short="h")
 VERSION = Option("version", "Show the version and exit", short="V")

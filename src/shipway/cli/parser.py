@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipway.cli import docker_words
 from shipway.cli.option import GLOBAL, VERSION, Option, Takes, Verb
-from shipway.cli.options import BY_NAME, VERBS
+from shipway.cli.options import BY_NAME
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
 from shipway.core.units import parse_age, parse_size
@@ -333,7 +333,7 @@ _KINDS: dict[str, tuple[Callable[[str], str | int | float], str]] = {
 
 
 def _check_positional(verb: Verb, words: tuple[str, ...]) -> None:
-    usage = [f"`shipway {verb.name} --help` shows how it is used"]
+    usage = [f"it is used as `{verb.usage}`; `shipway {verb.name} --help` explains it"]
     places = verb.argument.split()
     if words and not places:
         raise UsageError(f"`shipway {verb.name}` takes no argument `{shown(words[0])}`", hints=usage)
@@ -389,4 +389,4 @@ def _unknown_verb(word: str) -> UsageError:
 
 
 def _verb_hints() -> list[str]:
-    return ["the verbs are: " + ", ".join(verb.name for verb in VERBS)]
+    return ["`shipway --help` lists the verbs"]

@@ -9,9 +9,10 @@ import os
 import sys
 
 from shipway.cli.environment import VARIABLES, Variable
+from shipway.cli.groups import GROUPS, HIDDEN, Group
 from shipway.cli.help import describe
 from shipway.cli.option import GLOBAL, VERSION, Option, Verb
-from shipway.cli.options import VERBS
+from shipway.cli.options import BY_NAME
 from shipway.core import errors
 from shipway.core.errors import ExitCode
 
@@ -52,20 +53,27 @@ def render_commands() -> str:
         _JSON,
         "## Options of every verb",
         _option_table((*GLOBAL, VERSION)),
-        *(_verb(verb) for verb in VERBS),
+        *(part for group in GROUPS for part in _group(group)),
+        "## Called by other programs",
+        *(_verb(BY_NAME[name]) for name in sorted(HIDDEN)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def _group(group: Group) -> list[str]:
+    """Its verbs in a table, then each of them."""
+    rows = [f"| [`{name}`](#{name}) | {_cell(BY_NAME[name].help)} |" for name in group.verbs]
+    table = "\n".join(["| verb | what it does |", "|---|---|", *rows])
+    return [f"## {group.title}", table, *(_verb(BY_NAME[name]) for name in group.verbs)]
+
+
 def _verb(verb: Verb) -> str:
-    usage = f"shipway {verb.name}" + (" [OPTIONS]" if verb.options else "")
-    usage += ((" [--] " if verb.rest else " ") + verb.argument) if verb.argument else ""
     longest = max(len(line) for line, _ in verb.example)
     examples = "\n".join(f"{line.ljust(longest)}  # {what}" for line, what in verb.example)
     parts = [
-        f"## {verb.name}",
+        f"### {verb.name}",
         f"{verb.help}.",
-        f"```text\n{usage}\n```",
+        f"```text\n{verb.usage}\n```",
         verb.about,
         f"```sh\n{examples}\n```",
     ]

@@ -150,7 +150,7 @@ LIFE_VERBS = (
         (), "FROM TO", home="commands_life",
     ),
     Verb(
-        "commit", "Make an image of what a container has become, and say which lines of a spec make the same",
+        "commit", "Make an image of what a container has become, and name the spec lines for it",
         "Packages that were installed by hand are named as lines for the spec, which anybody can build again; other files are "
         "listed, and are in the image alone. The image is in the store, or in the engine that runs the container. "
         "Without `IMAGE`, or with `--dry-run`, only the recipe is printed.",
