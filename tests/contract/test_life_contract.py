@@ -195,7 +195,7 @@ def test_signals_and_names(world):
     world.call("kill", "--signal", "TERM", "renamed")
     world.await_state("renamed", "exited")
     assert world.listed("renamed")["code"] == 7
-    assert world.call("exec", "signalled", "true", code=14).stderr.startswith("error: There is no container")
+    assert world.call("exec", "signalled", "true", code=14).stderr.startswith("error: there is no container")
 
 
 def test_files_are_copied_both_ways(world, tmp_path):
@@ -274,3 +274,19 @@ def test_a_token_is_seen_by_commands_alone(world):
         ).stdout
         assert b"/bin/sh" in known
         assert part not in known
+
+
+def test_what_became_of_it_is_told_and_kept(world):
+    """`diff` says what a container changed, `commit` makes an image of it, and that image runs."""
+    script = "mkdir /opt/new; echo made > /opt/new/file; echo changed > /etc/motd; rm /bin/stat; sleep 1000"
+    world.background("became", "sh", "-c", script)
+    wait_until(lambda: world.call("exec", "became", "ls", "/bin/stat", code=None).returncode != 0)
+    differs = json.loads(world.call("diff", "became", "--json").stdout)["files"]
+    assert {("/opt/new/file", "added"), ("/bin/stat", "removed")} <= {
+        (one["path"], one["what"]) for one in differs
+    }
+    recipe = world.call("commit", "became", "team/became:1").stdout
+    assert {"#   + opt/new/file", "#   - bin/stat"} <= set(recipe.splitlines())
+    again = world.call("run", "team/became:1", "sh", "-c", "cat /opt/new/file; ls /bin/stat || echo gone")
+    assert again.stdout == "made\ngone\n"
+    assert world.call("commit", "became", "no//name", code=2).stderr

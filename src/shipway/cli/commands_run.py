@@ -198,7 +198,8 @@ def _find_image(call: Call, words: RunWords) -> tuple[str, RunWords]:
         require_stored(first, call.task())
     elif not is_stored(first, call.task()):
         return "", words
-    return first, words._replace(argv=words.argv[1:])
+    rest = words.argv[1:]
+    return first, words._replace(argv=rest[1:] if rest[:1] == ("--",) else rest)
 
 
 COMMANDS: dict[str, Callable[[Call], Answer]] = {"run": _run, "shell": _shell}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SIGBUS = 128 + 7
 _LONGEST = 40
 _COMMENT, _FILES = 300, 20
+_SIGNS = {"A": "+", "C": "~", "D": "-"}
+_CHANGES = {"A": "added", "C": "changed", "D": "removed"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -229,8 +231,8 @@ def render_recipe(result: CommitResult) -> str:
     lines += result.lines or ("# no package was installed by hand",)
     lines += [f"# {shown(one, _COMMENT)}" for one in result.missed]
     if result.files:
-        lines.append(f"# and {len(result.files)} other files, which no package has:")
-        lines += [f"#   {shown(path, _COMMENT)}" for path in result.files[:_FILES]]
+        lines.append(f"# and {len(result.files)} files that came by no package:")
+        lines += [f"#   {_SIGNS[what]} {shown(path, _COMMENT)}" for path, what in result.files[:_FILES]]
         if len(result.files) > _FILES:
             lines.append(f"#   … `shipway diff {shown(result.container)}` lists all")
     return "\n".join(lines) + "\n"
@@ -243,6 +245,6 @@ def commit_document(result: CommitResult) -> dict[str, Any]:
         "image": result.image or None,
         "digest": result.digest or None,
         "spec": list(result.lines),
-        "files": list(result.files),
+        "files": [{"path": path, "what": _CHANGES[what]} for path, what in result.files],
         "missed": list(result.missed),
     }

@@ -19,13 +19,15 @@ SIZES = (
         (*CHOICE, JSON), "[IMAGE]", home="commands_sizes",
     ),
     Verb(
-        "diff", "Show what differs between two targets, locks, images, or an image and a container",
+        "diff", "Show what differs between two targets, locks, images, or a container and its image",
         "A side is a target, the path of a lock file, `git:REVISION` for the lock as it was committed there, a stored image "
         "or one in a file or folder (`image:NAME`), an image of an engine (`docker-daemon:NAME`, `containers-storage:NAME` for "
-        "Podman's), `kept:NAME` for what a container kept by `--keep NAME` made of its image, or a container of an engine "
-        "(`docker:NAME`, `podman:NAME`), running or not. Compares packages, configuration, and files by their manifests where "
-        "both sides are built. With one side, a container is compared with its image, anything else with the target now.",
-        (("shipway diff cpu gpu", "two targets of this lock"), ("shipway diff git:HEAD", "what changed since the last commit"),
+        "Podman's), a container that lives on, running or not, `kept:NAME` for what a container kept by `--keep NAME` made of "
+        "its image, or any container of an engine (`docker:NAME`, `podman:NAME`). Compares packages, configuration, and files "
+        "by their manifests where both sides are built. With one side, a container is compared with its image, anything else "
+        "with the target now.",
+        (("shipway diff digits", "what a container has changed"),
+         ("shipway diff cpu gpu", "two targets of this lock"), ("shipway diff git:HEAD", "what changed since the last commit"),
          ("shipway diff team/base:1 team/base:2", "two stored images"),
          ("shipway diff kept:scratch --files", "every file that a container changed"),
          ("shipway diff docker:web", "what a container of Docker has changed")),

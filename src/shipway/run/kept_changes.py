@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 WRITTEN_AT_START = frozenset(
     {
         "cache", "etc/group", "etc/hostname", "etc/hosts", "etc/localtime", "etc/passwd", "etc/resolv.conf",
-        "etc/shipway-certificates.crt", "etc/shipway-prompt.sh", "etc/shipway-xauthority", "etc/timezone",
+        "etc/shipway-certificates.crt", "etc/shipway-prompt.sh", "etc/shipway-xauthority", "etc/timezone", "opt/shipway",
         "var/cache/shipway", "var/cache/shipway/bytecode",
     }
 )  # fmt: skip

@@ -11,6 +11,7 @@ from shipway.run.facts import find_inside
 from shipway.run.installed import Top, Written
 from shipway.run.kept_changes import is_opaque, is_written_at_start, read_changes
 from shipway.run.tree_changes import visible_at
+from shipway.sandbox.paths import open_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from shipway.core.manifest import Entry
     from shipway.run.tree_changes import Seen, TreeFiles
 
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LARGEST = 64 << 20
 """Bytes of a file that is read whole; metadata is never so large."""
 
@@ -93,7 +95,7 @@ def _reader_above(
 
     def read(path: str) -> bytes | None:
         if os.path.lexists(os.path.join(upper, path)):
-            return None if path in gone else _read(os.path.join(upper, path))
+            return None if path in gone else read_beneath(upper, path)
         above = path
         while above:
             if above in gone:
@@ -104,11 +106,40 @@ def _reader_above(
     return read
 
 
+def read_beneath(upper: str, path: str) -> bytes | None:
+    """The bytes of the plain file `path` of a top; None: there is none.
+
+    No link leads out of `upper`, not even one that the container puts in place of a folder meanwhile.
+    """
+    try:
+        fd = open_beneath(upper, path)
+    except OSError:
+        return None
+    return _content(fd)
+
+
+def open_beneath(upper: str, path: str) -> int:
+    """A descriptor of `path` below `upper`, for reading; see `read_beneath`.
+
+    Raises:
+        OSError: it cannot be opened, or is a link.
+    """
+    root = os.open(upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return open_in_root(root, path, _FLAGS)
+    finally:
+        os.close(root)
+
+
 def _read(path: str) -> bytes | None:
     """The bytes of a plain file, links not followed: the container decides where they lead."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(path, _FLAGS)
     except OSError:
         return None
+    return _content(fd)
+
+
+def _content(fd: int) -> bytes | None:
     with open(fd, "rb") as file:
         return file.read(_LARGEST) if stat.S_ISREG(os.fstat(fd).st_mode) else None

@@ -34,8 +34,8 @@ class CommitResult:
     """Of the manifest, or the engine's id of it."""
     lines: tuple[str, ...]
     """Lines of a spec that install what was installed by hand."""
-    files: tuple[str, ...]
-    """Other paths that were written; no package has them, so only the image does."""
+    files: tuple[tuple[str, str], ...]
+    """Other paths, which only the image has, for no package brought them; and `A` added, `C` changed, `D` removed."""
     missed: tuple[str, ...]
     """What no line of a spec can say: packages that were taken out, or come from nowhere."""
 
@@ -60,6 +60,7 @@ def run_commit(name: str, reference: str, task: Task, *, dry_run: bool) -> Commi
     store = Store.open(emit=task.emit)
     top, installed = read_own(container, trees_of(container.environment.keys, store), store)
     lines, missed = render_recipe(installed)
+    what = {one.path: one.what for one in top.written}
     target = require_name(reference).text if reference else ""
     digest = ""
     if target and not dry_run:
@@ -69,27 +70,21 @@ def run_commit(name: str, reference: str, task: Task, *, dry_run: bool) -> Commi
         image="" if dry_run else target,
         digest=digest,
         lines=lines,
-        files=tuple(sorted(installed.others)),
+        files=tuple((path, what[path]) for path in sorted(installed.others)),
         missed=missed,
     )
 
 
 def render_recipe(installed: Installed) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Lines of a spec, and what they cannot say (pure)."""
-    pip = sorted(f"{one.name}=={one.after}" for one in installed.python if one.after and not one.source)
-    missed = [
-        f"Python package {one.name} {one.before} was taken out" for one in installed.python if not one.after
-    ]
-    for one in installed.python:
-        if one.after and one.source:
-            if one.source.startswith("file:") or one.editable:
-                missed.append(
-                    f"Python package {one.name} {one.after} came from a folder or file: add it to `projects`"
-                )
-            else:
-                pip.append(f"{one.name} @ {one.source}")
-    apt = sorted(one.name for one in installed.os if one.after)
-    missed += [f"OS package {one.name} {one.before} was taken out" for one in installed.os if not one.after]
+    """Lines of a spec, and what they cannot say; what others require is left to them (pure)."""
+    from shipway.verbs.freeze import TAKEN_OUT, render_wish, top_level
+
+    chosen = top_level(installed)
+    wishes = [(one.name, *render_wish(one)) for one in chosen.python]
+    pip = sorted(line for _, line, _ in wishes if line)
+    missed = [f"{name}: {why_not}" for name, line, why_not in wishes if not line]
+    apt = sorted(one.name for one in chosen.os if one.after)
+    missed += [f"apt:{one.name}: {TAKEN_OUT.format(f'apt:{one.name}')}" for one in chosen.os if not one.after]
     lines = [f"{key} = {_list(values)}" for key, values in (("pip", pip), ("apt", apt)) if values]
     return tuple(lines), tuple(missed)
 
@@ -208,6 +203,8 @@ def _take(extractor: Extractor, upper: str, path: str, *, gone: bool, time: int)
     if gone:
         extractor.whiteout(path)
         return
+    from shipway.run.top_reading import open_beneath
+
     full = os.path.join(upper, path)
     info = os.lstat(full)
     mode = stat.S_IMODE(info.st_mode)
@@ -216,5 +213,5 @@ def _take(extractor: Extractor, upper: str, path: str, *, gone: bool, time: int)
     elif stat.S_ISLNK(info.st_mode):
         extractor.symlink(path, os.readlink(full), time)
     elif stat.S_ISREG(info.st_mode):
-        with open(full, "rb") as file:
+        with open(open_beneath(upper, path), "rb") as file:
             extractor.file(path, iter(lambda: file.read(1 << 20), b""), mode, time)

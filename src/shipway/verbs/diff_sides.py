@@ -43,11 +43,13 @@ class Place(NamedTuple):
 
 
 def parse_operand(text: str, around: Around) -> Place:
-    """`KIND:NAME`, or a bare word: a target of the spec, the path of a lock file or image, or the name of a stored image.
+    """`KIND:NAME`, or a bare word: a target of the spec, the path of a lock file or image, or the name of a stored
+    image or container.
 
     Raises:
         ToolError: it is none of these (exit code `USAGE`).
     """
+    from shipway.verbs.diff_lasting import find_kind
     from shipway.verbs.image_view import is_image_path, is_stored
 
     kind, colon, name = text.partition(":")
@@ -66,9 +68,11 @@ def parse_operand(text: str, around: Around) -> Place:
         return Place("image", text)
     if os.path.isfile(text):
         return Place("lock", text)
+    if kind := find_kind(text):
+        return Place(kind, text)
     kinds = ", ".join(f"`{kind}:NAME`" for kind in SIDES)
     raise ToolError(
-        f"`{shown(text)}` is no target, no lock file and no image here",
+        f"`{shown(text)}` is no target, no lock file, no image and no container here",
         hints=[*hints, f"or write {kinds}"],
         code=ExitCode.USAGE,
     )
@@ -133,11 +137,11 @@ def _kept_base(name: str, around: Around) -> Side:
 
 
 def _kept(name: str, around: Around) -> Side:
-    from shipway.core.manifest import DIRECTORY, Manifest
     from shipway.core.overlay import stack
     from shipway.host.files import translating_disk_errors
     from shipway.plan.diff import Named
-    from shipway.run.kept_changes import is_written_at_start, read_changes
+    from shipway.run.kept_changes import read_changes
+    from shipway.verbs.diff_lasting import START, tell_apart
 
     path, target = _kept_target(name, around.project())
     base = _target(target, around)
@@ -147,22 +151,8 @@ def _kept(name: str, around: Around) -> Side:
     lower = {one.entry.path: one.entry for one in stack([tree.manifest for tree in base.trees])}
     with translating_disk_errors(f"read what is kept under `{name}`"):
         entries = read_changes(f"{path}/upper", lower)
-    workdir = base.config["workdir"].strip("/") + "/"
-    filled = {entry.path.rpartition("/")[0] for entry in entries}
-    # The project is mounted at its working directory, and the caller's home volume below `/home`, so every start makes
-    # the folders that lead there.
-    at_start = {
-        entry.path
-        for entry in entries
-        if is_written_at_start(entry.path)
-        or (entry.kind == DIRECTORY and workdir.startswith(f"{entry.path}/"))
-        or (entry.kind == DIRECTORY and os.path.dirname(entry.path) == "home" and entry.path not in filled)
-    }
-    ours = Manifest(entry for entry in entries if entry.path in at_start)
-    theirs = Manifest(entry for entry in entries if entry.path not in at_start)
-    return replace(
-        base, label=label, trees=(*base.trees, Named("written at every start", ours), Named(label, theirs))
-    )
+    ours, theirs = tell_apart(entries, base.config["workdir"])
+    return replace(base, label=label, trees=(*base.trees, Named(START, ours), Named(label, theirs)))
 
 
 def _kept_target(name: str, project: Project) -> tuple[str, str]:
@@ -180,6 +170,18 @@ def _kept_target(name: str, project: Project) -> tuple[str, str]:
             ],
         )
     return there[name].path, there[name].target
+
+
+def _begun(name: str, around: Around) -> Side:
+    from shipway.verbs.diff_lasting import read_begun
+
+    return read_begun(name, around.task)
+
+
+def _lasting(name: str, around: Around) -> Side:
+    from shipway.verbs.diff_lasting import read_lasting
+
+    return read_lasting(name, around.task)
 
 
 def _image(name: str, around: Around) -> Side:
@@ -212,16 +214,21 @@ SIDES: dict[str, Callable[[str, Around], Side]] = {
     "git": _revision,
     "kept": _kept,
     "base": _kept_base,
+    "container": _lasting,
+    "begun": _begun,
     "image": _image,
     "docker-daemon": _engine_image("docker"),
     "containers-storage": _engine_image("podman"),
     "docker": _container("docker"),
     "podman": _container("podman"),
 }
-"""How each kind of side is read; `base:NAME` is what the container kept as `NAME` began with."""
-FINISHED = frozenset({"image", "docker-daemon", "containers-storage", "docker", "podman"})
+"""How each kind of side is read; `base:NAME` and `begun:NAME` are what a container began with,
+the one kept or living as `NAME`."""
+FINISHED = frozenset(
+    {"container", "begun", "image", "docker-daemon", "containers-storage", "docker", "podman"}
+)
 """Kinds that no lock is behind."""
-BASES = {"kept": "base", "docker": "docker-daemon", "podman": "containers-storage"}
+BASES = {"kept": "base", "container": "begun", "docker": "docker-daemon", "podman": "containers-storage"}
 """The kind that reads what a container began with."""
 
 

@@ -18,7 +18,7 @@ from shipway.verbs.watching import find_watched, stack_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from shipway.run.installed import Distribution, OsPackage
+    from shipway.run.installed import Distribution, Installed, OsPackage
     from shipway.run.tree_changes import TreeFiles
     from shipway.verbs.changing import Changing, Settled
     from shipway.verbs.context import Task
@@ -91,14 +91,14 @@ def _choose(changing: Changing, label: str) -> Watched | None:
     return found[0] if found else None
 
 
-class _Chosen(NamedTuple):
+class Chosen(NamedTuple):
     """What of a container is meant."""
 
     python: tuple[Distribution, ...]
     os: tuple[OsPackage, ...]
 
 
-def _named(watched: Watched, names: Sequence[str]) -> _Chosen:
+def _named(watched: Watched, names: Sequence[str]) -> Chosen:
     wanted = parse_words(names)
     python = {one.name: one for one in watched.installed.python}
     packages = {one.name: one for one in watched.installed.os}
@@ -109,28 +109,28 @@ def _named(watched: Watched, names: Sequence[str]) -> _Chosen:
                 f"`{shown(one.name)}` was not installed in `{shown(watched.label)}`",
                 hints=[f"there are: {there}" if there else "nothing was"],
             )
-    return _Chosen(
+    return Chosen(
         tuple(python[one.name] for one in wanted if one.kind == "pip"),
         tuple(packages[one.name] for one in wanted if one.kind == "apt"),
     )
 
 
-def top_level(watched: Watched) -> _Chosen:
+def top_level(installed: Installed) -> Chosen:
     """What was asked for, as far as one can tell: what the installer was told by name, or what nothing else of it requires."""
-    found = watched.installed.python
+    found = installed.python
     required = {name for one in found if one.after for name in one.requires - {one.name}}
     python = tuple(one for one in found if one.requested or not one.after or one.name not in required)
-    return _Chosen(python, tuple(one for one in watched.installed.os if one.requested))
+    return Chosen(python, tuple(one for one in installed.os if one.requested))
 
 
 def _write_back(
-    request: FreezeRequest, changing: Changing, watched: Watched, named: _Chosen | None
+    request: FreezeRequest, changing: Changing, watched: Watched, named: Chosen | None
 ) -> FreezeResult:
-    chosen = named or top_level(watched)
+    chosen = named or top_level(watched.installed)
     _require_all_os(watched, named)
     words, left, kept = list[str](), list[str](), set[str]()
     for one in chosen.python:
-        line, why_not = _line(one)
+        line, why_not = render_wish(one)
         if line:
             words.append(line)
         elif named:
@@ -139,11 +139,7 @@ def _write_back(
             left.append(f"{one.name}: {why_not}")
             kept.add(one.name)
     words += [f"apt:{one.name}" for one in chosen.os if one.after]
-    left += [
-        f"apt:{one.name}: it was taken out; `shipway remove apt:{one.name}` does so for good"
-        for one in chosen.os
-        if not one.after
-    ]
+    left += [f"apt:{one.name}: {TAKEN_OUT.format(f'apt:{one.name}')}" for one in chosen.os if not one.after]
     wanted = parse_words(words)
     project, fresh = bring_wishes(changing, wanted, "")
     free = frozenset(one.name for one in wanted if one.kind == "pip")
@@ -162,16 +158,17 @@ def _write_back(
     return FreezeResult(watched.label, placed, (), tuple(left), finished, request.dry_run)
 
 
+TAKEN_OUT = "it was taken out; `shipway remove {}` does so for good"
 _ANEW = "`shipway up --recreate` makes a new one, and keeps this one under another name"
 _WHERE_ELSE = (
     "a folder of the project goes into `projects`, a folder of wheels into `[indexes.NAME] folder = …`"
 )
 
 
-def _line(one: Distribution) -> tuple[str, str]:
+def render_wish(one: Distribution) -> tuple[str, str]:
     """The requirement that asks for what is there; or why there is none."""
     if not one.after:
-        return "", f"it was taken out; `shipway remove {one.name}` does so for good"
+        return "", TAKEN_OUT.format(one.name)
     if one.editable:
         return "", f"it is an editable install of {one.source}"
     if one.source.startswith("git+"):
@@ -191,7 +188,7 @@ def _standing_on(
 
 
 def _replaced(
-    watched: Watched, chosen: _Chosen, named: _Chosen | None, kept: Collection[str]
+    watched: Watched, chosen: Chosen, named: Chosen | None, kept: Collection[str]
 ) -> frozenset[str]:
     """Where locked files take the place of the container's own: of all but `kept`, or of what is named and came with it."""
     found = [one for one in watched.installed.python if one.after and one.name not in kept]
@@ -212,7 +209,7 @@ def _paths(watched: Watched, python: Iterable[Distribution], *, with_os: bool) -
     return paths
 
 
-def _require_all_os(watched: Watched, named: _Chosen | None) -> None:
+def _require_all_os(watched: Watched, named: Chosen | None) -> None:
     if named and named.os and len(named.os) < len(watched.installed.os):
         names = " ".join(f"apt:{one.name}" for one in watched.installed.os)
         raise SpecError(
@@ -221,8 +218,8 @@ def _require_all_os(watched: Watched, named: _Chosen | None) -> None:
         )
 
 
-def _discard(request: FreezeRequest, watched: Watched, named: _Chosen | None) -> FreezeResult:
-    chosen = named or _Chosen(watched.installed.python, watched.installed.os)
+def _discard(request: FreezeRequest, watched: Watched, named: Chosen | None) -> FreezeResult:
+    chosen = named or Chosen(watched.installed.python, watched.installed.os)
     _require_all_os(watched, named)
     if not request.dry_run:
         drop(watched, _paths(watched, chosen.python, with_os=bool(chosen.os)), watched.trees)

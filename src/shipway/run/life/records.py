@@ -162,7 +162,7 @@ def no_container(state: str, name: str) -> NotFound:
         if names
         else "`shipway up` starts the project's, `shipway run -d` one for a command"
     )
-    return NotFound(f"There is no container `{shown(name)}`", hints=(hint, "`shipway ps -a` lists all"))
+    return NotFound(f"there is no container `{shown(name)}`", hints=(hint, "`shipway ps -a` lists all"))
 
 
 @contextlib.contextmanager
