@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.needs_root]
 NAME = parse_reference("team/model:1")
 TASK = Task(platform=host_platform())
 SENTENCE = "round and round"
-MOUNTED = ("etc", "tmp", "dev", "work", "root", "proc", "sys", "run")
+MOUNTED = ("cache", "etc", "tmp", "dev", "work", "root", "proc", "sys", "run")
 """Where a run of ours mounts something, whatever the image has there."""
 
 
