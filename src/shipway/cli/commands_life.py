@@ -72,7 +72,7 @@ def _job(call: Call) -> Answer:
 
 def _exec(call: Call) -> Answer:
     from shipway.verbs.containers import choose_words
-    from shipway.verbs.entering import exec_in, explain_end, read_variables
+    from shipway.verbs.entering import exec_in, read_variables
 
     arguments = call.arguments
     container, argv = choose_words(arguments.words, call.task())
@@ -85,8 +85,9 @@ def _exec(call: Call) -> Answer:
     if arguments.flag("detach") or arguments.text("service"):
         return _serve(call, container, argv, env)
     tty = not arguments.flag("no-tty") and (arguments.flag("tty") or _is_terminal())
-    code = exec_in(container, argv, env=env, cwd=cwd, tty=tty, user=arguments.text("user"))
-    return Answer(talk=explain_end(code), code=0 if code is None else code)
+    user = arguments.text("user")
+    code = exec_in(container, argv, env=env, cwd=cwd, tty=tty, user=user, emit=call.emit)
+    return Answer(code=0 if code is None else code)
 
 
 def _serve(
@@ -257,7 +258,7 @@ def _wait(call: Call) -> Answer:
 
     codes = []
     for name in call.arguments.words or ("",):
-        codes.append(wait_for(find_named(name, call.task())))
+        codes.append(wait_for(find_named(name, call.task()), call.emit))
         sys.stdout.write(f"{codes[-1]}\n")
         sys.stdout.flush()
     return Answer(code=codes[-1])

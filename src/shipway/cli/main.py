@@ -38,9 +38,13 @@ def main() -> int:
     if words[:1] == ["exec"]:
         from shipway.run.life.quick import try_exec
 
-        code = try_exec(words[1:])
-        if code is not None:
-            return code
+        ended = try_exec(words[1:])
+        if ended is not None:
+            if ended[1]:
+                from shipway.cli.console import Console
+
+                Console(color=False).note(ended[1], "warning")
+            return ended[0]
     from shipway.cli.app import execute
 
     return execute(words)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from shipway.verbs.starting import UpResult
     from shipway.verbs.usage import Process, Usage
 
-_SIGBUS = 128 + 7
 _LONGEST = 40
 _COMMENT, _FILES = 300, 20
 _SIGNS = {"A": "+", "C": "~", "D": "-"}
@@ -78,9 +77,6 @@ def describe_status(container: Container, now: float) -> str:
         case "exited":
             reason = f", {shown(status.reason)}" if status.reason else ""
             reason += ", out of memory" if status.memory_kills else ""
-            reason += (
-                ", a bus error: `/dev/shm` may be too small (`--shm-size`)" if status.code == _SIGBUS else ""
-            )
             return f"exited ({status.code}) {_age(now - status.ended)}{reason}"
         case "restarting":
             return f"waits to start again, exited ({status.code})"

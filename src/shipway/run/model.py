@@ -373,6 +373,8 @@ class Outcome(NamedTuple):
     code: int
     """What `shipway` exits with: the child's own code, or 128 + the signal that ended it."""
     isolation: str = "namespaces"
+    bus_error: str = ""
+    """By what one was noticed, a `bus_error.Sign`; mostly empty."""
 
 
 Merge = Callable[[Sequence[str], str], None]

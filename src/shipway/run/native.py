@@ -162,7 +162,15 @@ def run_native(
         emit(Note(result.note, "warning"))
     if result.message:
         raise not_started(request, result)
-    return Outcome(result.code, result.mode)
+    return Outcome(result.code, result.mode, _bus_error(result))
+
+
+def _bus_error(result: Result) -> str:
+    if not result.code:
+        return ""
+    from shipway.run.bus_error import find_sign  # noqa: PLC0415 - most commands succeed
+
+    return find_sign(result.code, result.bus_errors, result.shown) or ""
 
 
 KILLED = 137

@@ -11,10 +11,12 @@ from shipway.core.errors import EngineError, ExitCode
 from shipway.core.events import Note
 from shipway.host.attached import run_attached
 from shipway.host.files import translating_disk_errors
+from shipway.run.bus_error import find_sign
+from shipway.run.bus_watch import in_engine, watching
 from shipway.run.inside import find_fault, find_start_fault
 from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources, make_places
-from shipway.run.oci_command import plan_inputs, render_run
+from shipway.run.oci_command import CID, plan_inputs, render_run
 from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_options import is_other, laid_files, scratches
 from shipway.run.oci_program import require_limits, require_program
@@ -97,9 +99,16 @@ def run_oci(
         with translating_disk_errors(f"writing below `{folder}`"):
             write_folder(folder, request, inputs.file)
         words = render_run(request, dialect, image=identity, folder=folder)
-        code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)})
+        written = f"{folder}/{dialect.name}{CID}"
+        with watching(in_engine(lambda: _read_id(written))) as seen:
+            code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)})
     _require_started(program, request, code)
-    return Outcome(code, dialect.name)
+    return Outcome(code, dialect.name, find_sign(code, seen.count) or "")
+
+
+def _read_id(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read().strip()
 
 
 def require_start(request: RunRequest, dialect: Dialect) -> None:

@@ -13,7 +13,7 @@ import _socket
 import os
 import select
 
-from . import causes, modes, outside, process, terminal
+from . import causes, deaths, modes, outside, process, terminal
 from .model import Attribute, Device, Owner, Result, SandboxFailure
 
 TYPE_CHECKING = False
@@ -130,6 +130,8 @@ def start(
         if on_start is not None:
             on_start(pid)
         process.send_message(go_writer, "go")
+        if request.control:
+            running.watch = deaths.open_watch(lambda parent: deaths.descends(parent, pid))
     except BaseException:
         running.kill()
         raise
@@ -151,6 +153,8 @@ class Running:
         """`pid` is the outside process. `control`: where more is asked for (`control.py`), if the request says so."""
         self.pid = pid
         self.control = control
+        self.watch: deaths.Watch | None = None
+        """Of bus errors inside; its owner reads it while it does not `wait`."""
         self._request = request
         self._answer = answer
         self._go = go
@@ -180,7 +184,7 @@ class Running:
         try:
             if self._request.forward_signals:
                 self._forward_signals()
-            if door is not None and self._is_called(door[0]):
+            if self._is_called(-1 if door is None else door[0]) and door is not None:
                 door[1](self)
             answer = process.receive_message(self._answer)
         except BaseException:
@@ -191,20 +195,28 @@ class Running:
             terminal.set_modes(self._stdin, terminal_modes)
             for number, handler in self._handlers.items():
                 process.handle_signal(number, handler)
-        return parse_answer(answer)
+        return parse_answer(answer, 0 if self.watch is None else self.watch.count())
 
     def _is_called(self, door: int) -> bool:
-        """Whether somebody is at `door` before the end."""
+        """Whether somebody is at `door` before the end; -1: there is no door."""
         poll = select.poll()
-        for fd in (door, self._answer):
+        heard = -1 if self.watch is None else self.watch.fd
+        for fd in {door, heard, self._answer} - {-1}:
             poll.register(fd, select.POLLIN)
-        return door in [fd for fd, _ in poll.poll()]
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if self.watch is not None and heard in ready:
+                self.watch.read()
+            if self._answer in ready or door in ready:
+                return door in ready
 
     def _finish(self) -> None:
         process.close_quietly(self._answer)
         process.close_quietly(self._go)
         if self.control is not None:
             self.control.close()
+        if self.watch is not None:
+            self.watch.close()
         try:
             os.waitpid(self.pid, 0)
         except ChildProcessError:  # the caller ignores SIGCHLD: the kernel reaped it
@@ -231,13 +243,16 @@ class Running:
             return
 
 
-def parse_answer(answer: Any) -> Result:
-    """The result from the outside's message. Raises `SandboxFailure` if it says so, or if there is none."""
+def parse_answer(answer: Any, bus_errors: int = 0) -> Result:
+    """The result from the outside's message. `bus_errors`: as the caller has counted them.
+
+    Raises `SandboxFailure` if it says so, or if there is none.
+    """
     if answer is None:
         raise SandboxFailure("the sandbox was killed from outside", step="wait")
     if answer[0] == "failed":
         raise SandboxFailure(answer[1], step=answer[2], errno=answer[3])
-    _, code, signal, mode, notes, message, owners, xattrs, devices = answer
+    _, code, signal, mode, notes, message, shown, owners, xattrs, devices = answer
     return Result(
         code,
         signal,
@@ -247,4 +262,6 @@ def parse_answer(answer: Any) -> Result:
         ownership=[Owner(*owner) for owner in owners],
         xattrs=[Attribute(*attribute) for attribute in xattrs],
         devices=[Device(*device) for device in devices],
+        bus_errors=bus_errors,
+        shown=shown,
     )

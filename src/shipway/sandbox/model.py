@@ -374,7 +374,9 @@ class Device(Value):
 class Result(Value):
     """How it ended. `code` is what a shell reports (128 + n for signal n); `note` says what was not isolated, '' if all was."""
 
-    __slots__ = ("code", "devices", "message", "mode", "note", "ownership", "signal", "xattrs")
+    __slots__ = (
+        "bus_errors", "code", "devices", "message", "mode", "note", "ownership", "shown", "signal", "xattrs",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -387,8 +389,14 @@ class Result(Value):
         ownership: Sequence[Owner] = (),
         xattrs: Sequence[Attribute] = (),
         devices: Sequence[Device] = (),
+        bus_errors: int = 0,
+        shown: bytes = b"",
     ):
-        """`message`: why the command could not be executed (codes 126 and 127 of our own), else ''."""
+        """`message`: why the command could not be executed (codes 126 and 127 of our own), else ''.
+
+        `bus_errors`: processes inside that SIGBUS ended, where `control` is asked for and the kernel tells. `shown`: the last
+        that a relayed terminal showed, of a command that failed.
+        """
         self.code = code
         self.signal = signal
         self.mode = mode
@@ -397,6 +405,8 @@ class Result(Value):
         self.ownership = tuple(ownership)
         self.xattrs = tuple(xattrs)
         self.devices = tuple(devices)
+        self.bus_errors = bus_errors
+        self.shown = shown
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; attribute bytes as hexadecimal."""

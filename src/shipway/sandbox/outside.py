@@ -244,7 +244,8 @@ class _Session:
         os.waitpid(self.init, 0)
         code, signal = self._code()
         message = self.exec_failure[0] if self.exec_failure else ""
-        return ("done", code, signal, self.outside.mode, self.notes, message, *recorded)
+        shown = self.relay.last if self.relay is not None and code else b""
+        return ("done", code, signal, self.outside.mode, self.notes, message, shown, *recorded)
 
     def _code(self) -> tuple[int, int]:
         if self.exec_failure is not None:

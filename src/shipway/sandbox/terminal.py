@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _TIOCGPTN, _TIOCSPTLCK, _TIOCGPTPEER = 0x80045430, 0x40045431, 0x5441
 _CHUNK = 65536
+_LAST = 4096
+"""Bytes of what was shown that are kept at least."""
 
 
 def open_inside() -> int:
@@ -89,6 +91,8 @@ class Relay:
         self.to_inside = b""
         self.input_open = True
         self.output_open = True
+        self.last = b""
+        """The end of what was shown."""
         os.set_blocking(master, False)
         copy_size(stdin if os.isatty(stdin) else stdout, master)
 
@@ -150,6 +154,7 @@ class Relay:
         except OSError:  # EIO: nobody has the other side open any more
             data = b""
         self.output_open = bool(data)
+        self.last = self.last[-_LAST:] + data
         while data:
             data = data[os.write(self.stdout, data) :]
         return self.output_open

@@ -171,8 +171,8 @@ def take_down(task: Task, patience: float, *, keep_files: bool) -> tuple[list[st
     return ended, removed
 
 
-def wait_for(named: Named) -> int:
-    """Wait until it is over; its exit code."""
+def wait_for(named: Named, emit: Emit) -> int:
+    """Wait until it is over, and say why it ended where there is more to say than its exit code, which is returned."""
     container, service = named
     if service:
         return _wait_service(container, service)
@@ -182,6 +182,11 @@ def wait_for(named: Named) -> int:
             container = client.find_container(state_dir(), container.id)
         except NotFound:  # it was removed at its end
             return container.status.code
+    if container.record.lasting and not container.record.options.rm:
+        life_of(container.engine).refresh(container)  # what keeps its log knows more of the end
+        container = client.find_container(state_dir(), container.id)
+    if container.status.reason:
+        emit(Note(f"`{container.name}`: {container.status.reason}", "warning"))
     return container.status.code
 
 

@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from shipway.run.life.model import Container
     from shipway.verbs.containers import Named
 
-_SIGBUS = 128 + 7
-
 __all__ = [
     "LogRequest",
     "Piece",
     "exec_in",
-    "explain_end",
     "join",
     "read_pieces",
     "read_variables",
@@ -124,12 +121,3 @@ def require_log(container: Container, service: str) -> None:
             f"`{container.name}` was made with `--log-driver {driver}`, so it {where}",
             hints=("leave `--log-driver` out for a log that `shipway logs` reads",),
         )
-
-
-def explain_end(code: int | None) -> str:
-    """What there is to say about how a command ended beside its code; mostly nothing."""
-    if code != _SIGBUS:
-        return ""
-    from shipway.run.bus_error import explain_bus_error
-
-    return explain_bus_error(None)

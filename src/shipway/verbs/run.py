@@ -373,7 +373,8 @@ def start_container(
         from shipway.verbs.lasting import start_lasting
 
         require_log(life.log, engine.name)
-        return _told(start_lasting(start, merge, task, life, own=own), request, task)
+        result = start_lasting(start, merge, task, life, own=own)
+        return _told(result, request, task, "command" if result.code == _SIGBUS else "")
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     try:
         outcome = engine.run(
@@ -385,15 +386,15 @@ def start_container(
         outcome = run_instead(
             refusal, request, asked=bool(asked), state=state, emit=task.emit, image=start.image, merge=merge
         )
-    return _told(RunResult(outcome.code), request, task)
+    return _told(RunResult(outcome.code), request, task, outcome.bus_error)
 
 
-def _told(result: RunResult, request: RunRequest, task: Task) -> RunResult:
-    """`result`, after what there is to say about an end that has a usual cause."""
-    if result.code == _SIGBUS:
-        from shipway.run.bus_error import explain_bus_error
+def _told(result: RunResult, request: RunRequest, task: Task, sign: str) -> RunResult:
+    """`result`, after what there is to say about an end that has a usual cause: `sign` is that of a bus error, or empty."""
+    if sign:
+        from shipway.run.bus_error import Sign, explain_bus_error
 
-        task.emit(Note(explain_bus_error(request), "warning"))
+        task.emit(Note(explain_bus_error(request, Sign(sign)), "warning"))
     return result
 
 

@@ -34,7 +34,9 @@ LIFE = LifeOptions("dp", restart=Restart(RestartKind.ON_FAILURE, 3), log=LogOpti
 @pytest.fixture
 def inspected():
     record = Record("abcdefabcdef", "dp", "native", ENVIRONMENT, ASKED, LIFE, made=1.0)
-    container = Container(record, Status(State.EXITED, started=1.0, ended=2.0, code=135), "/state/c")
+    container = Container(
+        record, Status(State.EXITED, started=1.0, ended=2.0, code=135, reason="a bus error"), "/state/c"
+    )
     request = plan_run(ENVIRONMENT, ASKED, HostFacts(1000, 1000, "ada", "ada"), home="/h", bytecode="/b")
     return Inspected(
         container, (Service("board", ("tb",), 5, 1.0),), request, describe_run(request, lasting=True)
@@ -47,7 +49,8 @@ def test_it_says_what_was_decided_and_no_secret(inspected):
         "memory 1.0 GiB and 2.0 GiB of swap",
         "127.0.0.1:8080 is 80/tcp inside (this machine only)",
         "kept with the container",
-        "a bus error: `/dev/shm` may be too small",
+        "exited (135) 20",
+        " days ago, a bus error\n",
         "on-failure, 3 times at most",
         "/state/c/log/main.log, 1.0 MiB a file",
         "service    board",

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
+from shipway.core.events import Emit, silent
 from shipway.core.text import shown
 from shipway.run.life import anonymous, records
 from shipway.run.life.lives import Asked, life_of
@@ -98,6 +99,7 @@ def exec_in(
     user: str = "",
     ends: Ends | None = None,
     interactive: bool = True,
+    emit: Emit = silent,
 ) -> int | None:
     """Run `argv` in the running container with the caller's streams; its exit code, None when its terminal was left.
 
@@ -106,7 +108,7 @@ def exec_in(
     """
     require_running(container)
     asked = Asked(tuple(argv), tuple(env), cwd, tty, user, interactive)
-    return life_of(container.engine).execute(container, asked, ends or Ends())
+    return life_of(container.engine).execute(container, asked, ends or Ends(), emit)
 
 
 def exec_captured(

@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from shipway.core.errors import ExitCode
+from shipway.host.clock import monotonic
+from shipway.run.bus_error import explain_bus_error, find_sign
 from shipway.run.life.commands import Calls
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from shipway.run.life.commands import Commands
     from shipway.run.life.peers import Peer
     from shipway.run.model import RunRequest
+    from shipway.sandbox.deaths import Watch
 
 _STREAMS = 3
 _HANGUP = 1
@@ -22,9 +25,11 @@ _HANGUP = 1
 class Desk:
     """Answers for one sandbox."""
 
-    def __init__(self, request: RunRequest, commands: Commands):
+    def __init__(self, request: RunRequest, commands: Commands, watch: Watch | None = None):
+        """`watch`: of bus errors inside."""
         self.request = request
         self.commands = commands
+        self._watch = watch
 
     def answer(self, peer: Peer, words: dict[str, Any]) -> bool:
         """Do what `words` ask for; False when that is nothing known here."""
@@ -55,10 +60,21 @@ class Desk:
             peer.send({"error": "three descriptors are needed", "code": ExitCode.ENGINE})
             peer.finish()
         else:
-            number = self.commands.start(self.words_of(words), fds, _calls_for(peer))
+            number = self.commands.start(self.words_of(words), fds, _calls_for(peer, self._teller()))
             self._follow(peer, number)
         for fd in fds:
             os.close(fd)
+
+    def _teller(self) -> Callable[[int], str]:
+        """What says of a command that begins now how it ended, beside its code."""
+        watch = self._watch
+        before = monotonic()
+
+        def tell(code: int) -> str:
+            sign = find_sign(code, 0 if watch is None else watch.count(before))
+            return explain_bus_error(self.request, sign) if sign is not None else ""
+
+        return tell
 
     def _follow(self, peer: Peer, number: int) -> None:
         """Pass signals on, and hang up when whoever asked has gone."""
@@ -95,8 +111,12 @@ class Desk:
         self.commands.ask_namespaces(answer)
 
 
-def _calls_for(peer: Peer) -> Calls:
-    """Tell the one who asked, and nobody else."""
+def _nothing(_: int) -> str:
+    return ""
+
+
+def _calls_for(peer: Peer, tell: Callable[[int], str] = _nothing) -> Calls:
+    """Tell the one who asked, and nobody else. `tell`: what to say beside a code."""
 
     def started(pid: int, fds: list[int]) -> None:
         peer.send({"started": pid}, fds)
@@ -110,7 +130,7 @@ def _calls_for(peer: Peer) -> Calls:
 
     def ended(code: int) -> None:
         peer.on_close = None
-        peer.send({"exit": code})
+        peer.send({"exit": code, "note": tell(code)})
         peer.finish()
 
     return Calls(started, failed, ended)

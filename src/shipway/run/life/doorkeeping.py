@@ -27,7 +27,8 @@ def answer_until_end(door: _socket.socket, request: RunRequest, running: Running
     loop = Loop()
     assert running.control is not None
     commands = Commands(loop, running.control)
-    desk = Desk(request, commands)
+    watch = running.watch
+    desk = Desk(request, commands, watch)
     listener = socket.socket(fileno=door.detach())
     ended: list[int] = []
 
@@ -53,6 +54,8 @@ def answer_until_end(door: _socket.socket, request: RunRequest, running: Running
 
     loop.watch(listener.fileno(), greet)
     loop.watch(running.answer, ended.append)
+    if watch is not None:
+        loop.watch(watch.fd, lambda _: watch.read())
     loop.run(lambda: bool(ended))
     commands.close()
     listener.close()

@@ -13,9 +13,10 @@ import time
 from typing import TYPE_CHECKING
 
 from shipway.host.files import remove_tree
+from shipway.run.bus_watch import in_engine, mark, sign_of_log
 from shipway.run.life import records
 from shipway.run.life.journal import write_event
-from shipway.run.life.log_write import open_sink
+from shipway.run.life.log_write import log_file, open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import MAIN, State, Status
 from shipway.run.life.oci_status import inspect_containers
@@ -23,6 +24,7 @@ from shipway.run.life.output import Output
 from shipway.run.life.spawn import detach
 from shipway.run.life.streams import Streams
 from shipway.run.oci_program import require_program
+from shipway.sandbox.deaths import open_watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +93,7 @@ class _Keeper:
         self.folder = folder
         self.state = state
         self.loop = Loop()
+        self.watch = open_watch(in_engine(lambda: record.engine_id))
 
     def run(self, since: str) -> None:
         """Follow until the container is over."""
@@ -100,20 +103,35 @@ class _Keeper:
             remove_tree(f"{self.folder}/log/{MAIN}.log")
             remove_tree(f"{self.folder}/log/{MAIN}.idx")
         output = Output(open_sink(self.folder, MAIN, self.record.options.log))
-        restarts, seen = -1, {1: 0, 2: 0}
+        if self.watch is not None:
+            self.loop.watch(self.watch.fd, lambda _: self._hear())
+        told, restarts, seen = -1, 0, {1: 0, 2: 0}
         while True:
             self._follow(_Resumed(output, seen), since)
             status = self._settled()
-            if status.restarts != restarts and status.state is State.EXITED:
+            if status.restarts != told and status.state is State.EXITED:
                 write_event(self.state, self.record, "die", code=status.code)
-            restarts = status.restarts
-            if status.state not in (State.RUNNING, State.RESTARTING, State.PAUSED):
+            told, before, restarts = status.restarts, restarts, status.restarts
+            ended = status.state not in (State.RUNNING, State.RESTARTING, State.PAUSED)
+            if ended and restarts == before:  # else a run began and ended after the log was read
                 break
         output.end(status.code)
+        mark(
+            self.folder,
+            sign_of_log(
+                status.code,
+                self.watch.count() if self.watch is not None else 0,
+                log_file(self.folder, MAIN),
+            ),
+        )
         with contextlib.suppress(OSError), open(self.complete, "xb"):
             pass
         if self.record.options.rm:
             self._remove()
+
+    def _hear(self) -> None:
+        if self.watch is not None:
+            self.watch.read()
 
     @property
     def complete(self) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shipway.core.errors import EngineError
+from shipway.core.events import Emit, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from shipway.core.events import Emit
     from shipway.image.portable import PortableImage
     from shipway.run.life.model import Captured, Container, Put, Record, Service, Status
     from shipway.run.life.processes import Process
@@ -77,7 +77,7 @@ class Life(Protocol):
         """
         ...
 
-    def execute(self, container: Container, asked: Asked, ends: Ends) -> int | None:
+    def execute(self, container: Container, asked: Asked, ends: Ends, emit: Emit = silent) -> int | None:
         """Run one more command to its end; None when its terminal was left by the keys for that.
 
         Raises:

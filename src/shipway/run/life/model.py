@@ -68,6 +68,11 @@ class Record(NamedTuple):
     """Keys of the trees that lie below its top, where these are no longer the environment's; the rest was put into the top."""
 
 
+def shm_size(record: Record) -> int | None:
+    """Bytes of shared memory that were asked for; None: what is usual on its host."""
+    return record.asked.shm_size or record.environment.options.shm_size
+
+
 class Container(NamedTuple):
     """One container, and how it stands."""
 

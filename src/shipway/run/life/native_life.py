@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
-from shipway.core.events import Note
+from shipway.core.events import Note, silent
 from shipway.core.text import shown
 from shipway.host.lock import is_locked
 from shipway.run.inside import command_missing, command_unusable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable, Iterator, Sequence
 
+    from shipway.core.events import Emit
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Container, Put, Record, Status
     from shipway.run.life.processes import Process
@@ -68,7 +69,7 @@ class NativeLife:
                 begin.emit(Note(link.note))
             return code
 
-    def execute(self, container: Container, asked: Asked, ends: Ends) -> int | None:
+    def execute(self, container: Container, asked: Asked, ends: Ends, emit: Emit = silent) -> int | None:
         """The command gets the caller's own descriptors, or a terminal whose master comes back."""
         with contextlib.ExitStack() as stack:
             stdin = ends.stdin if asked.interactive else stack.enter_context(open(os.devnull, "rb")).fileno()
@@ -78,9 +79,13 @@ class NativeLife:
                 _asking(container.folder, words, fds, command=asked.argv[0])
             )
             masters = receiver.take_fds()
-            if masters:
-                return relay(MasterLink(connection, receiver, masters[0]), ends, tty=True)
-            return relay(SocketLink(connection, receiver), ends, tty=False, stdin=False)
+            link = (
+                MasterLink(connection, receiver, masters[0]) if masters else SocketLink(connection, receiver)
+            )
+            code = relay(link, ends, tty=bool(masters), stdin=bool(masters))
+            if link.note:
+                emit(Note(link.note, "warning"))
+            return code
 
     def capture(self, container: Container, asked: Asked, data: bytes) -> Captured:
         """By files in memory."""

@@ -8,15 +8,17 @@ import time
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode
-from shipway.core.events import Note
+from shipway.core.events import Note, silent
 from shipway.core.text import shown
 from shipway.host.files import translating_disk_errors
 from shipway.host.lock import is_locked
 from shipway.host.proc import run
+from shipway.run.bus_error import Sign, explain_sign, find_sign
+from shipway.run.bus_watch import find_mark, in_engine, mark, watching
 from shipway.run.inside import find_fault
 from shipway.run.life import oci_services, records
 from shipway.run.life.keeper import COMPLETE, spawn_keeper
-from shipway.run.life.model import Captured, State, Status
+from shipway.run.life.model import Captured, State, Status, shm_size
 from shipway.run.life.oci_status import inspect_containers, read_changed
 from shipway.run.life.oci_terminal import run_joined
 from shipway.run.life.relay import Ends
@@ -31,6 +33,7 @@ from shipway.run.secrets import FILE, open_variables, with_hidden, wrapped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from shipway.core.events import Emit
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Container, Put, Record, Service
     from shipway.run.life.processes import Process
@@ -60,11 +63,10 @@ class OciLife:
         except EngineError as error:
             unknown = Status(State.UNKNOWN, reason=error.message)
             return [unknown for _ in pairs]
+        lost = Status(State.EXITED, code=_GONE, reason=f"{self.engine} has lost it")
         return [
-            found.get(record.engine_id, Status(State.EXITED, code=_GONE, reason=f"{self.engine} has lost it"))
-            if record.engine_id
-            else Status()
-            for record, _ in pairs
+            _explained(found.get(record.engine_id, lost), record, folder) if record.engine_id else Status()
+            for record, folder in pairs
         ]
 
     def begin(self, begin: Begin) -> int | None:
@@ -84,7 +86,12 @@ class OciLife:
             *(("--interactive",) if record.options.interactive else ()),
             record.engine_id,
         )
-        code = run_joined((program.path, *words), begin.ends, tty=record.asked.tty)
+        with watching(in_engine(lambda: record.engine_id)) as seen:
+            code = run_joined((program.path, *words), begin.ends, tty=record.asked.tty)
+        sign = find_sign(code or 0, seen.count)
+        mark(begin.folder, sign)
+        if sign is Sign.PROCESS:
+            begin.emit(Note(explain_sign(sign, shm_size(record)), "warning"))
         return self._end_of_joining(program, record, begin, code, since)
 
     def _end_of_joining(
@@ -136,12 +143,17 @@ class OciLife:
         known = find_image(program, ImageIds(*request.image), tag) if request.image else ""
         return known or ensure_image(program, begin.image(), tag, begin.emit)
 
-    def execute(self, container: Container, asked: Asked, ends: Ends) -> int | None:
+    def execute(self, container: Container, asked: Asked, ends: Ends, emit: Emit = silent) -> int | None:
         """By the engine's own program, on the caller's descriptors."""
         program = self._program()
         with environment_file(container, asked) as file, _standing_in(ends):
             words = exec_words(container, asked, file)
-            return run_joined((program.path, *words), Ends(), tty=asked.tty)
+            with watching(in_engine(lambda: container.record.engine_id)) as seen:
+                code = run_joined((program.path, *words), Ends(), tty=asked.tty)
+        sign = find_sign(code or 0, seen.count)
+        if sign is not None:
+            emit(Note(explain_sign(sign, shm_size(container.record)), "warning"))
+        return code
 
     def capture(self, container: Container, asked: Asked, data: bytes) -> Captured:
         """The same, heard."""
@@ -262,6 +274,14 @@ class OciLife:
 
 
 _GONE = 137
+
+
+def _explained(status: Status, record: Record, folder: str) -> Status:
+    """With what its keeper has seen of the reason."""
+    if status.state is not State.EXITED or not status.code or status.reason:
+        return status
+    sign = find_sign(status.code) or find_mark(folder, status.started)
+    return status if sign is None else status._replace(reason=explain_sign(sign, shm_size(record)))
 
 
 def dialect_of(engine: str) -> Dialect:

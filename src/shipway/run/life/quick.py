@@ -13,6 +13,7 @@ import _signal  # type: ignore[import-not-found]
 import _socket
 import os
 from _json import encode_basestring_ascii as quoted
+from _json import scanstring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ _FORWARDED = (1, 2, 3, 10, 12, 15)
 """SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM."""
 
 
-def try_exec(words: Sequence[str]) -> int | None:
-    """The exit code of `exec NAME COMMAND…`; None when this is not the plain case and nothing was started."""
+def try_exec(words: Sequence[str]) -> tuple[int, str] | None:
+    """The exit code of `exec NAME COMMAND…`, and what there is to say beside it, mostly nothing.
+
+    None when this is not the plain case and nothing was started.
+    """
     if len(words) < 2 or words[0].startswith("-") or (os.isatty(0) and os.isatty(1)):  # noqa: PLR2004 - name and command
         return None
     argv = words[2:] if words[1] == "--" else words[1:]
@@ -67,7 +71,7 @@ def _frame(text: str) -> bytes:
     return bytes((_WORDS,)) + len(data).to_bytes(4, "little") + data
 
 
-def _ask(connection: _socket.socket, argv: Sequence[str]) -> int | None:
+def _ask(connection: _socket.socket, argv: Sequence[str]) -> tuple[int, str] | None:
     told = ", ".join(map(quoted, argv))
     data = _frame(f'{{"do": "exec", "argv": [{told}]}}')
     rights = b"".join(fd.to_bytes(4, "little") for fd in (0, 1, 2))
@@ -82,7 +86,8 @@ def _ask(connection: _socket.socket, argv: Sequence[str]) -> int | None:
         _signal.signal(number, lambda which, _: connection.send(_frame(f'{{"signal": {which}}}')))
     answer = _receive(connection)
     code = answer.partition(b'"exit":')[2].partition(b",")[0].strip(b" }")
-    return int(code) if code.isdigit() else _KILLED
+    note = answer.partition(b'"note": "')[2].decode()
+    return (int(code) if code.isdigit() else _KILLED), scanstring(note, 0)[0] if note else ""
 
 
 def _receive(connection: _socket.socket) -> bytes:

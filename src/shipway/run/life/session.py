@@ -45,6 +45,8 @@ class Ended(NamedTuple):
     """Why nothing ran."""
     reason: str = ""
     """What there is to say beside the code."""
+    bus_errors: int = 0
+    """Processes that SIGBUS ended."""
 
 
 class Session:
@@ -140,9 +142,11 @@ class Session:
                 os.close(fd)
         assert running.control is not None
         self._running = running
+        if running.watch is not None:
+            self._loop.watch(running.watch.fd, lambda _: _read(running))
         commands = Commands(self._loop, running.control)
         commands.expect_main(Calls(self._started, _told_by_result, _told_by_result))
-        self.desk = Desk(self.request, commands)
+        self.desk = Desk(self.request, commands, running.watch)
         self._loop.watch(running.answer, lambda _: self._finish())
 
     def _started(self, pid: int, fds: list[int]) -> None:
@@ -156,6 +160,8 @@ class Session:
         assert self._running is not None
         assert self.desk is not None
         self._loop.forget(self._running.answer)
+        if self._running.watch is not None:
+            self._loop.forget(self._running.watch.fd)
         self.desk.commands.close()
         self.desk = None
         try:
@@ -196,7 +202,7 @@ class Session:
 
     def _ended(self, result: Result, error: ToolError | None) -> Ended:
         killed = self._enforcer.count_memory_kills() if self._enforcer is not None else 0
-        return Ended(result.code, killed, error, result.note)
+        return Ended(result.code, killed, error, result.note, result.bus_errors)
 
     def _end(self, ended: Ended) -> None:
         self.streams.finish(_nothing)
@@ -215,6 +221,11 @@ class Session:
         """End everything inside at once."""
         if self._running is not None:
             os.kill(self._running.pid, 9)
+
+
+def _read(running: Running) -> None:
+    if running.watch is not None:
+        running.watch.read()
 
 
 def _told_by_result(*_: object) -> None:

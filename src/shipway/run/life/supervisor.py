@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.manifest import DIRECTORY
 from shipway.host.clock import monotonic, now
+from shipway.run.bus_error import SIGBUS_CODE, explain_bus_error
+from shipway.run.bus_watch import sign_of_log
 from shipway.run.life import records
 from shipway.run.life.journal import write_event
-from shipway.run.life.log_write import open_sink
+from shipway.run.life.log_write import log_file, open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import MAIN, Container, State
 from shipway.run.life.native_top import describe_files, list_changed
@@ -70,6 +72,7 @@ class Supervisor:
         self._services = Services(self._loop, plan.folder, plan.record.options.log)
         self._session: Session | None = None
         self._status = records.read_status(plan.folder)._replace(pid=os.getpid(), restarts=0, reason="")
+        self._request: RunRequest | None = None
         self._stopping = False
         self._over = False
         self._began = 0.0
@@ -104,7 +107,7 @@ class Supervisor:
 
     def _start(self) -> None:
         try:
-            request = self.plan.read_request()
+            self._request = request = self.plan.read_request()
             folders = lasting_folders(request, self.plan.folder, self.plan.emit)
             options = self.plan.record.options
             self._session = Session(
@@ -138,7 +141,7 @@ class Supervisor:
         if ended.error is not None and self._tell is not None:
             self._finish(ended.code, ended.error.message, ended.error)
             return
-        reason = ended.error.message if ended.error is not None else ended.reason
+        reason = self._reason(ended)
         self._set(code=ended.code, memory_kills=ended.memory_kills, reason=reason)
         write_event(self.plan.state, self.plan.record, "die", code=ended.code)
         policy = self.plan.record.options.restart
@@ -149,6 +152,13 @@ class Supervisor:
         else:
             self._finish(ended.code, reason, None)
 
+    def _reason(self, ended: Ended) -> str:
+        if ended.error is not None or ended.reason:
+            return ended.error.message if ended.error is not None else ended.reason
+        log = "" if self._stopping else log_file(self.plan.folder, MAIN)
+        sign = sign_of_log(ended.code, ended.bus_errors, log)
+        return "" if sign is None else explain_bus_error(self._request, sign)
+
     def _again(self) -> None:
         if self._stopping:
             self._finish(self._status.code, "", None)
@@ -157,7 +167,8 @@ class Supervisor:
 
     def _finish(self, code: int, reason: str, error: ToolError | None) -> None:
         self._set(state=State.EXITED, pid=0, ended=now(), code=code, reason=reason)
-        self._output.end(code, self._farewell() if error is None else "")
+        said = (self._farewell(), reason if code != SIGBUS_CODE else "") if error is None else ()
+        self._output.end(code, "\n".join(filter(None, said)))
         self._say(error)
         self._over = True
 
