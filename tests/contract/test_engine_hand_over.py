@@ -125,7 +125,7 @@ def test_the_name_comes_back_with_an_earlier_build(program):
 def test_an_image_of_another_platform_is_not_moved(program):
     other = {"linux/amd64": "linux/arm64", "linux/arm64": "linux/amd64"}[PLATFORM]
     image, written = image_of(b"other", platform=other)
-    with pytest.raises(EngineError, match=f"The image is for {other}, and .* runs on {PLATFORM}") as caught:
+    with pytest.raises(EngineError, match=f"the image is for {other}, and .* runs on {PLATFORM}") as caught:
         ensure_image(program, image, tag_of(program, "other"), [].append)
     assert f"--platform {PLATFORM}" in caught.value.hints[0]
     assert written == []

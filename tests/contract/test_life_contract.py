@@ -209,7 +209,12 @@ def test_files_are_copied_both_ways(world, tmp_path):
     world.call("cp", "copies:/tmp/tree", str(tmp_path / "back"))
     assert ((tmp_path / "back/a").read_text(), os.readlink(tmp_path / "back/link")) == ("a\n", "a")
     assert (tmp_path / "back/a").stat().st_uid == os.getuid()
-    assert world.call("cp", "copies:/tmp/nothing", str(tmp_path / "x"), code=125).stderr
+    assert "`copies:/tmp/tree/a` (2 B)" in world.call("cp", "copies:/tmp/tree/a", str(tmp_path)).stderr
+    absent = world.call("cp", "copies:/tmp/nothing", str(tmp_path / "x"), code=14).stderr
+    assert "`/tmp/nothing` does not exist in `copies`" in absent
+    assert (
+        "does not exist" in world.call("cp", "copies:/tmp/tree", str(tmp_path / "not/there"), code=2).stderr
+    )
 
 
 def test_use_and_processes(world):

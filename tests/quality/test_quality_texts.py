@@ -75,6 +75,24 @@ def test_nothing_is_left_unfinished():
     assert not found
 
 
+def test_messages_begin_alike():
+    """An error's message begins small, as it stands behind `error:`, but for names."""
+    names = {"Apptainer", "Docker", "Podman", "Python"}
+    found = []
+    for path in python_files("src/shipway/"):
+        for call in [
+            node for node in ast.walk(ast.parse(read(path))) if isinstance(node, ast.Call) and node.args
+        ]:
+            kind = getattr(call.func, "id", getattr(call.func, "attr", ""))
+            text = call.args[0].values[0] if isinstance(call.args[0], ast.JoinedStr) else call.args[0]
+            if not kind.endswith(("Error", "NotFound", "_wrong")) or not isinstance(text, ast.Constant):
+                continue
+            word = re.match(r"[A-Z][a-z]*(?=[ '])", str(text.value))
+            if word and word[0] not in names:
+                found.append(f"{path}: {text.value}")
+    assert not found
+
+
 def test_every_room_opens_with_its_charter():
     for path in python_files("src/shipway/"):
         if path.count("/") != 3 or not path.endswith("/__init__.py"):

@@ -71,7 +71,7 @@ def _job(call: Call) -> Answer:
 
 
 def _exec(call: Call) -> Answer:
-    from shipway.verbs.containers import choose_words
+    from shipway.verbs.containers import choose_words, explaining_words
     from shipway.verbs.entering import exec_in, read_variables
 
     arguments = call.arguments
@@ -86,7 +86,8 @@ def _exec(call: Call) -> Answer:
         return _serve(call, container, argv, env)
     tty = not arguments.flag("no-tty") and (arguments.flag("tty") or _is_terminal())
     user = arguments.text("user")
-    code = exec_in(container, argv, env=env, cwd=cwd, tty=tty, user=user, emit=call.emit)
+    with explaining_words(container, arguments.words):
+        code = exec_in(container, argv, env=env, cwd=cwd, tty=tty, user=user, emit=call.emit)
     return Answer(code=0 if code is None else code)
 
 

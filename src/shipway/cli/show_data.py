@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shipway.cli.console import render_table
 from shipway.core.text import shown
 from shipway.core.units import render_size
 
 if TYPE_CHECKING:
     from shipway.verbs.data import DataItem, DataResult
 
-_HEADS = ("name", "kind", "size", "state", "inside", "where")
+_HEADS = ("NAME", "KIND", "SIZE", "STATE", "INSIDE", "WHERE")
+_SIZE = 2
 
 
 def render_data(result: DataResult) -> str:
     """A table, with what is to be said about each below its line."""
     if not result.items:
         return ""
-    rows = [_HEADS, *(_row(item) for item in result.items)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS) - 1)]
-    lines = []
-    for row, item in zip(rows, (None, *result.items), strict=True):
-        cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
-        lines.append("  ".join((*cells, row[-1])).rstrip())
-        if item is not None and item.note:
-            lines.append(f"    {shown(item.note, 600)}")
+    head, *rows = render_table(_HEADS, [_row(item) for item in result.items], right=(_SIZE,)).splitlines()
+    lines = [head]
+    for row, item in zip(rows, result.items, strict=True):
+        lines += [row, f"    {shown(item.note, 600)}"] if item.note else [row]
     return "\n".join(lines) + "\n"
 
 
@@ -38,12 +36,12 @@ def _row(item: DataItem) -> tuple[str, ...]:
 def describe_data(result: DataResult) -> str:
     """One sentence about what was done."""
     if not result.items:
-        return "no data are declared, and there are no volumes\n" if result.verb == "list" else ""
+        return "no data are declared, and there are no volumes" if result.verb == "list" else ""
     would = "would be " if result.dry_run else ""
     if result.verb == "fetch":
-        return f"{render_size(result.size)} {would}fetched\n" if result.size else "everything is here\n"
+        return f"{render_size(result.size)} {would}fetched" if result.size else "everything is here"
     if result.verb == "rm":
-        return f"{len(result.items)} {would}removed, {render_size(result.size)}\n"
+        return f"{len(result.items)} {would}removed, {render_size(result.size)}"
     return ""
 
 

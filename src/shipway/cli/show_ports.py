@@ -47,9 +47,7 @@ def describe_ways(result: PortsResult, host: str) -> str:
 def _describe_none(result: PortsResult) -> str:
     name = shown(result.container.name)
     if result.shared:
-        return (
-            f"nothing in `{name}` listens; its network is this machine's, so whatever will is shown by itself"
-        )
+        return f"nothing in `{name}` listens; its network is this machine's, so nothing has to be shown once it does"
     return f"`{name}` shows no ports; `-p HOST:CONTAINER` does when it is made"
 
 

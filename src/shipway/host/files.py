@@ -53,7 +53,8 @@ def disk_error(problem: OSError, what: str, error: type[ToolError] = StoreError)
     message = f"cannot {what}: {reason}"
     if problem.errno in FULL:
         return NoSpace(message, hints=_SPACE_HINTS)
-    hint = _HINTS.get(problem.errno or 0, "run `shipway doctor` to check disks and permissions")
+    hints = _STORE_HINTS if issubclass(error, StoreError) else _PLACE_HINTS
+    hint = hints.get(problem.errno or 0, "run `shipway doctor` to check disks and permissions")
     return error(message, hints=[hint])
 
 
@@ -61,13 +62,22 @@ _SPACE_HINTS = (
     "free space, or run `shipway gc` to drop what no project uses; `df -h` and `df -i` show what is full",
     "set SHIPWAY_STORE to a folder on a larger disk",
 )
-_HINTS = {
+_PLACE_HINTS = {
+    errno.EIO: "the disk reports errors: look at `dmesg`",
+    errno.EROFS: "the file system is read-only: name another place",
+    errno.EACCES: "let yourself write there, or name another place",
+    errno.EPERM: "let yourself write there, or name another place",
+    errno.EMFILE: "raise the limit of open files: `ulimit -n 4096`",
+    errno.ENFILE: "the whole system is out of file handles: end other programs or raise `fs.file-max`",
+    errno.ENAMETOOLONG: "use a shorter path",
+}
+"""By error, of a place that the caller named."""
+_STORE_HINTS = {
+    **_PLACE_HINTS,
     errno.EIO: "the disk reports errors: look at `dmesg`, then run `shipway verify`",
     errno.EROFS: "the file system is read-only: set SHIPWAY_STORE to a folder that you can write",
     errno.EACCES: "set SHIPWAY_STORE to a folder that you can write",
     errno.EPERM: "set SHIPWAY_STORE to a folder that you can write",
-    errno.EMFILE: "raise the limit of open files: `ulimit -n 4096`",
-    errno.ENFILE: "the whole system is out of file handles: end other programs or raise `fs.file-max`",
     errno.ENAMETOOLONG: "use a shorter path for the store (SHIPWAY_STORE)",
 }
 

@@ -167,7 +167,7 @@ def _save(path: str, store: Store, image: StoredImage, write: Callable[[BinaryIO
                 "what the image is made from is no longer in the store",
                 hints=["build, load or pull the image again"],
             )
-        with files.translating_disk_errors(f"write `{shown(path)}`"):
+        with files.translating_disk_errors(f"write `{shown(path)}`", error=ToolError):
             try:
                 with open(temporary, "x+b") as file:
                     write(file, _parts(image, use.trees))

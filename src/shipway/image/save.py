@@ -87,7 +87,7 @@ def save_layout(folder: str, reference: Reference, *packed: Packed) -> Digest:
         ToolError: the folder is no layout and not empty (USAGE).
         NoSpace, StoreError: it cannot be written.
     """
-    with files.translating_disk_errors(f"write the layout `{shown(folder)}`"):
+    with files.translating_disk_errors(f"write the layout `{shown(folder)}`", error=ToolError):
         others = _read_layout(folder)
         os.makedirs(f"{folder}/blobs/sha256", exist_ok=True)
         entry, blobs = _named(reference, packed)
@@ -109,7 +109,7 @@ def save_archive(path: str, reference: Reference, *packed: Packed) -> Digest:
     """
     entry, blobs = _named(reference, packed)
     head = [(LAYOUT_FILE, _LAYOUT), (INDEX_FILE, _index([entry]))]
-    with files.translating_disk_errors(f"write `{shown(path)}`"):
+    with files.translating_disk_errors(f"write `{shown(path)}`", error=ToolError):
         _write(path, _tar([*(_small(name, data) for name, data in head), *blobs]))
     return Digest(entry["digest"])
 
@@ -129,7 +129,7 @@ def save_docker(path: str, reference: Reference, packed: Packed) -> Digest:
         name: _File(name, layer.size, layer.chunks) for name, layer in zip(names, packed.layers, strict=True)
     }
     parts = [_small(DOCKER_FILE, canonical_json(listing)), _small(f"{config.hex}.json", packed.config)]
-    with files.translating_disk_errors(f"write `{shown(path)}`"):
+    with files.translating_disk_errors(f"write `{shown(path)}`", error=ToolError):
         _write(path, _tar([*parts, *layers.values()]))
     return config
 

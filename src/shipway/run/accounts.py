@@ -79,7 +79,7 @@ def _number(word: str, known: dict[str, int], what: str) -> int:
         return int(word)
     if word not in known:
         raise ToolError(
-            f"Neither you nor the environment has a {what} `{shown(word)}`",
+            f"neither you nor the environment has a {what} `{shown(word)}`",
             hints=(
                 "give the number",
                 f"names are looked up among yours and in the environment's `/etc/{_FILES[what]}`",

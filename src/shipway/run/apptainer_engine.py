@@ -67,7 +67,7 @@ def run_apptainer(request: RunRequest, *, state: str, emit: Emit, merge: Merge |
     make_mount_sources(request, state)
     environ = render_environ(request, os.environ)
     with opened_root(request, state, merge, emit) as root, opened_run(state) as folder:
-        with translating_disk_errors(f"writing below `{folder}`"):
+        with translating_disk_errors(f"write below `{folder}`"):
             for name in (TOP, *(name for name, _ in SCRATCH)):
                 os.mkdir(f"{folder}/{name}")
                 os.chmod(f"{folder}/{name}", 0o755 if name == TOP else 0o1777)

@@ -117,7 +117,7 @@ def _require_bridges() -> tuple[Bridge, ...]:
     bridges = list_bridges()
     if not bridges:
         raise EngineError(
-            "A network of the container's own needs `pasta` or `slirp4netns`, and neither is installed here",
+            "a network of the container's own needs `pasta` or `slirp4netns`, and neither is installed here",
             hints=(
                 "install the package `passt` or `slirp4netns`",
                 "`--network host` shows every port of the container on this machine",
@@ -125,7 +125,7 @@ def _require_bridges() -> tuple[Bridge, ...]:
         )
     if trouble := tun_trouble():
         raise EngineError(
-            f"A network of the container's own needs `{TUN}`: {trouble}",
+            f"a network of the container's own needs `{TUN}`: {trouble}",
             hints=(
                 f"as administrator: `modprobe tun`, then `chmod 666 {TUN}`, which is what most systems have",
                 "`--network host` shows every port of the container on this machine",
@@ -151,7 +151,7 @@ def _choose(bridges: Sequence[Bridge], ports: Sequence[Port], emit: Emit) -> Bri
         able += [] if found else [(bridge, doubts)]
     if not able:
         raise EngineError(
-            f"A UDP port cannot be shown: {'; '.join(dict.fromkeys(obstacles))}",
+            f"a UDP port cannot be shown: {'; '.join(dict.fromkeys(obstacles))}",
             hints=(
                 "show it by its own number: `-p 5353:5353/udp`",
                 "a newer `passt` can, and so can `--engine docker`",

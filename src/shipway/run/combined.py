@@ -80,7 +80,7 @@ def choose_network(asked: Invocation, options: RunOptions) -> Net:
     if asked.beside:
         if ports:
             raise _wrong(
-                f"The network is that of `{shown(asked.beside)}`, so ports are shown there",
+                f"the network is that of `{shown(asked.beside)}`, so ports are shown there",
                 "leave `--publish` out, and give it to that container",
             )
         return Net(Network.BRIDGE, ())
@@ -89,14 +89,14 @@ def choose_network(asked: Invocation, options: RunOptions) -> Net:
         return Net(said or Network.HOST, ())
     if said is Network.NONE:
         raise _wrong(
-            "A container without a network has no ports", "leave `--publish` out, or `--network none`"
+            "a container without a network has no ports", "leave `--publish` out, or `--network none`"
         )
     if said is not Network.HOST:
         return Net(Network.BRIDGE, _without_doubles(ports))
     for port in ports:
         if port.host not in (0, port.container):
             raise _wrong(
-                f"With `--network host` the container's port {port.container} is the machine's, and cannot be {port.host}",
+                f"with `--network host` the container's port {port.container} is the machine's, and cannot be {port.host}",
                 f"map it: `--network bridge -p {port.host}:{port.container}`",
                 f"or leave it as it is: port {port.container} of this machine",
             )
@@ -113,7 +113,7 @@ def _without_doubles(ports: Iterable[Port]) -> tuple[Port, ...]:
         other = taken.setdefault(key, port)
         if port.host and other != port:
             raise _wrong(
-                f"Port {port.host} of this machine cannot be both {other.container} and {port.container} inside",
+                f"port {port.host} of this machine cannot be both {other.container} and {port.container} inside",
                 "choose two numbers",
             )
         found[port] = None
@@ -127,7 +127,7 @@ def require_place(target: str, hint: str = "choose a place of its own, such as `
         ToolError: it belongs to the system.
     """
     if target == "/" or any(target == place or target.startswith(place + "/") for place in RESERVED):
-        raise _wrong(f"Nothing can be mounted at `{shown(target)}`", hint)
+        raise _wrong(f"nothing can be mounted at `{shown(target)}`", hint)
 
 
 def combine_tmpfs(

@@ -57,7 +57,7 @@ def with_display(
         )
     if any(one.target == "/tmp" for one in request.tmpfs):  # noqa: S108 - inside
         raise ToolError(
-            "The sockets of a screen lie below `/tmp`, which `--tmpfs /tmp` makes anew",
+            "the sockets of a screen lie below `/tmp`, which `--tmpfs /tmp` makes anew",
             hints=("leave `--tmpfs /tmp` out: `/tmp` is empty at every start of a container without a name",),
             code=ExitCode.USAGE,
         )
@@ -65,7 +65,7 @@ def with_display(
     x11, wayland = read_x11(environ), read_wayland(environ, runtime)
     parts = [part for part in (x11, wayland) if part is not None]
     if not parts and not asked:
-        note = "There is no screen here (neither `DISPLAY` nor `WAYLAND_DISPLAY` is set), so `[run] display` is without effect"
+        note = "there is no screen here (neither `DISPLAY` nor `WAYLAND_DISPLAY` is set), so `[run] display` is without effect"
         return request._replace(notes=(*request.notes, note))
     if not parts:
         raise _no_display(environ)
@@ -205,7 +205,7 @@ def _addresses(host: str, number: str) -> tuple[bytes, ...]:
 def _no_display(environ: Mapping[str, str]) -> ToolError:
     over_ssh = bool(environ.get("SSH_CONNECTION"))
     return _wrong(
-        "There is no screen: neither `DISPLAY` (X) nor `WAYLAND_DISPLAY` is set",
+        "there is no screen: neither `DISPLAY` (X) nor `WAYLAND_DISPLAY` is set",
         "log in with `ssh -X`; the other side needs `X11Forwarding yes` and `xauth`"
         if over_ssh
         else "start it from a terminal of a graphical session, or log in with `ssh -X`",
@@ -216,7 +216,7 @@ def _no_display(environ: Mapping[str, str]) -> ToolError:
 def _not_reached(display: str, request: RunRequest) -> EngineError:
     network = f"container:{request.beside}" if request.beside else request.network.value
     return EngineError(
-        f"The display `{shown(display)}` is reached over this host's network, which `--network {network}` is not",
+        f"the display `{shown(display)}` is reached over this host's network, which `--network {network}` is not",
         hints=(
             "leave `--network` and `--publish` out, or write `--network host`",
             "or leave `--display` out",

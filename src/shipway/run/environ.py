@@ -90,7 +90,7 @@ def _secret(word: str, caller: Mapping[str, str]) -> dict[str, str]:
     if name != word:
         return {}
     raise ToolError(
-        f"The secret `{name}` is not set here",
+        f"the secret `{name}` is not set here",
         hints=(
             f"set it for your shell: `read -rs {name} && export {name}`",
             f'write `secrets = ["{name}?"]` in the spec when it may be missing',

@@ -49,7 +49,7 @@ def ensure_home(state: str, project: str, skeleton: str = "") -> str:
     home = home_folder(state, project)
     if os.path.isdir(home):
         return home
-    with translating_disk_errors(f"making the home volume `{home}`"):
+    with translating_disk_errors(f"make the home volume `{home}`"):
         make_directory(homes_folder(state, project))
         write_atomic(
             f"{homes_folder(state, project)}/{_RECORD}",
@@ -81,7 +81,7 @@ def ensure_bytecode(folder: str) -> None:
     Raises:
         NoSpace, StoreError: it cannot be made.
     """
-    with translating_disk_errors(f"making the folder for compiled modules `{folder}`"):
+    with translating_disk_errors(f"make the folder for compiled modules `{folder}`"):
         make_directory(folder)
         os.utime(folder)
         with os.scandir(os.path.dirname(folder)) as found:
@@ -123,7 +123,7 @@ def remove_home(state: str, project: str) -> int:
         raise NotFound(f"`{project}` has no home volume", hints=("a run makes one",))
     size = folder_size(home_folder(state, project))
     remove_tree(bytecode_folder(state, project))
-    with translating_disk_errors(f"removing the home volume `{folder}`"):
+    with translating_disk_errors(f"remove the home volume `{folder}`"):
         remove_tree(folder)
     return size
 

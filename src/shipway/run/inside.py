@@ -15,11 +15,21 @@ if TYPE_CHECKING:
     from shipway.run.model import RunRequest
 
 
+_OTHERS = ("add the package that brings it: `shipway add NAME`, or `shipway add apt:NAME` for one of the OS",)
+_PIP = ("add packages without it: `shipway add NAME`", "have it inside: `shipway add pip`")
+_ROOT = (
+    "add OS packages without it: `shipway add apt:NAME`",
+    "be root inside, and nowhere else: `shipway run --user root`",
+)
+_WAYS = {"pip": _PIP, "pip3": _PIP, "sudo": _ROOT, "su": _ROOT}
+"""What to do without programs that people expect everywhere."""
+
+
 def command_missing(command: str) -> EngineError:
     """The error of a command that is not there."""
     return EngineError(
         f"`{shown(command)}` is not in the environment",
-        hints=("add the package that brings it to the spec", "`shipway shell` lets you look around"),
+        hints=(*_WAYS.get(posixpath.basename(command), _OTHERS), "`shipway shell` lets you look around"),
         code=ExitCode.COMMAND_NOT_FOUND,
     )
 
@@ -61,7 +71,7 @@ def find_start_fault(request: RunRequest) -> EngineError | None:
     if found is not None and os.path.isdir(found.host):
         return None
     return EngineError(
-        f"The folder to start in, `{shown(request.cwd)}`, is not in the environment, and this engine makes none",
+        f"the folder to start in, `{shown(request.cwd)}`, is not in the environment, and this engine makes none",
         hints=("choose one that is there: `-w /work`", "the native engine and Docker make it"),
     )
 

@@ -69,7 +69,7 @@ def parse_log(driver: str, options: Sequence[str]) -> LogOptions:
     for option in options:
         name, equals, value = option.partition("=")
         if not equals or name not in (*_LOG_SIZES, "max-file", "mode", *_ENGINES_OWN):
-            raise _wrong(f"Not an option of logs: `{shown(option)}`", _LOG_HINT)
+            raise _wrong(f"not an option of logs: `{shown(option)}`", _LOG_HINT)
         values[name] = value
     read = LogOptions(
         driver=driver,

@@ -213,7 +213,7 @@ def _require_cpus(limits: Limits) -> None:
     if missing:
         text = ",".join(map(str, sorted(ours)))
         raise LimitError(
-            f"There is no CPU {min(missing)} here for `--cpuset-cpus {limits.cpuset}`",
+            f"there is no CPU {min(missing)} here for `--cpuset-cpus {limits.cpuset}`",
             hints=(f"choose among {parse_cpuset(text)}", "`lscpu` shows which belong to one NUMA node"),
         )
 
@@ -290,7 +290,7 @@ def _write(path: str, value: str) -> None:
 
 
 def _refused(path: str, error: OSError) -> LimitError:
-    return LimitError(f"The kernel refused a limit at `{path}`: {error.strerror}", hints=(_WITHOUT,))
+    return LimitError(f"the kernel refused a limit at `{path}`: {error.strerror}", hints=(_WITHOUT,))
 
 
 def scope_command(scope: Scope, *, tool: str, pid: int, runtime: str) -> Command:
@@ -318,12 +318,12 @@ def _enter_scope(scope: Scope, pid: int, runtime: str) -> None:
     tool = find_tool("busctl")
     if tool is None:
         raise LimitError(
-            "A limit needs `busctl` to ask the systemd user manager", hints=("install the package `systemd`",)
+            "a limit needs `busctl` to ask the systemd user manager", hints=("install the package `systemd`",)
         )
     finished = run(scope_command(scope, tool=tool, pid=pid, runtime=runtime))
     if finished.code != 0:
         text = finished.stderr.decode("utf-8", "replace")
-        raise LimitError("The systemd user manager refused the limits", hints=(_WITHOUT,), detail=text)
+        raise LimitError("the systemd user manager refused the limits", hints=(_WITHOUT,), detail=text)
     folder = _await_scope(scope.name, pid)
     for check in scope.checks:
         _require_value(folder, check)

@@ -38,7 +38,7 @@ def opened_root(request: RunRequest, state: str, merge: Merge, emit: Emit) -> It
         StoreError: it cannot be made, or another process makes it for too long.
     """
     folder = root_folder(state, request.project, request.lowers)
-    with translating_disk_errors(f"merging the environment at `{folder}`"):
+    with translating_disk_errors(f"merge the environment at `{folder}`"):
         make_directory(os.path.dirname(folder))
         lock = FileLock(folder + _LOCK, shared=True, emit=emit)
         lock.acquire()
@@ -72,7 +72,7 @@ def collect_roots(state: str, *, before: float, dry_run: bool = False) -> tuple[
     """
     base = roots_folder(state)
     found = []
-    with translating_disk_errors(f"collecting below `{base}`"):
+    with translating_disk_errors(f"collect what is not used below `{base}`"):
         for path in _folders(base):
             for entry in _folders(path.path):
                 if entry.stat(follow_symlinks=False).st_mtime < before:

@@ -56,11 +56,11 @@ def parse_volume(text: str, place: Place) -> Mount:
     _refuse_lost_folder(text, parts[0])
     options = parts.pop().split(",") if len(parts) == 3 else []  # noqa: PLR2004 - source, target, options
     if len(parts) != 2 or not all(parts):  # noqa: PLR2004
-        raise _wrong(f"Not a volume: `{shown(text)}`", *_FORMS)
+        raise _wrong(f"not a volume: `{shown(text)}`", *_FORMS)
     source, target = parts
     if not target.startswith("/"):
         raise _wrong(
-            f"Not a place inside: `{shown(target)}` in `-v {shown(text)}`", "write an absolute path", *_FORMS
+            f"not a place inside: `{shown(target)}` in `-v {shown(text)}`", "write an absolute path", *_FORMS
         )
     return _mount(source, target, _read_only(options, text), place)
 
@@ -113,7 +113,7 @@ def parse_tmpfs(text: str) -> TmpfsMount:
     """
     target, _, options = text.partition(":")
     if not target.startswith("/"):
-        raise _wrong(f"Not a place inside: `{shown(target)}`", "write `--tmpfs /scratch:size=1g`")
+        raise _wrong(f"not a place inside: `{shown(target)}`", "write `--tmpfs /scratch:size=1g`")
     size, mode = None, 0o1777
     for option in filter(None, options.split(",")):
         name, _, value = option.partition("=")
@@ -190,7 +190,7 @@ def _read_only(options: list[str], text: str) -> bool:
 
 def _no_spreading(option: str) -> ToolError:
     return _wrong(
-        f"Mounts made later do not spread into a container (`{shown(option)}`)",
+        f"mounts made later do not spread into a container (`{shown(option)}`)",
         "leave the option out, and mount before the container starts",
     )
 

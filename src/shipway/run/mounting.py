@@ -31,7 +31,7 @@ def make_mount_sources(request: RunRequest, state: str) -> None:
         elif mount.owned and mount.target == BYTECODE:
             ensure_bytecode(mount.source)
         elif mount.owned:
-            with translating_disk_errors(f"making the folder `{mount.source}`"):
+            with translating_disk_errors(f"make the folder `{mount.source}`"):
                 make_directory(mount.source)
         elif not os.path.exists(mount.source):
             raise EngineError(

@@ -155,7 +155,7 @@ def run_native(
                 return Outcome(KILLED)
             kind = HostRefuses if failure.step in REFUSALS else EngineError
             raise kind(
-                f"The container could not be started: {failure.message}",
+                f"the container could not be started: {failure.message}",
                 hints=(*failure.hints, "`shipway doctor` says what this host refuses"),
             ) from failure
     if result.note:
@@ -261,7 +261,7 @@ def merged_request(request: RunRequest, folders: TopFolders, merge: Merge) -> Ru
     base = os.path.dirname(folders.upper) if request.top is Top.KEPT else folders.run
     tree, part = f"{base}/merged", f"{base}/merged.part"
     if not os.path.isdir(tree):
-        with translating_disk_errors(f"merging the environment at `{tree}`"):
+        with translating_disk_errors(f"merge the environment at `{tree}`"):
             remove_tree(part)
             os.mkdir(part, 0o755)
             merge(request.lowers, part)
@@ -280,7 +280,7 @@ def prepare(request: RunRequest, folders: TopFolders, state: str) -> None:
     require_possible(request)
     make_mount_sources(request, state)
     if request.foreign:
-        with translating_disk_errors(f"writing below `{folders.run}`"):
+        with translating_disk_errors(f"write below `{folders.run}`"):
             remove_tree(folders.over)
             _lay_over(request, folders.over)
 

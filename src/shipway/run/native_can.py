@@ -24,7 +24,7 @@ def require_possible(request: RunRequest) -> None:
     """
     if request.gpus:
         raise EngineError(
-            f"The native engine hands out no GPUs yet, so `--gpus {shown(request.gpus)}` would be without effect",
+            f"the native engine hands out no GPUs yet, so `--gpus {shown(request.gpus)}` would be without effect",
             hints=(_OTHERS, "leave `--gpus` out, or write `--gpus none`"),
         )
     if request.user:
@@ -41,7 +41,7 @@ def _require_user(request: RunRequest) -> None:
         return
     if account.uid != uid:
         raise EngineError(
-            f"The native engine cannot run anything as user {account.uid}: without rights, the kernel gives a container one "
+            f"the native engine cannot run anything as user {account.uid}: without rights, the kernel gives a container one "
             f"user, and that is you ({uid})",
             hints=(
                 "leave `--user` out: files belong to you",
@@ -51,7 +51,7 @@ def _require_user(request: RunRequest) -> None:
         )
     if account.gid != gid:
         raise EngineError(
-            f"The native engine cannot make group {account.gid} the main one: without rights, the kernel gives a container one "
+            f"the native engine cannot make group {account.gid} the main one: without rights, the kernel gives a container one "
             f"group, and that is yours ({gid})",
             hints=(
                 f"write `--user {uid}`; the groups that you are in stay in force inside",
@@ -65,7 +65,7 @@ def _require_groups(request: RunRequest) -> None:
     for group in request.groups:
         if group not in own:
             raise EngineError(
-                f"You are not in group {group}, and the native engine gives nobody a right that they do not have",
+                f"you are not in group {group}, and the native engine gives nobody a right that they do not have",
                 hints=("the groups that you are in are in force inside without being asked for", _OTHERS),
             )
 

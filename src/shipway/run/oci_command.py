@@ -91,7 +91,7 @@ def plan_inputs(env: tuple[tuple[str, str], ...]) -> Inputs:
             lines.append(f"{name}={value}\n")
         elif _STEERING.match(name):
             raise EngineError(
-                f"The variable `{shown(name)}` cannot be handed to this engine: its value is not one line of text",
+                f"the variable `{shown(name)}` cannot be handed to this engine: its value is not one line of text",
                 hints=("leave the variable out, or use `--engine native`",),
             )
         else:

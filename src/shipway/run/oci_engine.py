@@ -96,7 +96,7 @@ def run_oci(
     identity = known or ensure_image(program, image(), tag, emit)
     inputs = plan_inputs(open_variables(request))
     with opened_run(state) as folder:
-        with translating_disk_errors(f"writing below `{folder}`"):
+        with translating_disk_errors(f"write below `{folder}`"):
             write_folder(folder, request, inputs.file)
         words = render_run(request, dialect, image=identity, folder=folder)
         written = f"{folder}/{dialect.name}{CID}"

@@ -102,7 +102,7 @@ def require_receiver(program: Program, platform: str) -> None:
     theirs, _, version = program.require(*dialect.about).partition(" ")
     if theirs.split("/")[:2] != platform.split("/")[:2]:
         raise EngineError(
-            f"The image is for {platform}, and {dialect.title} runs on {theirs}",
+            f"the image is for {platform}, and {dialect.title} runs on {theirs}",
             hints=(f"build for it: `--platform {theirs}`", "use an engine on a machine of that platform"),
         )
     if parse_version(version) < dialect.oldest:

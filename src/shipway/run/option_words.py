@@ -52,7 +52,7 @@ def parse_ports(text: str) -> tuple[Port, ...]:
     """
     match = _PORT.match(text)
     if match is None:
-        raise _wrong(f"Not a port: `{shown(text)}`", _PORT_HINT)
+        raise _wrong(f"not a port: `{shown(text)}`", _PORT_HINT)
     address, host, inside = match["address"] or "", match["host"] or "", match["inside"]
     protocol = (match["protocol"] or "tcp").lower()
     if protocol not in ("tcp", "udp"):
@@ -100,11 +100,11 @@ def parse_ulimit(text: str) -> Ulimit:
     name = name.strip().lower()
     if name not in ULIMITS:
         why = "no kernel looks at it" if name == "locks" else f"they are: {', '.join(ULIMITS)}"
-        raise _wrong(f"No limit of processes: `{shown(name or text)}`", why)
+        raise _wrong(f"no limit of processes: `{shown(name or text)}`", why)
     match = re.fullmatch(r"(-1|\d+|unlimited)(?::(-1|\d+|unlimited))?", values.strip(), re.ASCII)
     if not equals or match is None:
         raise _wrong(
-            f"Not a limit: `{shown(text)}`",
+            f"not a limit: `{shown(text)}`",
             f"write `{name}=1024` or, soft and hard, `{name}=1024:2048`; -1 is unlimited",
         )
     soft = _bound(match[1])
@@ -130,7 +130,7 @@ def parse_cpuset(text: str) -> str:
         return ""
     if re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text, re.ASCII) is None:
         raise _wrong(
-            f"Not a list of CPUs: `{shown(text)}`", "write `0-3`, `0,2` or `0-3,8`; `lscpu` lists them"
+            f"not a list of CPUs: `{shown(text)}`", "write `0-3`, `0,2` or `0-3,8`; `lscpu` lists them"
         )
     numbers = list_cpus(text)
     if not numbers:
@@ -183,7 +183,7 @@ def parse_user(text: str) -> str:
     """
     if re.fullmatch(r"[A-Za-z0-9_][^\s:/]*(:[A-Za-z0-9_][^\s:/]*)?", text) is None:
         raise _wrong(
-            f"Not a user: `{shown(text)}`",
+            f"not a user: `{shown(text)}`",
             "write `--user NAME`, `--user 1000` or `--user 1000:1000`",
             "you are who runs inside if it is left out",
         )
@@ -214,7 +214,7 @@ def parse_gpus(text: str) -> str:
     known = set(said) <= set(_GPU_KEYS) and all(said.values())
     if not said or not counted or not known or {"count", "device"} <= set(said):
         raise _wrong(
-            f"Not a choice of GPUs: `{shown(text)}`",
+            f"not a choice of GPUs: `{shown(text)}`",
             "write `--gpus all`, `--gpus 2`, `--gpus device=0`, or for several `--gpus '\"device=0,1\"'`",
         )
     return ",".join(f'"{field}"' if "," in field else field for field in fields)

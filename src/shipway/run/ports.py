@@ -106,7 +106,7 @@ def held_port(
         finally:
             lock.release()
     raise EngineError(
-        f"None of {_MOST_TRIES} ports of {address} is free",
+        f"none of {_MOST_TRIES} ports of {address} is free",
         hints=("`ss -lptn` shows who listens", "name one: `-p HOST:CONTAINER`"),
     )
 

@@ -224,7 +224,7 @@ def _entered(entrypoint: str, argv: tuple[str, ...]) -> tuple[str, ...]:
     words = (entrypoint, *argv) if entrypoint else argv
     if not words:
         raise ToolError(
-            "An empty `--entrypoint` sets the usual command aside, and no other is given",
+            "an empty `--entrypoint` sets the usual command aside, and no other is given",
             hints=("name a command: `shipway run --entrypoint '' -- bash`",),
             code=ExitCode.USAGE,
         )
@@ -235,7 +235,7 @@ def _ipc_space(asked: Invocation, options: RunOptions) -> str:
     space = asked.ipc_space or options.ipc_space
     if space and asked.shm_size:
         raise ToolError(
-            f"With `--ipc {space}` `/dev/shm` is not the container's, and keeps its size",
+            f"with `--ipc {space}` `/dev/shm` is not the container's, and keeps its size",
             hints=("leave `--shm-size` out, or `--ipc`",),
             code=ExitCode.USAGE,
         )

@@ -62,7 +62,7 @@ def _require_network(request: RunRequest, shared: Mapping[str, str]) -> None:
     if request.network is Network.BRIDGE and "net" not in shared:
         name = shown(next(iter(shared.values())))
         raise EngineError(
-            f"A container beside `{name}` cannot have a network with a way out that is its own",
+            f"a container beside `{name}` cannot have a network with a way out that is its own",
             hints=(
                 f"share the network too: `--network container:{name}`",
                 "or use the host's: `--network host` without `-p`",
@@ -79,7 +79,7 @@ def _opened_container(
     names = sorted(set(shared.values()))
     if len(names) > 1:
         raise EngineError(
-            f"A container can share with one other, not with {' and '.join(f'`{shown(name)}`' for name in names)}",
+            f"a container can share with one other, not with {' and '.join(f'`{shown(name)}`' for name in names)}",
             hints=("name the same one for network, processes and shared memory", _OTHERS),
         )
     container = client.find_container(state, names[0])

@@ -86,7 +86,7 @@ def opened_top(request: RunRequest, state: str, emit: Emit = silent) -> Iterator
         NoSpace: the disk is full.
     """
     with opened_run(state) as run, contextlib.ExitStack() as stack:
-        with translating_disk_errors(f"making the folders of a run below `{state}`"):
+        with translating_disk_errors(f"make the folders of a run below `{state}`"):
             folders = _choose_upper(request, state, run, stack, emit)
             _make_folder(folders.scratch, 0o1777)
             for path in filter(None, (folders.upper, folders.work)):
@@ -124,7 +124,7 @@ def opened_run(state: str) -> Iterator[str]:
     """
     run = runs_folder(state, f"{os.getpid()}-{random_name()}")
     with contextlib.ExitStack() as stack:
-        with translating_disk_errors(f"making the folders of a run below `{state}`"):
+        with translating_disk_errors(f"make the folders of a run below `{state}`"):
             make_directory(runs_folder(state))
             stack.enter_context(FileLock(run + _LOCK, remove=True))
             stack.callback(remove_tree, run)
@@ -143,7 +143,7 @@ def _choose_upper(
         return TopFolders(run, f"{base}/upper", f"{base}/work")
     if request.top is Top.KEPT:
         raise EngineError(
-            f"Nothing can be kept on the file system of `{state}` ({kind})",
+            f"nothing can be kept on the file system of `{state}` ({kind})",
             hints=("set XDG_STATE_HOME to a folder on a local disk",),
         )
     emit(
@@ -231,7 +231,7 @@ def remove_kept(state: str, project: str, name: str) -> int:
     if "/" in name or name in (".", "..") or not os.path.isdir(folder):
         names = ", ".join(f"`{kept.name}`" for kept in list_kept(state, project))
         hint = f"there are {names}" if names else "nothing is kept of this project"
-        raise NotFound(f"Nothing is kept under `{name}`", hints=(hint,))
+        raise NotFound(f"nothing is kept under `{name}`", hints=(hint,))
     lock = FileLock(folder + _LOCK, remove=True)
     if not lock.try_acquire():
         raise EngineError(
@@ -239,7 +239,7 @@ def remove_kept(state: str, project: str, name: str) -> int:
         )
     try:
         size = folder_size(f"{folder}/upper")
-        with translating_disk_errors(f"removing `{folder}`"):
+        with translating_disk_errors(f"remove `{folder}`"):
             remove_tree(folder)
     finally:
         lock.release()

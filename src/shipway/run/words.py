@@ -28,7 +28,7 @@ def parse_mount(text: str, *, folder: str, home: str) -> Mount:
     mode = parts.pop() if len(parts) == 3 else "rw"  # noqa: PLR2004 - source, target, mode
     if len(parts) != 2 or mode not in ("ro", "rw") or not parts[0] or not parts[1].startswith("/"):  # noqa: PLR2004
         raise ToolError(
-            f"Not a mount: `{shown(text)}`",
+            f"not a mount: `{shown(text)}`",
             hints=("write `SOURCE:TARGET` or `SOURCE:TARGET:ro`, with TARGET an absolute path inside",),
             code=ExitCode.USAGE,
         )
@@ -51,7 +51,7 @@ def parse_assignment(text: str, environ: Mapping[str, str]) -> tuple[str, str] |
     name, has_value, value = text.partition("=")
     if not re.match(_VARIABLE, name, re.ASCII):
         raise ToolError(
-            f"Not an environment variable: `{shown(text)}`",
+            f"not an environment variable: `{shown(text)}`",
             hints=("write `NAME=VALUE` or `NAME`",),
             code=ExitCode.USAGE,
         )
@@ -89,7 +89,7 @@ def require_hostname(text: str) -> str:
     """
     if not re.match(_HOST_NAME, text, re.ASCII):
         raise ToolError(
-            f"Not a host name: `{shown(text)}`",
+            f"not a host name: `{shown(text)}`",
             hints=("use letters, digits, hyphens and dots, 64 at most",),
             code=ExitCode.USAGE,
         )
@@ -104,7 +104,7 @@ def require_keep_name(name: str) -> str:
     """
     if not re.match(_KEEP_NAME, name, re.ASCII) or name.endswith(".lock"):
         raise ToolError(
-            f"Not a name to keep something under: `{shown(name)}`",
+            f"not a name to keep something under: `{shown(name)}`",
             hints=(
                 "use letters, digits, `.`, `_` and `-`, 64 at most, the first a letter or digit, no `.lock` at the end",
             ),
@@ -121,7 +121,7 @@ def require_container_name(name: str) -> str:
     """
     if not re.match(_KEEP_NAME, name, re.ASCII):
         raise ToolError(
-            f"Not a name for a container: `{shown(name)}`",
+            f"not a name for a container: `{shown(name)}`",
             hints=("use letters, digits, `.`, `_` and `-`, 64 at most, the first a letter or digit",),
             code=ExitCode.USAGE,
         )

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.core.errors import ConflictError, SpecError
+from shipway.core.errors import ConflictError, SpecError, ToolError
 from shipway.core.events import Note, silent
 from shipway.core.text import shown
 from shipway.verbs.context import host_platform
@@ -370,7 +370,7 @@ def write_change(changing: Changing, settled: Settled) -> None:
             )
     for edit in edits:
         path = os.path.realpath(os.path.join(folder, edit.file))
-        with translating_disk_errors(f"write `{path}`"):
+        with translating_disk_errors(f"write `{path}`", error=ToolError):
             mark, mode = _form(path)
             write_atomic(path, mark + edit.after.encode(), mode)
         changing.task.emit(Note(f"wrote `{shown(edit.file)}`"))

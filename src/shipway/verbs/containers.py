@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from shipway.verbs.find import find_folder
 from shipway.verbs.tops import measure_own
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from shipway.core.events import Emit
     from shipway.verbs.context import Task
@@ -87,6 +88,21 @@ def choose_words(words: Sequence[str], task: Task) -> tuple[Container, tuple[str
                 raise
             return own, tuple(words)
     return require_own(task), ()
+
+
+@contextlib.contextmanager
+def explaining_words(container: Container, words: Sequence[str]) -> Iterator[None]:
+    """Say of a first word that was taken for a command, and is none, that no container is called so either."""
+    try:
+        yield
+    except EngineError as error:
+        is_command = bool(words) and words[0] != container.name and not container.id.startswith(words[0])
+        if error.code is ExitCode.COMMAND_NOT_FOUND and is_command and len(words) > 1:
+            error.hints = (
+                f"no container is called `{shown(words[0])}` either: `shipway ps` lists them",
+                *error.hints,
+            )
+        raise
 
 
 def list_all(task: Task, *, every: bool, here: bool) -> tuple[Listed, ...]:
@@ -191,16 +207,28 @@ def wait_for(named: Named, emit: Emit) -> int:
 
 
 def _wait_service(container: Container, name: str) -> int:
-    while True:
-        found = {one.name: one for one in client.list_services(container)}
-        if name not in found:
-            raise NotFound(
-                f"`{shown(container.name)}` has no service `{shown(name)}`",
-                hints=(f"`shipway ps` lists them; `shipway exec -d --service {name} …` starts one",),
-            )
-        if found[name].ended:
-            return found[name].code
+    while not (found := require_service(container, name)).ended:
         time.sleep(_POLL)
+    return found.code
+
+
+def require_service(container: Container, name: str) -> Service:
+    """The service of that name, which may have ended.
+
+    Raises:
+        NotFound: there is none.
+    """
+    there = {one.name: one for one in client.list_services(container)}
+    if name not in there:
+        raise NotFound(
+            f"`{shown(container.name)}` has no service `{shown(name)}`",
+            hints=(
+                f"there are {', '.join(f'`{shown(one)}`' for one in there)}"
+                if there
+                else f"start one: `shipway exec -d --service {shown(name)} {shown(container.name)} COMMAND`",
+            ),
+        )
+    return there[name]
 
 
 def rename(container: Container, name: str) -> None:
@@ -217,7 +245,7 @@ def rename(container: Container, name: str) -> None:
     with records.naming(state):
         if records.find_record(state, name) is not None:
             raise ToolError(
-                f"A container `{shown(name)}` is there already",
+                f"a container `{shown(name)}` is there already",
                 hints=("choose another name",),
                 code=ExitCode.ENGINE,
             )

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from shipway.archive.extract import Extractor
 from shipway.archive.tar import read_tar
 from shipway.archive.tarwriter import write_layer
-from shipway.core.errors import EngineError, ExitCode, ToolError
+from shipway.core.errors import EngineError, ExitCode, NotFound, ToolError
 from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, path_bytes
 from shipway.core.text import shown
 from shipway.core.units import render_size
+from shipway.host.files import translating_disk_errors
 from shipway.run.life import client
 from shipway.verbs.containers import find_named
 
@@ -67,7 +68,8 @@ def _copy_in(container: Container, source: str, path: str) -> str:
     name = os.path.basename(os.path.abspath(source)) if is_folder else posixpath.basename(path)
     words = ["tar", "-x", "-f", "-", "--no-same-owner", "-C", folder or "."]
     with tempfile.TemporaryFile() as stream, tempfile.TemporaryFile() as errors:
-        size = write_layer(_members(source, name), stream)
+        write_layer(_members(source, name), stream)
+        size = sum(entry.size for entry, _ in _members(source, name))
         stream.seek(0)
         ends = client.Ends(stream.fileno(), errors.fileno(), errors.fileno())
         code = client.exec_in(container, words, ends=ends)
@@ -107,10 +109,7 @@ def _copy_out(container: Container, path: str, target: str) -> str:
     into = os.path.isdir(target)
     place = target if into else os.path.dirname(os.path.abspath(target))
     final = os.path.join(target, name) if into else target
-    if os.path.isdir(final):
-        raise ToolError(
-            f"`{shown(final)}` is there already", hints=("remove it first, or choose another place",)
-        )
+    _require_room(place, final)
     with tempfile.TemporaryFile() as stream, tempfile.TemporaryFile() as errors:
         ends = client.Ends(errors.fileno(), stream.fileno(), errors.fileno())
         code = client.exec_in(
@@ -119,17 +118,38 @@ def _copy_out(container: Container, path: str, target: str) -> str:
             ends=ends,
             interactive=False,
         )
+        if code and client.exec_captured(container, ["test", "-e", path]).code == 1:
+            raise NotFound(
+                f"`{shown(path)}` does not exist in `{container.name}`", hints=("correct the first place",)
+            )
         _require_done(code, errors, container, path)
-        size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
-        with tempfile.TemporaryDirectory(dir=place, prefix=".shipway-cp-") as scratch:
-            _unpack(stream, scratch, f"{container.name}:{path}")
+        with (
+            translating_disk_errors(f"write `{shown(final)}`", error=ToolError),
+            tempfile.TemporaryDirectory(dir=place, prefix=".shipway-cp-") as scratch,
+        ):
+            size = _unpack(stream, scratch, f"{container.name}:{path}")
             os.replace(os.path.join(scratch, name), final)
     return f"copied `{container.name}:{shown(path)}` ({render_size(size)}) to `{shown(final)}`"
 
 
-def _unpack(stream: BinaryIO, folder: str, label: str) -> None:
-    """Unpack what came out of a container, which may say anything."""
+def _require_room(place: str, final: str) -> None:
+    """Make sure that there is a folder to write to, and nothing that would be lost."""
+    if os.path.isdir(final):
+        raise ToolError(
+            f"`{shown(final)}` is there already", hints=("remove it first, or choose another place",)
+        )
+    if not os.path.isdir(place):
+        raise ToolError(
+            f"the folder `{shown(place)}` does not exist",
+            hints=("make it, or correct the second place",),
+            code=ExitCode.USAGE,
+        )
+
+
+def _unpack(stream: BinaryIO, folder: str, label: str) -> int:
+    """Unpack what came out of a container, which may say anything; the bytes of its files."""
+    size = 0
     root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     extractor = Extractor(root, label)
     try:
@@ -139,6 +159,7 @@ def _unpack(stream: BinaryIO, folder: str, label: str) -> None:
             if member.kind == DIRECTORY:
                 extractor.directory(member.path, member.mode | 0o700, member.mtime)
             elif member.kind == FILE:
+                size += member.size
                 extractor.file(member.path, member.content, member.mode, member.mtime)
             elif member.kind == SYMLINK:
                 extractor.symlink(member.path, member.target, member.mtime)
@@ -147,6 +168,7 @@ def _unpack(stream: BinaryIO, folder: str, label: str) -> None:
     finally:
         extractor.close()
         os.close(root)
+    return size
 
 
 def _require_done(code: int | None, errors: BinaryIO, container: Container, path: str) -> None:

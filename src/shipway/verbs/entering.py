@@ -12,7 +12,7 @@ from shipway.run.life.log_read import Piece, Wanted, follow_log, read_log, rende
 from shipway.run.life.log_write import log_file
 from shipway.run.life.model import MAIN
 from shipway.run.words import parse_assignment, require_container_name
-from shipway.verbs.containers import lives
+from shipway.verbs.containers import lives, require_service
 from shipway.verbs.invocation import read_env_file
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ def read_pieces(named: Named, request: LogRequest) -> Iterable[Piece]:
 
     Raises:
         EngineError: it keeps no log.
+        NotFound: it never had such a service.
     """
     container, service = named
+    if service and not os.path.exists(log_file(container.folder, service)):
+        require_service(container, service)
     name = service or MAIN
     require_log(container, name)
     life_of(container.engine).refresh(container)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.events import silent
+from shipway.core.text import shown
 from shipway.verbs.find import SPEC_FILE, has_spec
 from shipway.verbs.inference import read_inferred
 from shipway.verbs.project import parse_project, read_text
@@ -56,9 +57,10 @@ def run_init(task: Task, *, name: str = "", force: bool = False, dry_run: bool =
         folder, SPEC_FILE, {"pyproject.toml": read_text(folder, "pyproject.toml")}, silent, text=text
     )
     if not dry_run:
-        from shipway.host.files import write_atomic
+        from shipway.host.files import translating_disk_errors, write_atomic
 
-        write_atomic(path, text.encode())
+        with translating_disk_errors(f"write `{shown(path)}`", error=ToolError):
+            write_atomic(path, text.encode())
     return InitResult(path=path, dry_run=dry_run, replaced=there, text=text, inferred=inferred)
 
 

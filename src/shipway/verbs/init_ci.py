@@ -117,6 +117,6 @@ def _standard_output_to(fd: int) -> Iterator[None]:
 def _write(path: str, data: bytes) -> None:
     from shipway.host.files import translating_disk_errors, write_atomic
 
-    with translating_disk_errors(f"write `{path}`"):
+    with translating_disk_errors(f"write `{path}`", error=ToolError):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_atomic(path, data)

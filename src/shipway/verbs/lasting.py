@@ -72,7 +72,7 @@ def _free_name(state: str, life: LifeOptions, environment: Environment, emit: Em
     held = client.find_container(state, name)
     if held.status.state in (State.RUNNING, State.RESTARTING, State.PAUSED):
         raise ToolError(
-            f"A container `{shown(name)}` runs already, made for `{shown(held.project)}`",
+            f"a container `{shown(name)}` runs already, made for `{shown(held.project)}`",
             hints=(
                 f"run a command in it: `shipway exec {name} COMMAND`",
                 f"end it first: `shipway stop {name}`",

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from shipway.core.errors import LockStale
+from shipway.core.errors import LockStale, ToolError
 from shipway.core.events import Note
+from shipway.core.text import shown
 from shipway.verbs.context import LockMode, host_platform
 from shipway.verbs.find import LOCK_FILE
 from shipway.verbs.project import read_lock
@@ -123,15 +124,20 @@ def make_lock(
 
 
 def write_lock(project: Project, lock: Lock, emit: Emit) -> None:
-    """Write the project's lock file."""
-    from shipway.host.files import make_directory, write_atomic
+    """Write the project's lock file.
+
+    Raises:
+        NoSpace, ToolError: it cannot be written.
+    """
+    from shipway.host.files import make_directory, translating_disk_errors, write_atomic
     from shipway.lock.render import render_lock
 
     folder = os.path.dirname(project.lock_path)
-    if project.inferred:
-        make_directory(folder)
-        write_atomic(os.path.join(folder, "shipway.toml"), project.inferred.encode())
-    write_atomic(project.lock_path, render_lock(lock).encode())
+    with translating_disk_errors(f"write `{shown(project.lock_path)}`", error=ToolError):
+        if project.inferred:
+            make_directory(folder)
+            write_atomic(os.path.join(folder, "shipway.toml"), project.inferred.encode())
+        write_atomic(project.lock_path, render_lock(lock).encode())
     emit(Note(f"wrote `{project.lock_path if project.inferred else LOCK_FILE}`"))
 
 

@@ -30,7 +30,7 @@ def collect_tools(*, before: float, dry_run: bool = False, proc: str = "/proc") 
         NoSpace, StoreError: the disk does not answer.
     """
     used = read_commands(proc)
-    with translating_disk_errors(f"collecting below `{projects_folder()}`"):
+    with translating_disk_errors(f"collect what is not used below `{projects_folder()}`"):
         unused = [key for key in _list(projects_folder()) if f"{TOOLS}/{key}/".encode() not in used]
         return tuple(old for key in unused if (old := _collect(key, before, dry_run=dry_run)))
 

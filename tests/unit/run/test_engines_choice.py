@@ -17,7 +17,7 @@ from shipway.run.podman import podman_for
 from shipway.sandbox import modes
 from shipway.sandbox.model import SandboxFailure
 
-REFUSAL = HostRefuses("The container could not be started: no namespaces", hints=("allow them",))
+REFUSAL = HostRefuses("the container could not be started: no namespaces", hints=("allow them",))
 
 
 @pytest.fixture

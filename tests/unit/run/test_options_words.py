@@ -58,7 +58,7 @@ def test_a_volume_is_a_folder_or_has_a_name(text, mount):
         (":/x", "no source"),
         ("/data", "--tmpfs /data"),
         ("/data:data", "absolute path"),
-        ("/a:/b:/c:ro", "Not a volume"),
+        ("/a:/b:/c:ro", "not a volume"),
         ("/a:/b:rx", "no option of a volume"),
         ("/a:/b:rshared", "do not spread"),
         ("da ta:/b", "./da ta"),
@@ -112,7 +112,7 @@ def test_tmpfs_has_a_size_and_a_mode():
     assert "no size" in refused(parse_tmpfs, "/x:size=10q")
     assert "always be run" in refused(parse_tmpfs, "/x:noexec")
     assert "absolute" in refused(parse_volume_at, "/a:x")
-    assert "Not a place" in refused(parse_tmpfs, "x")
+    assert "not a place" in refused(parse_tmpfs, "x")
 
 
 def parse_volume_at(text):
@@ -140,9 +140,9 @@ def test_ports(text, ports):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Not a port"),
-        ("http", "Not a port"),
-        ("80:", "Not a port"),
+        ("", "not a port"),
+        ("http", "not a port"),
+        ("80:", "not a port"),
         ("70000:80", "1 to 65535"),
         ("0:80", "1 to 65535"),
         ("80:80/sctp", "`tcp` or `udp`"),

@@ -22,7 +22,7 @@ def test_mounts(text, mount):
 
 @pytest.mark.parametrize("text", ["", "/a", ":/b", "/a:b", "/a:/b:rx", "/a:/b:ro:z", "a:"])
 def test_what_is_no_mount(text):
-    with pytest.raises(ToolError, match="Not a mount") as caught:
+    with pytest.raises(ToolError, match="not a mount") as caught:
         parse_mount(text, folder="/here", home="/home/ada")
     assert caught.value.code == ExitCode.USAGE
     assert caught.value.hints
@@ -37,7 +37,7 @@ def test_assignments():
 
 @pytest.mark.parametrize("text", ["", "=x", "1A=x", "A B=x", "A\n=x", "É=x"])
 def test_what_is_no_assignment(text):
-    with pytest.raises(ToolError, match="Not an environment variable"):
+    with pytest.raises(ToolError, match="not an environment variable"):
         parse_assignment(text, {})
 
 

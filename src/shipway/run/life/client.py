@@ -81,7 +81,7 @@ def require_running(container: Container) -> None:
     """
     if not container.running:
         raise EngineError(
-            f"The container `{shown(container.name)}` does not run",
+            f"the container `{shown(container.name)}` does not run",
             hints=(
                 f"start it: `shipway start {container.name}`",
                 f"`shipway logs {container.name}` shows what it wrote",

@@ -157,6 +157,6 @@ def life_of(engine: str) -> Life:
 
         return OciLife(engine)
     raise EngineError(
-        f"With `{engine}`, a container ends with the command that started it",
+        f"with `{engine}`, a container ends with the command that started it",
         hints=("use `--engine native`, `docker` or `podman` for one that lives on",),
     )

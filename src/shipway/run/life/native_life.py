@@ -156,7 +156,7 @@ class NativeLife:
             code = _wait_exit(receiver)
         if code != 0:
             raise EngineError(
-                f"The files of `{container.name}` could not be changed",
+                f"the files of `{container.name}` could not be changed",
                 hints=("start it again: `shipway restart`, which takes them from the environment",),
             )
 
@@ -204,7 +204,7 @@ def ask_namespaces(folder: str) -> dict[str, int]:
 def _exec_words(asked: Asked) -> dict[str, Any]:
     if asked.user:
         raise EngineError(
-            "A container of our own engine has one user, the caller",
+            "a container of our own engine has one user, the caller",
             hints=("leave `--user` out", "`--engine docker` knows others"),
         )
     return {"do": "exec", "argv": asked.argv, "env": dict(asked.env), "cwd": asked.cwd, "tty": asked.tty}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from shipway.run.life.model import Container
 
+_USUAL = frozenset({"dev", "etc", "proc", "sys", "var", "var/cache"})
+"""Folders that a start makes where an image lacks them."""
+
 
 def list_changed(container: Container) -> tuple[Changed, ...]:
     """By path.
@@ -50,8 +53,8 @@ def _is_usual(one: Changed, mounted: tuple[str, ...]) -> bool:
         return True
     leads = any(place == one.path or place.startswith(f"{one.path}/") for place in mounted)
     home = one.path in ("home", "root") or (one.path.startswith("home/") and one.path.count("/") == 1)
-    cache = one.path in ("var", "var/cache", "etc")
-    return one.kind in (DIRECTORY, FILE) and (leads or (one.kind == DIRECTORY and (home or cache)))
+    usual = one.path in _USUAL
+    return one.kind in (DIRECTORY, FILE) and (leads or (one.kind == DIRECTORY and (home or usual)))
 
 
 def _below(upper: str, folder: str, lowers: tuple[str, ...]) -> Iterator[Changed]:

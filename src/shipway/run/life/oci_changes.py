@@ -52,7 +52,7 @@ def put_in(program: Program, container: Container, puts: Iterable[Put]) -> None:
     if finished.code != 0:
         error = program.trouble(finished, "cp")
         raise EngineError(
-            f"The files of `{container.name}` could not be changed", hints=error.hints, detail=error.detail
+            f"the files of `{container.name}` could not be changed", hints=error.hints, detail=error.detail
         )
 
 

@@ -221,7 +221,7 @@ class OciLife:
         where = self._program().endpoint()
         if where:
             raise EngineError(
-                f"The processes of `{container.name}` are on another machine, `{where}`",
+                f"the processes of `{container.name}` are on another machine, `{where}`",
                 hints=(f"`{self.engine} top {container.name}` lists them",),
             )
         first = read_process(container.status.pid)

@@ -32,6 +32,10 @@ _STATES = {
 
 _INITS = ("sbin/docker-init", "run/podman-init", "dev/init")
 """What the engines put into a container that is to have an init."""
+_MADE_AT_START = frozenset(
+    {"dev", "etc", "home", "proc", "root", "run", "sbin", "sys", "tmp", "var", "var/cache", "var/tmp"}
+)
+"""Folders that a start makes where an image lacks them."""
 
 
 def inspect_containers(program: Program, ids: Sequence[str]) -> dict[str, Status]:
@@ -125,21 +129,7 @@ def parse_diff(text: str) -> tuple[Changed, ...]:
 
 
 def _is_usual(path: str, places: tuple[str, ...]) -> bool:
-    if (
-        is_written_at_start(path)
-        or path.endswith(_INITS)
-        or path
-        in (
-            "home",
-            "root",
-            "etc",
-            "run",
-            "tmp",
-            "var",
-            "var/tmp",
-            "var/cache",
-        )
-    ):
+    if is_written_at_start(path) or path.endswith(_INITS) or path in _MADE_AT_START:
         return True
     if path.startswith("home/") and path.count("/") == 1:
         return True

@@ -192,7 +192,7 @@ class Session:
             first = self._failures[0]
             kind = HostRefuses if first.step in REFUSALS else EngineError
             hints = (*first.hints, "`shipway doctor` says what this host refuses")
-            message = f"The container could not be started: {first.message}"
+            message = f"the container could not be started: {first.message}"
             self._end(Ended(125, error=kind(message, hints=hints)))
 
     def _may_merge(self, failure: SandboxFailure) -> bool:
