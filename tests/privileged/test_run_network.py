@@ -279,12 +279,19 @@ def test_beside_a_container(tmp_path):
     store_image(tmp_path / "layout", str(tmp_path / "store"))
     world = LifeWorld(tmp_path, "native", str(tmp_path / "store"), {})
     try:
-        world.background("first", "sh", "-c", "exec sleep 1234")
+        world.background("first", "sh", "-c", "exec sleep 1234", options=("--shm-size", "48m"))
         script = (
             "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null || cat $p/cmdline; echo; done"
         )
         done = world.call("run", "--image", "life:1", "--pid", "container:first", "--", "sh", "-c", script)
         assert "1234" in done.stdout
+        script = "echo theirs >/dev/shm/from; df -k --output=size /dev/shm; cat /dev/shm/of"
+        world.call("exec", "first", "sh", "-c", "echo first >/dev/shm/of")
+        done = world.call("run", "--image", "life:1", "--ipc", "container:first", "--", "sh", "-c", script)
+        assert done.stdout.split()[1:] == [str(48 << 10), "first"]
+        assert world.call("exec", "first", "cat", "/dev/shm/from").stdout == "theirs\n"
+        own = world.call("run", "--image", "life:1", "--", "sh", "-c", "ls /dev/shm")
+        assert not own.stdout
         words = ("readlink", "/proc/self/ns/net")
         same = world.call("run", "--image", "life:1", "--network", "container:first", "--", *words)
         assert same.stdout.strip() == os.readlink("/proc/self/ns/net")
@@ -293,10 +300,13 @@ def test_beside_a_container(tmp_path):
         alone = ("-p", "80", "--pid", "container:first", "--", "true")
         refused = world.call("run", "--image", "life:1", *alone, code=125)
         assert "--network container:first" in refused.stderr
+        # What the first made outlives it where another shares it.
+        world.background("third", "sleep", "1234", options=("--ipc", "container:first"))
         world.background("second", "sleep", "1234", options=("--pid", "container:first"))
         world.call("kill", "first")
         world.await_state("second", "exited")
         assert "`first`, whose processes it shares, has ended" in world.listed("second")["reason"]
+        assert world.call("exec", "third", "cat", "/dev/shm/of").stdout == "first\n"
     finally:
         world.close()
 

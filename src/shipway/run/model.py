@@ -245,7 +245,7 @@ class Invocation(NamedTuple):
     pid_space: str = ""
     """Whose processes it sees: empty: its own; `host`; `container:NAME`."""
     ipc_space: str = ""
-    """The same of shared memory and message queues."""
+    """The same of shared memory, `/dev/shm` included, and message queues."""
     user: str = ""
     """As `--user` writes it; empty: the caller."""
     groups: tuple[str, ...] = ()

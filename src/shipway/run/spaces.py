@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
 from shipway.run.model import Network
+from shipway.sandbox.control import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,6 +88,8 @@ def _opened_container(
     try:
         ours = {name for name in ("user", *shared) if _is_ours(name, fds[name])}
         wanted = {name: fds[name] for name in ("user", *shared) if name not in ours}
+        if "ipc" in wanted:
+            wanted[MEMORY] = fds[MEMORY]
         if "user" in ours and wanted:
             raise EngineError(
                 f"`{shown(container.name)}` was started without a user namespace, so nothing can be put beside it",

@@ -7,7 +7,8 @@ one value of built-in types (`process.send_message`'s form) with up to `MOST_FDS
                                                              ("failed", n, sentence, errno), and later ("ended", n, status)
     ("write", n)            with a stream of changes     ->  ("started", n, pid), ("ended", n, status)
     ("signal", n, number)                                    nothing; to the group where a terminal would do so
-    ("namespaces", n)                                    ->  ("namespaces", n, names), with a descriptor of each
+    ("namespaces", n)                                    ->  ("namespaces", n, names), with a descriptor of each; the last is
+                                                             MEMORY, a copy of the mount of `/dev/shm`, where there is one
 
 Number 0 is the command that the sandbox was started for; its end is the end of all.
 """
@@ -18,7 +19,7 @@ import _socket
 import marshal
 import os
 
-from . import command, process, writing
+from . import command, mounts, process, writing
 from .model import SandboxFailure
 
 TYPE_CHECKING = False
@@ -33,6 +34,8 @@ MAIN = 0
 """The number of the command that the sandbox was started for."""
 MOST_FDS = 8
 NAMESPACES = ("user", "mnt", "pid", "ipc", "uts", "net")
+MEMORY = "shm"
+"""What goes with the `ipc` namespace, as container engines share it."""
 _INT = 4
 
 
@@ -175,8 +178,10 @@ class Crew:
 
     def _show_namespaces(self, number: int) -> None:
         fds = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in NAMESPACES]
+        if self.world is None:
+            fds.append(mounts.copy_mount("/dev/shm"))  # noqa: S108 - inside
         try:
-            send(self.connection, ("namespaces", number, NAMESPACES), fds)
+            send(self.connection, ("namespaces", number, (*NAMESPACES, MEMORY)[: len(fds)]), fds)
         finally:
             for fd in fds:
                 os.close(fd)

@@ -118,7 +118,7 @@ def make_world(request: Request, *, userns: bool) -> list[str]:
     """Mounts, names and network as asked, in namespaces of our own. Returns the notes."""
     try:
         syscalls.unshare(syscalls.CLONE_NEWNS)
-        builder = Builder(userns=userns)
+        builder = Builder(userns=userns, memory=request.join.get(control.MEMORY))
         builder.open_sources(request.mounted_ops())
         builder.stage()
     except OSError as error:

@@ -40,8 +40,10 @@ _DIRECTORY = syscalls.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 class Builder:
     """The new root in the making. `notes` collects what could not be isolated."""
 
-    def __init__(self, *, userns: bool):
+    def __init__(self, *, userns: bool, memory: int | None = None):
+        """`memory`: the detached mount that `/dev/shm` is to be, of another sandbox."""
         self.userns = userns
+        self._memory = memory
         self.notes: list[str] = []
         self.read_only_roots: list[int] = []
         self.sources: dict[int, tuple[int, ...]] = {}
@@ -218,7 +220,7 @@ class Builder:
         attach(new_pts(), pts)
         os.close(pts)
         shm = paths.make_directories(dev, "shm")
-        attach(new_tmpfs(op.shm_size, 0o1777), shm)
+        attach(new_tmpfs(op.shm_size, 0o1777) if self._memory is None else self._memory, shm)
         os.close(shm)
         os.close(dev)
 
@@ -279,6 +281,13 @@ def clone_mount(fd: int, *, recursive: bool) -> int:
     """A detached copy of the mount below the open path `fd`, private to us."""
     flags = syscalls.OPEN_TREE_CLONE | syscalls.AT_EMPTY_PATH | (syscalls.AT_RECURSIVE if recursive else 0)
     return syscalls.open_tree(fd, "", flags)
+
+
+def copy_mount(path: str) -> int:
+    """A detached copy of the mount at `path`, which is no link; another mount namespace may attach it."""
+    return syscalls.open_tree(
+        syscalls.AT_FDCWD, path, syscalls.OPEN_TREE_CLONE | syscalls.AT_SYMLINK_NOFOLLOW
+    )
 
 
 def new_tmpfs(size: int | str | None, mode: int, *, nodev: bool = True) -> int:
