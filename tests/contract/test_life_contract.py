@@ -180,6 +180,37 @@ def test_restart_policies(world):
     wait_until(lambda: world.call("logs", "tries").stdout == "try\n" * 3)
 
 
+@pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
+def test_what_would_be_done(world):
+    """`--dry-run` of every verb that changes something leaves all as it is."""
+    world.background("plan", *FOREVER)
+    for verb, words, said in (
+        ("stop", ("plan",), "would end `plan`"),
+        ("restart", ("plan",), "would end `plan` and start `plan`"),
+        ("start", ("plan",), "`plan` runs already"),
+        ("kill", ("-s", "HUP", "plan"), "would send SIGHUP to `plan`"),
+        ("rm", ("-f", "plan"), "would remove `plan`"),
+        ("rename", ("plan", "other"), "would call `plan` `other`"),
+        ("down", (), "would end `plan`"),
+    ):
+        assert world.call(verb, *words, "--dry-run").stdout == f"{said}\n"
+    assert (world.state("plan"), world.state("other")) == ("running", "gone")
+    assert "shipway rm --force plan" in world.call("rm", "--dry-run", "plan", code=125).stderr
+    down = world.call("down", "--time", "5")
+    assert (down.stdout, "kept with what they wrote: `plan`" in down.stderr) == ("plan\n", True)
+    assert world.call("stop", "plan", "--dry-run").stdout == "`plan` has ended already\n"
+    assert "nothing of this project runs" in world.call("down").stderr
+
+
+def test_a_code_outlives_its_container(world):
+    world.background(
+        "brief", "sh", "-c", "while [ ! -e /tmp/end ]; do sleep 0.05; done; exit 3", options=("--rm",)
+    )
+    waiting = subprocess.Popen(world.words("wait", "brief"), env=world.environ, stdout=subprocess.PIPE)
+    world.call("exec", "brief", "touch", "/tmp/end")
+    assert (waiting.communicate(timeout=30)[0], waiting.returncode) == (b"3\n", 3)
+
+
 def test_removed_at_its_end(world):
     world.background("brief", "sh", "-c", "exit 0", options=("--rm",))
     world.await_state("brief", "gone")

@@ -10,6 +10,8 @@ from shipway.cli.parser import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shipway.verbs.inspect import InspectResult
+
 
 def _init(call: Call) -> Answer:
     from shipway.cli.show_init import init_document, render_init
@@ -72,7 +74,7 @@ def _lock(call: Call) -> Answer:
 def _inspect(call: Call) -> Answer:
     from shipway.cli.show_image import inspect_document, render_inspect
     from shipway.cli.show_json import render_json
-    from shipway.verbs.inspect import inspect_stored, run_inspect
+    from shipway.verbs.inspect import run_inspect
 
     words = call.arguments.words
     if call.arguments.flag("remote"):
@@ -88,8 +90,22 @@ def _inspect(call: Call) -> Answer:
             return Answer(
                 render_json("inspect-container", document) if call.json else render_inspected(found)
             )
-    result = inspect_stored(call.task(), words[0]) if words else run_inspect(call.task())
+    result = _inspect_stored(call, words[0]) if words else run_inspect(call.task())
     return Answer(render_json("inspect", inspect_document(result)) if call.json else render_inspect(result))
+
+
+def _inspect_stored(call: Call, name: str) -> InspectResult:
+    from shipway.core.errors import NotFound
+    from shipway.core.text import shown
+    from shipway.verbs.inspect import inspect_stored
+
+    try:
+        return inspect_stored(call.task(), name)
+    except NotFound as error:
+        raise NotFound(
+            f"there is no container and no image `{shown(name)}` here",
+            hints=("`shipway ps -a` lists the containers", *error.hints),
+        ) from error
 
 
 def _inspect_remote(call: Call) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,11 +14,9 @@ from shipway.cli.parser import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from shipway.verbs.containers import Container
+    from shipway.verbs.containers import Container, Named
     from shipway.verbs.entering import Piece
     from shipway.verbs.run import RunWords
-
-_PATIENCE = 10.0
 
 
 def _words(call: Call, *, detach: bool) -> RunWords:
@@ -153,116 +150,28 @@ def _write_pieces(pieces: Iterable[Piece]) -> None:
             view = view[os.write(1 if piece.stream == 1 else 2, view) :]
 
 
-def _stop(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named, stop
-
-    patience = _patience(call)
-    task = call.task()
-    names = []
-    for name in call.arguments.words or ("",):
-        named = find_named(name, task)
-        stop(named, patience, call.emit)
-        names.append(_called(named.container, named.service))
-    return Answer("".join(f"{name}\n" for name in names))
-
-
-def _start(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named
-    from shipway.verbs.starting import start_again
-
-    task, attached = call.task(), call.arguments.flag("attach")
-    names = []
-    for name in call.arguments.words or ("",):
-        container = find_named(name, task).container
-        code = start_again(container, task, attached=attached)
-        if attached and code is not None:
-            return Answer(code=code)
-        names.append(container.name)
-    return Answer("".join(f"{name}\n" for name in names))
-
-
-def _restart(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named
-    from shipway.verbs.starting import restart
-
-    task, names = call.task(), []
-    for name in call.arguments.words or ("",):
-        container = find_named(name, task).container
-        restart(container, task, _patience(call))
-        names.append(container.name)
-    return Answer("".join(f"{name}\n" for name in names))
-
-
-def _kill(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named, kill
-
-    number = _signal_number(call.arguments.text("signal") or "KILL")
-    names = []
-    for name in call.arguments.words or ("",):
-        named = find_named(name, call.task())
-        kill(named, number)
-        names.append(_called(named.container, named.service))
-    return Answer("".join(f"{name}\n" for name in names))
-
-
-def _signal_number(text: str) -> int:
-    name = text.upper().removeprefix("SIG")
-    try:
-        return signal.Signals(int(name)) if name.isdigit() else signal.Signals["SIG" + name]
-    except (ValueError, KeyError):
-        raise UsageError(
-            f"`--signal` cannot be `{text}`",
-            hints=["a signal is `TERM`, `SIGHUP`, `9`; `kill -l` lists them"],
-        ) from None
-
-
-def _rm(call: Call) -> Answer:
-    from shipway.verbs.containers import LIVES, find_named, list_all, remove
-
-    arguments, task = call.arguments, call.task()
-    found = [find_named(name, task).container for name in arguments.words]
-    if arguments.flag("ended"):
-        found += [
-            one.container
-            for one in list_all(task, every=True, here=False)
-            if one.container.status.state not in LIVES and one.container.record.lasting
-        ]
-    elif not found:
-        raise UsageError(
-            "`shipway rm` needs a name, or `--ended`", hints=["`shipway ps -a` lists what is there"]
-        )
-    for container in found:
-        remove(container, force=arguments.flag("force"), emit=call.emit)
-    return Answer("".join(f"{one.name}\n" for one in found))
-
-
-def _down(call: Call) -> Answer:
-    from shipway.cli.show_json import render_json
-    from shipway.verbs.containers import take_down
-
-    ended, removed = take_down(call.task(), _patience(call), keep_files=call.arguments.flag("keep-files"))
-    if call.json:
-        return Answer(render_json("down", {"ended": ended, "removed": removed}))
-    return Answer("".join(f"{name}\n" for name in dict.fromkeys([*ended, *removed])))
-
-
 def _rename(call: Call) -> Answer:
     from shipway.verbs.containers import find_named, rename
 
     old, new = call.arguments.words
-    rename(find_named(old, call.task()).container, new)
-    return Answer()
+    dry_run = call.arguments.flag("dry-run")
+    was = rename(find_named(old, call.task()).container, new, dry_run=dry_run)
+    return Answer(f"would call `{was}` `{new}`\n" if dry_run else "")
 
 
 def _wait(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named, wait_for
+    from shipway.cli.show_json import render_json
+    from shipway.verbs.containers import find_named
+    from shipway.verbs.waiting import wait_for
 
-    codes = []
+    code, codes = 0, {}
     for name in call.arguments.words or ("",):
-        codes.append(wait_for(find_named(name, call.task()), call.emit))
-        sys.stdout.write(f"{codes[-1]}\n")
-        sys.stdout.flush()
-    return Answer(code=codes[-1])
+        named = find_named(name, call.task())
+        codes[_called(named)] = code = wait_for(named, call.emit)
+        if not call.json:
+            sys.stdout.write(f"{code}\n")
+            sys.stdout.flush()
+    return Answer(render_json("wait", {"codes": codes}) if call.json else "", code=code)
 
 
 def _stats(call: Call) -> Answer:
@@ -337,17 +246,13 @@ def _events(call: Call) -> Answer:
     return Answer()
 
 
-def _one(call: Call) -> str:
-    return call.arguments.words[0] if call.arguments.words else ""
-
-
-def _called(container: Container, service: str) -> str:
+def _called(named: Named) -> str:
+    container, service = named
     return f"{container.name}/{service}" if service else container.name
 
 
-def _patience(call: Call) -> float:
-    value = call.arguments.values.get("time")
-    return _PATIENCE if value is None else float(value)
+def _one(call: Call) -> str:
+    return call.arguments.words[0] if call.arguments.words else ""
 
 
 def _is_terminal() -> bool:
@@ -356,17 +261,11 @@ def _is_terminal() -> bool:
 
 COMMANDS: dict[str, Callable[[Call], Answer]] = {
     "up": _up,
-    "down": _down,
     "job": _job,
     "exec": _exec,
     "attach": _attach,
     "ps": _ps,
     "logs": _logs,
-    "stop": _stop,
-    "start": _start,
-    "restart": _restart,
-    "kill": _kill,
-    "rm": _rm,
     "rename": _rename,
     "wait": _wait,
     "stats": _stats,

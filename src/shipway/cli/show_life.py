@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.verbs.commit import CommitResult
-    from shipway.verbs.containers import Container, Listed, Service
+    from shipway.verbs.containers import Container, Listed, Service, TakenDown
     from shipway.verbs.happenings import Event
     from shipway.verbs.starting import UpResult
     from shipway.verbs.usage import Process, Usage
@@ -39,6 +39,27 @@ def describe_up(result: UpResult) -> str:
         return f"{words}: `shipway exec {container.name} COMMAND` goes in"
     listed = "; ".join(result.differs)
     return f"{words}. It differs from what would be made now: {listed}. `shipway up --recreate` makes it anew"
+
+
+def describe_down(result: TakenDown) -> str:
+    """What was not said on the way: what stays, or that there was nothing to do."""
+    if result.dry_run:
+        return _plan_down(result)
+    if not result.ended and not result.removed:
+        return "nothing of this project runs"
+    if not result.kept:
+        return ""
+    names = ", ".join(f"`{shown(name)}`" for name in result.kept)
+    return f"kept with what they wrote: {names}; `shipway rm --ended` removes what has ended"
+
+
+def _plan_down(result: TakenDown) -> str:
+    names = dict.fromkeys([*result.ended, *result.removed])
+    if not names:
+        return "nothing of this project runs"
+    done = (("end", result.ended), ("remove", result.removed))
+    plans = {name: " and ".join(what for what, whom in done if name in whom) for name in names}
+    return "\n".join(f"would {plan} `{shown(name)}`" for name, plan in plans.items())
 
 
 def render_ps(listed: Sequence[Listed], now: float) -> str:

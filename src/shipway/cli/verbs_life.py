@@ -21,12 +21,21 @@ _TTY = (
         "interactive", "Accepted for other engines' habits: standard input is always passed on", short="i"
     ),
 )
-_UP = tuple(
-    option
-    for option in RUNNING
-    if option.name not in ("detach", "rm", "dry-run", "keep", "no-tty", "image", "watch", "watch-files")
-)
-_JOB = tuple(option for option in RUNNING if option.name not in ("detach", "keep", "watch", "watch-files"))
+_KEPT = "what is written stays with the container"
+
+
+def _named(*left_out: str, name: str, **defaults: str) -> tuple[Option, ...]:
+    """The options of a run but those `left_out`, with the defaults of a container that lives on."""
+    defaults |= {"name": name, "read-only": _KEPT}
+    return tuple(
+        option._replace(default=defaults.get(option.name, option.default))
+        for option in RUNNING
+        if option.name not in ("detach", "keep", "watch", "watch-files", *left_out)
+    )
+
+
+_UP = _named("rm", "dry-run", "no-tty", "image", name="`PROJECT`, or `PROJECT-TARGET`")
+_JOB = _named(name="`PROJECT` and four digits", rm="off")
 
 LIFE_VERBS = (
     Verb(
@@ -42,7 +51,7 @@ LIFE_VERBS = (
         "down", "End the project's containers and remove them",
         "All containers that were started for this project end; those that `up` made are removed, which is said.",
         (("shipway down", "end of the day"), ("shipway down --keep-files", "end them only, for the next `up`")),
-        (Option("keep-files", "End them and remove none"), _TIME, TARGET, JSON), home="commands_life",
+        (Option("keep-files", "End them and remove none"), _TIME, TARGET, DRY_RUN, JSON), home="commands_states",
     ),
     Verb(
         "job", "Run a command that goes on when the terminal goes",
@@ -95,35 +104,36 @@ LIFE_VERBS = (
         "stop", "End containers or services",
         "The command is asked to end by SIGTERM, and killed when it has not after the time given.",
         (("shipway stop night", "end a job"), ("shipway stop digits/board", "end a service and leave the container")),
-        (_TIME,), "[NAME...]", home="commands_life",
+        (_TIME, DRY_RUN), "[NAME...]", home="commands_states",
     ),
     Verb(
         "start", "Start containers that have ended, as they were", "What they wrote outside mounts is still there.",
         (("shipway start dp", "start it again"), ("shipway start --attach dp", "with its streams here")),
         (Option("attach", "Join its streams", short="a"),
-         Option("interactive", "Accepted for other engines' habits", short="i")), "[NAME...]", home="commands_life",
+         Option("interactive", "Accepted for other engines' habits", short="i"), DRY_RUN), "[NAME...]", home="commands_states",
     ),
     Verb(
         "restart", "End containers and start them again", "What they wrote outside mounts stays.",
-        (("shipway restart dp", "start it anew"),), (_TIME,), "[NAME...]", home="commands_life",
+        (("shipway restart dp", "start it anew"),), (_TIME, DRY_RUN), "[NAME...]", home="commands_states",
     ),
     Verb(
         "kill", "Send containers a signal", "KILL unless another is named.",
         (("shipway kill night", "end at once"), ("shipway kill --signal HUP digits/board", "a service reads its settings again")),
-        (Option("signal", "The signal, by name or number", Takes.VALUE, "s", "SIGNAL"),), "[NAME...]", home="commands_life",
+        (Option("signal", "The signal, by name or number", Takes.VALUE, "s", "SIGNAL"), DRY_RUN), "[NAME...]",
+        home="commands_states",
     ),
     Verb(
         "rm", "Remove containers", "What they wrote outside mounts goes with them, and is counted.",
         (("shipway rm night", "remove a job that has ended"), ("shipway rm -f dp", "end it first")),
-        (_FORCE, Option("ended", "Remove all that have ended")), "[NAME...]", home="commands_life",
+        (_FORCE, Option("ended", "Remove all that have ended"), DRY_RUN), "[NAME...]", home="commands_states",
     ),
     Verb(
         "rename", "Give a container another name", "Whatever runs in it goes on.",
-        (("shipway rename dp dp-tuesday", "free the name"),), (), "NAME NEW", home="commands_life",
+        (("shipway rename dp dp-tuesday", "free the name"),), (DRY_RUN,), "NAME NEW", home="commands_life",
     ),
     Verb(
         "wait", "Wait for containers to end, and print their exit codes", "Exits with the code of the last.",
-        (("shipway wait night", "then go on with what needs its results"),), (), "[NAME...]",
+        (("shipway wait night", "then go on with what needs its results"),), (JSON,), "[NAME...]",
         home="commands_life",
     ),
     Verb(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError, ExitCode, NotFound, ToolError
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Container", "Service"]
 LIVES = (State.RUNNING, State.RESTARTING, State.PAUSED)
-_POLL = 0.05
 
 
 class Named(NamedTuple):
@@ -35,6 +33,16 @@ class Named(NamedTuple):
     container: Container
     service: str = ""
     """Empty: the container's own command."""
+
+
+class TakenDown(NamedTuple):
+    """What `down` did, or would do, by the names of containers."""
+
+    ended: tuple[str, ...]
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Of the project, too, and ended, now or before."""
+    dry_run: bool
 
 
 class Listed(NamedTuple):
@@ -82,10 +90,13 @@ def choose_words(words: Sequence[str], task: Task) -> tuple[Container, tuple[str
     if words:
         try:
             return client.find_container(state, words[0]), tuple(words[1:])
-        except NotFound:
+        except NotFound as error:
             own = client.find_own(state, find_folder(task.directory), task.target)
             if own is None:
-                raise
+                raise NotFound(
+                    f"{error.message}, and the project has none of its own for a command",
+                    hints=("start the project's: `shipway up`", *error.hints),
+                ) from error
             return own, tuple(words)
     return require_own(task), ()
 
@@ -116,6 +127,20 @@ def list_all(task: Task, *, every: bool, here: bool) -> tuple[Listed, ...]:
     return tuple(Listed(one, client.list_services(one)) for one in chosen)
 
 
+def list_ended(task: Task) -> tuple[Container, ...]:
+    """All on this machine that have ended, and are of the caller."""
+    listed = (one.container for one in list_all(task, every=True, here=False))
+    return tuple(one for one in listed if one.status.state not in LIVES and one.record.lasting)
+
+
+def is_alive(named: Named) -> bool:
+    """Whether it runs, or waits to be started again."""
+    container, service = named
+    if service:
+        return not require_service(container, service).ended
+    return container.status.state in LIVES
+
+
 def stop(named: Named, patience: float, emit: Emit) -> int:
     """End it: ask, and kill after `patience` seconds. Returns its exit code.
 
@@ -142,8 +167,8 @@ def kill(named: Named, number: int) -> None:
     life_of(named.container.engine).signal(named.container, number, named.service)
 
 
-def remove(container: Container, *, force: bool, emit: Emit) -> None:
-    """Remove a container, and say what goes with it.
+def remove(container: Container, *, force: bool, emit: Emit, dry_run: bool = False) -> str:
+    """Remove a container and say so, or with `dry_run` do nothing; its name and what goes with it, in words.
 
     Raises:
         EngineError: it runs, and is not to be ended.
@@ -162,54 +187,39 @@ def remove(container: Container, *, force: bool, emit: Emit) -> None:
                     f"or both at once: `shipway rm --force {container.name}`",
                 ),
             )
-        life_of(container.engine).stop(container, 0.0)
+        if not dry_run:
+            life_of(container.engine).stop(container, 0.0)
     own = measure_own(container)
-    life_of(container.engine).remove(container)
     lost = describe_files(own.files, own.size) + " that it wrote outside mounts" if own.files else ""
-    write_event(state_dir(), container.record, "remove", detail=lost)
-    emit(Note(f"removed `{container.name}`" + (f", and with it {lost}" if lost else "")))
+    told = f"`{container.name}`" + (f", and with it {lost}" if lost else "")
+    if not dry_run:
+        life_of(container.engine).remove(container)
+        write_event(state_dir(), container.record, "remove", detail=lost)
+        emit(Note(f"removed {told}"))
+    return told
 
 
-def take_down(task: Task, patience: float, *, keep_files: bool) -> tuple[list[str], list[str]]:
-    """End every container of this project and remove those that `up` made; the names of both.
+def take_down(task: Task, patience: float, *, keep_files: bool, dry_run: bool) -> TakenDown:
+    """End every container of this project, or of `task.target` alone, and remove those that `up` made.
 
     Raises:
         EngineError: an engine does not answer.
     """
-    ended, removed = [], []
+    ended, removed, kept = [], [], []
     for container, _ in list_all(task, every=True, here=True):
+        if task.target not in ("", container.target):
+            continue
         if container.status.state in LIVES:
-            stop(Named(container), patience, task.emit)
             ended.append(container.name)
+            if not dry_run:
+                stop(Named(container), patience, task.emit)
         if container.record.own and not keep_files:
-            remove(client.find_container(state_dir(), container.id), force=True, emit=task.emit)
             removed.append(container.name)
-    return ended, removed
-
-
-def wait_for(named: Named, emit: Emit) -> int:
-    """Wait until it is over, and say why it ended where there is more to say than its exit code, which is returned."""
-    container, service = named
-    if service:
-        return _wait_service(container, service)
-    while container.status.state in LIVES or container.status.state is State.CREATED:
-        time.sleep(_POLL)
-        try:
-            container = client.find_container(state_dir(), container.id)
-        except NotFound:  # it was removed at its end
-            return container.status.code
-    if container.record.lasting and not container.record.options.rm:
-        life_of(container.engine).refresh(container)  # what keeps its log knows more of the end
-        container = client.find_container(state_dir(), container.id)
-    if container.status.reason:
-        emit(Note(f"`{container.name}`: {container.status.reason}", "warning"))
-    return container.status.code
-
-
-def _wait_service(container: Container, name: str) -> int:
-    while not (found := require_service(container, name)).ended:
-        time.sleep(_POLL)
-    return found.code
+            if not dry_run:
+                remove(client.find_container(state_dir(), container.id), force=True, emit=task.emit)
+        elif container.record.lasting and not container.record.options.rm:
+            kept.append(container.name)
+    return TakenDown(tuple(ended), tuple(removed), tuple(kept), dry_run)
 
 
 def require_service(container: Container, name: str) -> Service:
@@ -231,8 +241,8 @@ def require_service(container: Container, name: str) -> Service:
     return there[name]
 
 
-def rename(container: Container, name: str) -> None:
-    """Give it another name.
+def rename(container: Container, name: str, *, dry_run: bool = False) -> str:
+    """Give it another name, or with `dry_run` only see whether it can have it; the name before.
 
     Raises:
         ToolError: the name is in use, or none.
@@ -249,9 +259,12 @@ def rename(container: Container, name: str) -> None:
                 hints=("choose another name",),
                 code=ExitCode.ENGINE,
             )
+        if dry_run:
+            return container.name
         life_of(container.engine).rename(container, name)
         records.write_record(container.folder, container.record._replace(name=name))
     write_event(state, container.record._replace(name=name), "rename", detail=container.name)
+    return container.name
 
 
 def lives(container: Container, service: str) -> bool:

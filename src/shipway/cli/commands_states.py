@@ -1,0 +1,142 @@
+"""The adapters of the verbs that begin, end and remove containers that live on."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from shipway.cli.call import Answer, Call
+from shipway.cli.parser import UsageError
+from shipway.core.text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipway.verbs.containers import Named
+
+_PATIENCE = 10.0
+
+
+def _each(call: Call, act: Callable[[Named], object], would: Callable[[Named], str]) -> Answer:
+    """Do it to all that the words name, or with `--dry-run` say of each what `would` be done; their names."""
+    from shipway.verbs.containers import find_named
+
+    task, dry_run, lines = call.task(), call.arguments.flag("dry-run"), []
+    for name in call.arguments.words or ("",):
+        named = find_named(name, task)
+        if dry_run:
+            lines.append(would(named))
+        else:
+            act(named)
+            lines.append(_called(named))
+    return Answer("".join(f"{line}\n" for line in lines))
+
+
+def _called(named: Named) -> str:
+    container, service = named
+    return shown(f"{container.name}/{service}" if service else container.name)
+
+
+def _patience(call: Call) -> float:
+    value = call.arguments.values.get("time")
+    return _PATIENCE if value is None else float(value)
+
+
+def _stop(call: Call) -> Answer:
+    from shipway.verbs.containers import is_alive, stop
+
+    def would(named: Named) -> str:
+        return f"would end `{_called(named)}`" if is_alive(named) else f"`{_called(named)}` has ended already"
+
+    return _each(call, lambda named: stop(named, _patience(call), call.emit), would)
+
+
+def _start(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named, is_alive
+    from shipway.verbs.starting import start_again
+
+    task = call.task()
+    if call.arguments.flag("attach") and not call.arguments.flag("dry-run"):
+        [name] = call.arguments.words or ("",)
+        code = start_again(find_named(name, task).container, task, attached=True)
+        return Answer(code=code or 0)
+
+    def would(named: Named) -> str:
+        return f"`{_called(named)}` runs already" if is_alive(named) else f"would start `{_called(named)}`"
+
+    return _each(call, lambda named: start_again(named.container, task, attached=False), would)
+
+
+def _restart(call: Call) -> Answer:
+    from shipway.verbs.containers import is_alive
+    from shipway.verbs.starting import restart
+
+    def would(named: Named) -> str:
+        return f"would {'end `{0}` and ' if is_alive(named) else ''}start `{{0}}`".format(_called(named))
+
+    return _each(call, lambda named: restart(named.container, call.task(), _patience(call)), would)
+
+
+def _kill(call: Call) -> Answer:
+    from shipway.verbs.containers import kill
+
+    number = _signal_number(call.arguments.text("signal") or "KILL")
+
+    def would(named: Named) -> str:
+        return f"would send {signal.Signals(number).name} to `{_called(named)}`"
+
+    return _each(call, lambda named: kill(named, number), would)
+
+
+def _signal_number(text: str) -> int:
+    name = text.upper().removeprefix("SIG")
+    try:
+        return signal.Signals(int(name)) if name.isdigit() else signal.Signals["SIG" + name]
+    except (ValueError, KeyError):
+        raise UsageError(
+            f"`--signal` cannot be `{shown(text)}`",
+            hints=["a signal is `TERM`, `SIGHUP`, `9`; `kill -l` lists them"],
+        ) from None
+
+
+def _rm(call: Call) -> Answer:
+    from shipway.verbs.containers import find_named, list_ended, remove
+
+    arguments, task = call.arguments, call.task()
+    found = [find_named(name, task).container for name in arguments.words]
+    if arguments.flag("ended"):
+        found += list_ended(task)
+    elif not found:
+        raise UsageError(
+            "`shipway rm` needs a name, or `--ended`", hints=["`shipway ps -a` lists what is there"]
+        )
+    dry_run, force = arguments.flag("dry-run"), arguments.flag("force")
+    lost = [remove(container, force=force, emit=call.emit, dry_run=dry_run) for container in found]
+    if dry_run:
+        return Answer("".join(f"would remove {text}\n" for text in lost))
+    return Answer("".join(f"{shown(one.name)}\n" for one in found))
+
+
+def _down(call: Call) -> Answer:
+    from shipway.cli.show_json import render_json
+    from shipway.cli.show_life import describe_down
+    from shipway.verbs.containers import take_down
+
+    flag = call.arguments.flag
+    result = take_down(call.task(), _patience(call), keep_files=flag("keep-files"), dry_run=flag("dry-run"))
+    if call.json:
+        return Answer(render_json("down", result._asdict()))
+    if result.dry_run:
+        return Answer(describe_down(result))
+    names = dict.fromkeys([*result.ended, *result.removed])
+    return Answer("".join(f"{shown(name)}\n" for name in names), describe_down(result))
+
+
+COMMANDS: dict[str, Callable[[Call], Answer]] = {
+    "stop": _stop,
+    "start": _start,
+    "restart": _restart,
+    "kill": _kill,
+    "rm": _rm,
+    "down": _down,
+}
