@@ -33,6 +33,7 @@ _HOST_SETTINGS = {name: value for name, value in os.environ.items() if _OURS.mat
 _HOST_FILES = {
     "PIP_CONFIG_FILE": os.path.join(_REAL_HOME, ".config", "pip", "pip.conf"),
     "UV_CONFIG_FILE": os.path.join(_REAL_HOME, ".config", "uv", "uv.toml"),
+    "NPM_CONFIG_USERCONFIG": os.path.join(_REAL_HOME, ".npmrc"),
 }
 _XDG = ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")
 
@@ -121,6 +122,9 @@ _TOOLS = (
     "xmessage",
     "xwd",
     "xauth",
+    "chromium",
+    "node",
+    "npm",
 )
 
 

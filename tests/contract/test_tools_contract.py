@@ -7,6 +7,7 @@ import subprocess
 import threading
 
 import pytest
+from browser import CONTROL, SHIFT, browser, count_colours
 from life_world import LifeWorld, Terminal, store_image
 from web_clients import ask, run_in_kernel
 
@@ -129,9 +130,19 @@ writer.close()
 """
 
 
+_CELL = """\
+import einops; from IPython.display import HTML; print(6 * 7, einops.__file__)
+HTML('<div id="block" style="background: #12ab34; width: 300px; height: 90px"></div>')"""
+_BLOCK = bytes.fromhex("12ab34")
+
+
 @pytest.mark.needs_userns
-def test_pages_answer_beside_a_lean_environment(project):
-    """JupyterLab's REST and a kernel's messages, TensorBoard's API; both by token only, found again, and in no image."""
+@pytest.mark.needs_tool("chromium")
+def test_pages_answer_beside_a_lean_environment(project, tmp_path):
+    """JupyterLab's REST and a kernel's messages, TensorBoard's API; both by token only, found again, and in no image.
+
+    And both in a browser, as a user works with them.
+    """
     started = json.loads(project.call("jupyter", "--json").stdout)
     token = started["url"].partition("token=")[2]
     assert started["tunnel"].startswith(f"ssh -N -L {started['port']}:127.0.0.1:{started['port']} ")
@@ -148,7 +159,10 @@ def test_pages_answer_beside_a_lean_environment(project):
     assert (
         token not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     )
-    _check_board(project)
+    board = _check_board(project)
+    with browser(tmp_path) as page:
+        _look_at_board(page, board)
+        _work_in_notebook(page, started["url"], project)
     assert project.call("ssh", "--", "python", "-c", "print(6 * 7)").stdout == "42\n"
 
 
@@ -160,6 +174,34 @@ def _check_board(project):
     wait_until(lambda: ask(url, f"{path}/data/runs")[1] == ["first"], 20)
     points = ask(url, f"{path}/data/plugin/scalars/scalars?run=first&tag=loss")[1]
     assert [point[1:] for point in points] == [[3, 0.5]]
+    return url
+
+
+def _work_in_notebook(page, url, project):
+    """A cell is typed and run in a new notebook, its output is read and seen, and the notebook is the caller's file."""
+    page.open(url)
+    page.click('.jp-LauncherCard[data-category="Notebook"]')
+    page.await_true("document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
+    page.type(".jp-Notebook .cm-content", _CELL)
+    page.press("Enter", SHIFT)
+    page.await_true("document.querySelector('#block') !== null")
+    assert page.read("document.querySelector('.jp-OutputArea-output').innerText").startswith("42 /opt/venv/")
+    wait_until(lambda: _shows_output(count_colours(page.picture(".jp-OutputArea"))))
+    page.press("s", CONTROL)
+    page.click(".jp-Dialog .jp-mod-accept")
+    saved = project.project / "Untitled.ipynb"
+    wait_until(lambda: saved.exists() and "12ab34" in saved.read_text())
+    assert saved.stat().st_uid == os.getuid()
+
+
+def _shows_output(colours):
+    """The whole block, and letters, which have soft edges."""
+    return colours.get(_BLOCK) == 300 * 90 and len(colours) > 10
+
+
+def _look_at_board(page, url):
+    page.open(url)
+    page.await_true("document.querySelector('tb-webapp')?.innerText.includes('loss')")
 
 
 @pytest.mark.needs_userns

@@ -28,9 +28,7 @@ def run_in_kernel(url, token, code):
     """What `code` prints in a new kernel."""
     status, kernel = ask(url, "/api/kernels", "POST", token, {"name": "python3"})
     assert status == 201, kernel
-    parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=30) as link:
-        _shake_hands(link, parts.netloc, f"/api/kernels/{kernel['id']}/channels", token)
+    with WebSocket(url, f"/api/kernels/{kernel['id']}/channels", token) as link:
         ident = uuid.uuid4().hex
         header = {
             "msg_id": ident,
@@ -53,10 +51,10 @@ def run_in_kernel(url, token, code):
             "content": content,
             "channel": "shell",
         }
-        _send(link, json.dumps(message).encode())
-        stream, printed = link.makefile("rb"), ""
+        link.send(json.dumps(message).encode())
+        printed = ""
         while True:
-            found = json.loads(_receive(stream))
+            found = json.loads(link.receive())
             if found.get("parent_header", {}).get("msg_id") != ident:
                 continue
             kind, content = found["msg_type"], found["content"]
@@ -66,35 +64,49 @@ def run_in_kernel(url, token, code):
                 return printed
 
 
-def _shake_hands(link, host, path, token):
-    key = base64.b64encode(os.urandom(16)).decode()
-    lines = (
-        f"GET {path} HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
-        "Sec-WebSocket-Version: 13", f"Authorization: token {token}", "", "",
-    )  # fmt: skip
-    link.sendall("\r\n".join(lines).encode())
-    answer = b""
-    while not answer.endswith(b"\r\n\r\n"):
-        answer += link.recv(1)
-    assert b" 101 " in answer, answer
+class WebSocket:
+    """One connection to the server of `url`, by text messages."""
 
+    def __init__(self, url, path, token=""):
+        parts = urlsplit(url)
+        self._link = socket.create_connection((parts.hostname, parts.port), timeout=60)
+        self._stream = self._link.makefile("rb")
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = (
+            f"GET {path} HTTP/1.1", f"Host: {parts.netloc}", "Upgrade: websocket", "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13",
+            *([f"Authorization: token {token}"] if token else []), "", "",
+        )  # fmt: skip
+        self._link.sendall("\r\n".join(lines).encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += self._stream.read(1)
+        assert b" 101 " in answer, answer
 
-def _send(link, data):
-    mask = os.urandom(4)
-    masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
-    link.sendall(b"\x81" + struct.pack(">BH", 0x80 | 126, len(data)) + mask + masked)
+    def __enter__(self):
+        return self
 
+    def __exit__(self, *_):
+        self._stream.close()
+        self._link.close()
 
-def _receive(stream):
-    """The next whole text message; control frames between are passed over."""
-    whole = b""
-    while True:
-        first, length = stream.read(2)
-        length &= 0x7F
-        if length >= 126:
-            length = struct.unpack(">H" if length == 126 else ">Q", stream.read(2 if length == 126 else 8))[0]
-        data = stream.read(length)
-        if first & 0x0F <= 2:
-            whole += data
-            if first & 0x80:
-                return whole
+    def send(self, data):
+        """One whole text message of less than 64 KiB."""
+        mask = os.urandom(4)
+        masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
+        self._link.sendall(b"\x81" + struct.pack(">BH", 0x80 | 126, len(data)) + mask + masked)
+
+    def receive(self):
+        """The next whole text message; control frames between are passed over."""
+        whole = b""
+        while True:
+            first, length = self._stream.read(2)
+            length &= 0x7F
+            if length >= 126:
+                size = 2 if length == 126 else 8
+                length = int.from_bytes(self._stream.read(size), "big")
+            data = self._stream.read(length)
+            if first & 0x0F <= 2:
+                whole += data
+                if first & 0x80:
+                    return whole

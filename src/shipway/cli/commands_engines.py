@@ -18,8 +18,8 @@ def _give(call: Call) -> Answer:
     arguments = call.arguments
     dry_run = arguments.flag("dry-run")
     (engine,) = arguments.words
-    image, name = arguments.text("image"), arguments.text("name")
-    result = run_give(call.task(), engine, image=image, name=name, dry_run=dry_run)
+    image, name, account = (arguments.text(option) for option in ("image", "name", "account"))
+    result = run_give(call.task(), engine, image=image, name=name, account=account, dry_run=dry_run)
     if call.json:
         return Answer(render_json("give", give_document(result, dry_run=dry_run)))
     return Answer(f"{result.id}\n" if result.id else "", describe_give(result, dry_run=dry_run))

@@ -66,12 +66,14 @@ def _code(call: Call) -> Answer:
     arguments, task = call.arguments, call.task()
     dry_run = arguments.flag("dry-run")
     if arguments.flag("devcontainer"):
-        files = write_devcontainer(task, force=arguments.flag("force"), dry_run=dry_run)
+        form, force = arguments.text("format"), arguments.flag("force")
+        files = write_devcontainer(task, form=form, force=force, dry_run=dry_run)
         if call.json:
             return Answer(render_json("code", {"files": list(files), "dry_run": dry_run}))
         return Answer("".join(f"{'would write' if dry_run else 'wrote'} {file}\n" for file in files))
-    if dry_run:
-        raise UsageError("`--dry-run` belongs to `--devcontainer`", hints=["leave it out"])
+    for option in ("dry-run", "format", "force"):
+        if arguments.flag(option):
+            raise UsageError(f"`--{option}` belongs to `--devcontainer`", hints=["leave it out"])
     container = find_running(arguments.words[0]) if arguments.words else choose((), task)[0]
     install = arguments.flag("install")
     way = find_way(container, arguments.text("editor") or EDITORS[0], task, install=install)

@@ -13,6 +13,8 @@ ENGINE_VERBS = (
          ("shipway give podman --image team/base:1", "a stored image under its own name")),
         (Option("image", "Hand over this stored image instead of the project's", Takes.VALUE, "", "REF"),
          Option("name", "What the image is called there; the default is what it is called here", Takes.VALUE, "", "REF"),
+         Option("account", "Add an account of this name with your numbers and a home folder, for programs that start "
+                "containers as a user with a name", Takes.VALUE, "", "NAME"),
          *CHOICE, *LOCKING, DRY_RUN, JSON), "ENGINE", ("docker", "podman"), home="commands_engines",
     ),
 )  # fmt: skip

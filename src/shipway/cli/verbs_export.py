@@ -5,7 +5,11 @@ from __future__ import annotations
 from shipway.cli.option import CHOICE, DRY_RUN, FROZEN, JSON, LOCKED, Complete, Option, Takes, Verb
 
 KINDS = ("dockerfile", "apptainer", "devcontainer", "compose", "requirements", "pylock", "sbom", "makefile")
-FORMATS = {"sbom": ("spdx", "cyclonedx"), "apptainer": ("def", "sif", "squashfs")}
+FORMATS = {
+    "sbom": ("spdx", "cyclonedx"),
+    "apptainer": ("def", "sif", "squashfs"),
+    "devcontainer": ("dockerfile", "image"),
+}
 """Of the kinds that have several; the first is the default."""
 
 EXPORT = (
@@ -19,7 +23,8 @@ EXPORT = (
          ("shipway export sbom --format cyclonedx -o sbom.json", "a bill of materials"),
          ("shipway export apptainer --format sif -o model.sif", "the image itself, for `apptainer run model.sif`")),
         (Option("output", "Write to `FILE` instead of standard output", Takes.VALUE, "o", "FILE", complete=Complete.FILE),
-         Option("format", "Of `sbom`: `spdx` or `cyclonedx`. Of `apptainer`: `def`, or the image as `sif` or `squashfs`",
+         Option("format", "Of `sbom`: `spdx` or `cyclonedx`. Of `apptainer`: `def`, or the image as `sif` or `squashfs`. Of "
+                "`devcontainer`: `dockerfile`, which docker builds, or `image`, which shipway hands over",
                 Takes.VALUE, "", "FORMAT", tuple(form for forms in FORMATS.values() for form in forms)),
          Option("force", "Replace a file that was not exported by shipway", short="f"),
          *CHOICE, LOCKED, FROZEN, DRY_RUN, JSON),

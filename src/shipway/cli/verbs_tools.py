@@ -53,14 +53,17 @@ TOOL_VERBS = (
     Verb(
         "code", "Connect an editor to the project's container",
         "Starts the container if need be, writes its entry as a host of ssh, and prints what to do in the editor. With "
-        "`--devcontainer` nothing is started: a development container and its Dockerfile are written into the project, for "
-        "editors that build by docker.",
+        "`--devcontainer` nothing is started: a development container is written into the project, for editors that start "
+        "containers by docker, with the Dockerfile that it is built from, or with `--format image` on the image itself.",
         (("shipway code --install", "for VS Code, with the entry made known to it"),
          ("shipway code --editor jetbrains", "for a JetBrains IDE"),
-         ("shipway code --devcontainer", "write `.devcontainer/devcontainer.json`")),
+         ("shipway code --devcontainer", "write `.devcontainer/devcontainer.json` and `build/Dockerfile.TARGET`"),
+         ("shipway code --devcontainer --format image", "the same on the very image, which shipway hands to docker")),
         (Option("editor", "Which editor", Takes.VALUE, "", "EDITOR", ("vscode", "cursor", "jetbrains")),
          Option("install", "Write one `Include` line into `~/.ssh/config`, which editors read"),
          Option("devcontainer", "Write a development container instead"),
+         Option("format", "Of the development container: `dockerfile`, which docker builds, or `image`, which shipway hands over",
+                Takes.VALUE, "", "FORMAT", ("dockerfile", "image")),
          Option("force", "Replace files that were not exported by shipway", short="f"), TARGET, DRY_RUN, JSON),
         "[NAME]", home="commands_tools",
     ),

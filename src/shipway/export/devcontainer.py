@@ -1,4 +1,4 @@
-"""`devcontainer.json` by the Development Container specification, for a target's exported Dockerfile."""
+"""`devcontainer.json` by the Development Container specification, for a target's exported Dockerfile or its own image."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from shipway.spec.model import RunOptions
 
 USER = "dev"
-"""Has the number of whoever opens the folder, which the tool sees to (`updateRemoteUserUID`)."""
+"""Has the number of whoever opens the folder. The tool sees to that (`updateRemoteUserUID`), or `shipway give` does."""
 _ORIGIN = "Written by `shipway export devcontainer` from the lock; change the spec and export again."
 """Where the specification has room for it: the format has no comments."""
 
 
-def render_devcontainer(contents: Contents, run: RunOptions) -> str:
-    """The file, for `.devcontainer/devcontainer.json`. Expects the Dockerfile at `build/Dockerfile.TARGET`."""
+def render_devcontainer(contents: Contents, run: RunOptions, form: str = "dockerfile") -> str:
+    """The file, for `.devcontainer/devcontainer.json`.
+
+    The form `dockerfile` expects the Dockerfile at `build/Dockerfile.TARGET`, and `image` shipway, which hands its image over.
+    """
     workdir = contents.settings.workdir
-    image = f"{image_name(contents)}-{contents.target.name.lower()}-dev:latest"
+    target = contents.target.name
+    image = f"{image_name(contents)}-{target.lower()}-dev:latest"
     # Not `build`: the tool looks for the image that a Dockerfile starts from, and does not know that `scratch` is none.
     building = (
         "env",
@@ -33,15 +37,19 @@ def render_devcontainer(contents: Contents, run: RunOptions) -> str:
         "--build-arg",
         f"USER_NAME={USER}",
     )
+    commands = {
+        "dockerfile": (*building, "--file", f"build/Dockerfile.{target}", "."),
+        "image": ("shipway", "give", "docker", "--target", target, "--account", USER, "--name", image),
+    }
     document: dict[str, Any] = {
         "name": f"{contents.lock.name} ({contents.target.name})",
         "customizations": {"shipway": {"origin": _ORIGIN}},
-        "initializeCommand": [*building, "--file", f"build/Dockerfile.{contents.target.name}", "."],
+        "initializeCommand": list(commands[form]),
         "image": image,
         "workspaceFolder": workdir,
         "workspaceMount": f"type=bind,source=${{localWorkspaceFolder}},target={workdir}",
         "remoteUser": USER,
-        "updateRemoteUserUID": True,
+        "updateRemoteUserUID": form == "dockerfile",
         "init": True,
         "runArgs": list(engine_options(run)),
     }

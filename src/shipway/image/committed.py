@@ -1,4 +1,4 @@
-"""A stored image with one layer more: what a container made of it."""
+"""A stored image with one layer more: what a container made of it, or what it needs where it goes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from shipway.store.tree import Tree
 
 
-def add_layer(base: StoredImage, tree: Tree, *, name: str, by: str, created: str) -> StoredImage:
-    """`base` with `tree` above it. `by` and `created` (RFC 3339) go into the image's history.
+def add_layer(base: StoredImage, tree: Tree, *, name: str, by: str, created: str, reason: str) -> StoredImage:
+    """`base` with `tree` above it, which is there for `reason`. `by` and `created` (RFC 3339) go into the image's history.
 
     Raises:
         HostileInput: a path in the tree cannot be in a layer.
@@ -32,7 +32,7 @@ def add_layer(base: StoredImage, tree: Tree, *, name: str, by: str, created: str
         trees=(tree.key,),
         name=name,
         packages=(),
-        reason="what a container wrote",
+        reason=reason,
     )
     layers = (*base.layers, layer)
     return StoredImage(

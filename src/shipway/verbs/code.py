@@ -55,8 +55,8 @@ def describe_steps(editor: str, host: str, workdir: str) -> tuple[str, ...]:
     )
 
 
-def write_devcontainer(task: Task, *, force: bool, dry_run: bool) -> tuple[str, ...]:
-    """Write the project's development container with the Dockerfile that it is built from; the files.
+def write_devcontainer(task: Task, *, form: str, force: bool, dry_run: bool) -> tuple[str, ...]:
+    """Write the project's development container, and the Dockerfile that it is built from unless `form` is `image`; the files.
 
     Raises:
         ToolError: they could not be written, or are somebody else's.
@@ -70,10 +70,15 @@ def write_devcontainer(task: Task, *, force: bool, dry_run: bool) -> tuple[str, 
         "devcontainer": os.path.join(folder, ".devcontainer", "devcontainer.json"),
         "dockerfile": os.path.join(folder, "build", f"Dockerfile.{target}"),
     }
+    if form == "image":
+        del outputs["dockerfile"]
     written = []
     for kind, output in outputs.items():
         if not dry_run:
             make_directory(os.path.dirname(output), 0o755)
-        done = run_export(kind, task._replace(target=target), output=output, force=force, dry_run=dry_run)
+        chosen = form if kind == "devcontainer" else ""
+        done = run_export(
+            kind, task._replace(target=target), output=output, form=chosen, force=force, dry_run=dry_run
+        )
         written += [file.path for file in done.files]
     return tuple(written)

@@ -123,7 +123,12 @@ def _commit_here(container: Container, target: str, top: Top, store: Store, task
     tree = _take_tree(container, top, store)
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(base.epoch))
     image = add_layer(
-        base, tree, name="committed", by=f"shipway commit {container.name} {target}", created=stamp
+        base,
+        tree,
+        name="committed",
+        by=f"shipway commit {container.name} {target}",
+        created=stamp,
+        reason="what a container wrote",
     )
     before = find_name(store, target)
     put_name(store, target, image)

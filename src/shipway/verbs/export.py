@@ -79,7 +79,7 @@ def run_export(
         kind: what.
         task: for which project and target. Makefile and compose file are for all targets unless one is asked for.
         output: a file; empty: the text is only returned.
-        form: of an SBOM; empty: SPDX.
+        form: of a bill of materials, or of a development container; empty: the first that there is.
         force: replace a file that was not exported.
         dry_run: write nothing.
 
@@ -144,7 +144,7 @@ def _open(task: Task, form: str) -> _Export:
         lock=lock,
         targets=targets,
         contents=contents,
-        form=form or "spdx",
+        form=form,
     )
 
 
@@ -205,7 +205,7 @@ def _apptainer(export: _Export) -> str:
 def _devcontainer(export: _Export) -> str:
     from shipway.export.devcontainer import render_devcontainer
 
-    return render_devcontainer(export.contents, export.run)
+    return render_devcontainer(export.contents, export.run, export.form or "dockerfile")
 
 
 def _compose(export: _Export) -> str:
@@ -259,7 +259,7 @@ def _sbom(export: _Export) -> str:
     from shipway import __version__
     from shipway.export.sbom import render_sbom
 
-    return render_sbom(export.contents, export.form, version=__version__)
+    return render_sbom(export.contents, export.form or "spdx", version=__version__)
 
 
 def _makefile(export: _Export) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
+from shipway.verbs.account_layer import add_account
 from shipway.verbs.images import choose_image, open_store
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ class GiveResult:
 
 
 def run_give(
-    task: Task, engine: str, *, image: str = "", name: str = "", dry_run: bool = False
+    task: Task, engine: str, *, image: str = "", name: str = "", account: str = "", dry_run: bool = False
 ) -> GiveResult:
     """Hand the stored image `image`, or the project's, built if need be, to `engine`, where it is called `name`.
+
+    `account` is the name of an account in it, with the caller's numbers; empty: none is added.
 
     Raises:
         ToolError: `name` is no name that an image can have there (USAGE), or there is no such image.
@@ -52,7 +55,9 @@ def run_give(
     program = require_program(dialect)
     chosen = choose_image(task, image, name=name)
     called = _name_there(chosen.reference, dialect)
-    portable = make_stored_portable(open_store(task.emit), chosen.image, task.emit)
+    store = open_store(task.emit)
+    given = add_account(store, chosen.image, account) if account else chosen.image
+    portable = make_stored_portable(store, given, task.emit)
     ids = ImageIds(portable.image.config_digest, portable.image.digest)
     before, _ = look_up(program, ids)
     return GiveResult(

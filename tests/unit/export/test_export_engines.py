@@ -257,6 +257,16 @@ def test_a_development_container_is_json():
     assert "hostRequirements" not in json.loads(render_devcontainer(contents("cpu"), RunOptions()))
 
 
+def test_a_development_container_on_the_image_itself_needs_no_build():
+    document = json.loads(render_devcontainer(contents("gpu"), RunOptions(), "image"))
+    giving = document["initializeCommand"]
+    assert giving[:3] == ["shipway", "give", "docker"]
+    assert giving[giving.index("--name") + 1] == document["image"]
+    assert giving[giving.index("--account") + 1] == document["remoteUser"]
+    assert giving[giving.index("--target") + 1] == "gpu"
+    assert document["updateRemoteUserUID"] is False
+
+
 def test_no_renderer_depends_on_the_order_of_the_lock():
     swapped = replace(LOCK, debs=LOCK.debs[::-1], wheels=LOCK.wheels[::-1])
     from shipway.export.model import read_contents
