@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from shipway.cli.console import Console
+from shipway.cli.console import Console, NoOutput
 from shipway.cli.environment import Settings, read_settings
 from shipway.cli.failures import Terminated, exit_code, forget_stdout, render_error, tell_unexpected
 from shipway.cli.parser import Arguments, UsageError, parse_arguments
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 def execute(words: Sequence[str]) -> int:
     """Run the command line `words` and return its exit code. Raises nothing."""
+    if sys.stdout is None:
+        sys.stdout = NoOutput()
     terminal = bool(sys.stderr and sys.stderr.isatty())
     console = Console(
         color=terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", None)

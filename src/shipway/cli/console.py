@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 from typing import TYPE_CHECKING
+
+from shipway.core.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +19,18 @@ _STYLES = {
     "strong": "\033[1m",
     "faint": "\033[2m",
 }
+
+
+class NoOutput(io.TextIOBase):
+    """What stands for a standard output that was closed by whoever started us."""
+
+    def write(self, text: str) -> int:
+        """Say so, unless there is nothing to write."""
+        if not text:
+            return 0
+        raise ToolError(
+            "there is no standard output to write to", hints=("send it somewhere: `>FILE`, `| less`",)
+        )
 
 
 class Console:

@@ -104,7 +104,7 @@ def tell_unexpected(error: Exception, words: Sequence[str], console: Console, ve
     try:
         place = write_report(text)
     except (OSError, ToolError) as second:
-        console.talk(text)
+        console.talk(_ends(text))
         place, why = "", f"the report could not be written: {second}"
     else:
         why = f"the report is in `{place}`; it holds no secrets and can be pasted into an issue"
@@ -114,6 +114,14 @@ def tell_unexpected(error: Exception, words: Sequence[str], console: Console, ve
     )
     console.talk(f"\n{console.styled('hint:', 'hint')} {why}")
     return ExitCode.ENGINE if verb in _CONTAINER_VERBS else ExitCode.FAILED
+
+
+def _ends(text: str) -> str:
+    """The first and the last lines, which tell most."""
+    lines = text.splitlines()
+    if len(lines) <= 2 * _KEPT_LINES:
+        return text
+    return "\n".join([*lines[:_KEPT_LINES], "…", *lines[-_KEPT_LINES:]])
 
 
 def _home() -> str:

@@ -31,7 +31,7 @@ def start() -> NoReturn:
 def main() -> int:
     """Run the command line of this process and return its exit code."""
     words = sys.argv[1:]
-    if words in (["--version"], ["-V"]):
+    if words in (["--version"], ["-V"]) and sys.stdout is not None:
         from shipway import __version__
 
         return _say_version(__version__)

@@ -70,7 +70,7 @@ SEEING = (
 LIFE = (
     Option("name", "What the container is called; it stays when its command ends", _VALUE, "", "NAME",
            default="none: it goes with its command"),
-    Option("detach", "Leave it running in the background and print its name", short="d", default="off"),
+    Option("detach", "Leave it running in the background and print its id; its name is said, too", short="d", default="off"),
     Option("rm", "Remove it at its end", default="on for a container without a name, else off"),
     Option("restart", "Start it again by itself", _VALUE, "", "POLICY", ("no", "on-failure", "on-failure:TIMES", "always",
            "unless-stopped"), open=True, default="`no`"),

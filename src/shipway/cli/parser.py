@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipway.cli import docker_words
-from shipway.cli.option import GLOBAL, VERSION, Option, Takes, Verb
+from shipway.cli.option import GLOBAL, HELP, VERSION, Option, Takes, Verb
 from shipway.cli.options import BY_NAME
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.text import shown
@@ -101,6 +101,9 @@ class _Reader:
         if word in docker_words.WRAPPERS and word not in BY_NAME:
             self.gpus = docker_words.WRAPPERS[word]
             self.notes.append(f"`{word}` is no longer needed: `shipway run --gpus {self.gpus}` says the same")
+            return
+        if word == HELP.name:
+            self._flag(HELP)
             return
         family = docker_words.FAMILIES.get(word)
         if family is None or word in BY_NAME:

@@ -91,8 +91,11 @@ def make_directory(path: str, mode: int = 0o700) -> None:
             raise
         return
     except FileNotFoundError:
+        parent = os.path.dirname(path)
+        if not parent or os.path.isdir(parent):  # `/proc` and its like have no room for folders, and say this
+            raise
         # The XDG base directory rules ask for 0700 on folders that had to be made.
-        make_directory(os.path.dirname(path), 0o700)
+        make_directory(parent, 0o700)
         make_directory(path, mode)
         return
     os.chmod(path, mode)

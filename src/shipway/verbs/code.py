@@ -7,7 +7,6 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from shipway.host.files import make_directory
 from shipway.verbs.find import find_folder
 from shipway.verbs.ssh import Entry, write_entry
 
@@ -74,8 +73,6 @@ def write_devcontainer(task: Task, *, form: str, force: bool, dry_run: bool) -> 
         del outputs["dockerfile"]
     written = []
     for kind, output in outputs.items():
-        if not dry_run:
-            make_directory(os.path.dirname(output), 0o755)
         chosen = form if kind == "devcontainer" else ""
         done = run_export(
             kind, task._replace(target=target), output=output, form=chosen, force=force, dry_run=dry_run

@@ -220,7 +220,7 @@ def read_env_file(path: str) -> Sequence[tuple[str, str]]:
             text = file.read()
     except (OSError, UnicodeDecodeError) as problem:
         raise ToolError(
-            f"the file of variables `{shown(path)}` cannot be read: {problem}",
+            f"the file of variables `{shown(path)}` cannot be read: {getattr(problem, 'strerror', None) or problem}",
             hints=["correct `--env-file`"],
             code=ExitCode.USAGE,
         ) from problem

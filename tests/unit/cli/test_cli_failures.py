@@ -145,3 +145,16 @@ def test_closed_streams_do_no_harm():
         ["sh", "-c", f"{sys.executable} -m shipway.cli.main nonsense >&- 2>&-"], check=False
     )
     assert done.returncode == 2
+
+
+def test_data_need_a_standard_output():
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m shipway.cli.main completion bash >&-"],
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        "error: there is no standard output to write to",
+    )

@@ -33,6 +33,12 @@ def test_global_options_stand_in_front_of_the_verb_or_behind_it():
         )
 
 
+def test_help_is_a_word_too():
+    assert (parse("help").verb, parse("help").flag("help")) == (None, True)
+    arguments = parse("help gc")
+    assert (arguments.verb.name, arguments.flag("help")) == ("gc", True)
+
+
 def test_values_are_read_by_kind():
     values = parse("gc --older-than 2d --max-size=1.5g").values
     assert (values["older-than"], values["max-size"]) == (172800, 1610612736)

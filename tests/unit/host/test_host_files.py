@@ -59,6 +59,11 @@ def test_modes_do_not_depend_on_the_umask(tmp_path, umask):
     assert modes == [0o644, 0o444, 0o700, 0o755]
 
 
+def test_make_directory_ends_where_the_kernel_makes_none():
+    with pytest.raises(OSError, match="No such file"):
+        files.make_directory("/proc/shipway/store")
+
+
 def test_make_directory_refuses_a_file_in_the_way(tmp_path):
     (tmp_path / "x").write_bytes(b"")
     with pytest.raises(FileExistsError):
