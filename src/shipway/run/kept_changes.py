@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, WHITEOUT, Entry, disk_mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+
+    from shipway.run.model import Environment, Invocation
 
 _OPAQUE = ("user.overlay.opaque", "trusted.overlay.opaque")
 _CHUNK = 1 << 20
@@ -26,9 +28,34 @@ WRITTEN_AT_START = frozenset(
 _IN_SITE_PACKAGES = ("_shipway_editable.pth", "_shipway_editable.py")
 
 
+_LEADING = frozenset(
+    {"dev", "etc", "home", "proc", "root", "run", "sbin", "sys", "tmp", "var", "var/cache", "var/tmp"}
+)
+"""Folders that a start makes where the image lacks them, for what it mounts there or below."""
+
+
 def is_written_at_start(path: str) -> bool:
     """Whether a start of a container writes `path` itself."""
     return path in WRITTEN_AT_START or path.rpartition("/")[2] in _IN_SITE_PACKAGES
+
+
+def is_of_start(path: str, places: Collection[str], *, is_folder: bool = True) -> bool:
+    """Whether a start writes `path`, or makes it because something is mounted there or below.
+
+    `places`: the targets of mounts, relative to the root (`places_of_mounts`).
+    """
+    if is_written_at_start(path) or path in places:
+        return True
+    is_home = path.startswith("home/") and path.count("/") == 1
+    return is_folder and (
+        path in _LEADING or is_home or any(place.startswith(f"{path}/") for place in places)
+    )
+
+
+def places_of_mounts(environment: Environment, asked: Invocation) -> tuple[str, ...]:
+    """Where containers of `environment` that were asked for like this have mounts of their own, relative to the root."""
+    mounts = (*environment.options.mounts, *asked.mounts)
+    return (environment.workdir.strip("/"), *(mount.target.strip("/") for mount in mounts))
 
 
 def read_changes(upper: str, lower: Mapping[str, Entry]) -> list[Entry]:

@@ -56,6 +56,8 @@ class Dialect(NamedTuple):
     """A Go template for `info`: the limits that can be enforced, among those of `wanted_limits`."""
     bridge: tuple[str, ...] = ()
     """Words for a network of the container's own."""
+    put: tuple[str, ...] = ()
+    """Words that `cp` needs, to leave files to whom an archive says."""
     makes_workdir: bool = True
     """Whether the folder that a command starts in is made."""
     devices: bool = False

@@ -12,6 +12,7 @@ PODMAN = Dialect(
     local="localhost/",
     about=("info", "--format", "{{.Host.OS}}/{{.Host.Arch}} {{.Version.Version}}"),
     limits='{{range .Host.CgroupControllers}}{{.}} {{if eq . "cpu"}}shares {{end}}{{if eq . "memory"}}swap {{end}}{{end}}',
+    put=("--archive=false",),
     makes_workdir=False,
     devices=True,
     oldest=(4, 3),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shipway.core.manifest import DIRECTORY, FILE, WHITEOUT
 from shipway.run.facts import find_inside
 from shipway.run.installed import Top, Written
-from shipway.run.kept_changes import is_opaque, is_written_at_start, read_changes
+from shipway.run.kept_changes import is_of_start, is_opaque, read_changes
 from shipway.run.tree_changes import visible_at
 from shipway.sandbox.paths import open_in_root
 
@@ -24,8 +24,10 @@ _LARGEST = 64 << 20
 """Bytes of a file that is read whole; metadata is never so large."""
 
 
-def read_upper(upper: str, trees: Sequence[TreeFiles]) -> Top:
+def read_upper(upper: str, trees: Sequence[TreeFiles], places: Sequence[str] = ()) -> Top:
     """What the overlay's folder `upper` holds over `trees` (bottom first). What says the same as the trees is left out.
+
+    `places`: where the container has mounts; see `is_of_start`.
 
     Raises:
         OSError: something cannot be read.
@@ -37,7 +39,7 @@ def read_upper(upper: str, trees: Sequence[TreeFiles]) -> Top:
     written, same = [], set()
     for entry in read_changes(upper, lower):
         path = entry.path
-        if is_written_at_start(path):
+        if is_of_start(path, places, is_folder=entry.kind == DIRECTORY):
             continue
         if path not in opaque and _is_same(entry, lower.get(path)):
             same.add(path)

@@ -76,7 +76,8 @@ def bring_up(
             return Brought(container.name, refused=f"{what}: `shipway up --recreate` makes it anew")
         return apply_to(container, changes, environment)
     except (EngineError, StoreError) as error:
-        return Brought(container.name, refused=error.message)
+        last = error.detail.strip().rpartition("\n")[2]
+        return Brought(container.name, refused=f"{error.message}: {last}" if last else error.message)
 
 
 def _changes(
@@ -170,10 +171,12 @@ def _read_top(container: Container, trees: Sequence[TreeFiles], *, compare: bool
     from shipway.host.files import translating_disk_errors
 
     if container.engine == "native":
+        from shipway.run.kept_changes import places_of_mounts
         from shipway.run.top_reading import read_upper
 
+        places = places_of_mounts(container.environment, container.record.asked)
         with translating_disk_errors(f"read what `{container.name}` has written"):
-            return read_upper(f"{container.folder}/upper", trees)
+            return read_upper(f"{container.folder}/upper", trees, places)
     from shipway.run.life.lives import life_of
     from shipway.run.top_engine import read_engine_top
 

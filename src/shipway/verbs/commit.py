@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shipway.build.capture import FIXED_TIME
 from shipway.core.errors import EngineError, NotFound, ToolError
+from shipway.core.manifest import DIRECTORY, SYMLINK
 from shipway.verbs.containers import find_named
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from shipway.image.stored import StoredImage
     from shipway.run.installed import Installed, Top
     from shipway.run.life.model import Container
+    from shipway.run.top_content import Piece
     from shipway.store.store import Store
     from shipway.store.tree import Tree
     from shipway.verbs.context import Task
@@ -31,7 +33,7 @@ class CommitResult:
     image: str
     """What the new image is called; empty: none was made."""
     digest: str
-    """Of the manifest, or the engine's id of it."""
+    """Of the manifest."""
     lines: tuple[str, ...]
     """Lines of a spec that install what was installed by hand."""
     files: tuple[tuple[str, str], ...]
@@ -41,7 +43,7 @@ class CommitResult:
 
 
 def run_commit(name: str, reference: str, task: Task, *, dry_run: bool) -> CommitResult:
-    """Make the image, in the store for our own engine, in the engine for others. With `dry_run` only the recipe.
+    """Make the image, in the store, whatever engine the container is of. With `dry_run` only the recipe.
 
     Raises:
         NotFound: there is no such container.
@@ -97,27 +99,9 @@ def _list(values: Iterable[str]) -> str:
 
 def _commit(container: Container, target: str, top: Top, store: Store, task: Task) -> str:
     from shipway.host.dirs import state_dir
-    from shipway.run.life.journal import write_event
-
-    if container.engine != "native":
-        digest = _commit_in_engine(container, target)
-    else:
-        digest = _commit_here(container, target, top, store, task)
-    write_event(state_dir(), container.record, "commit", detail=target)
-    return digest
-
-
-def _commit_in_engine(container: Container, target: str) -> str:
-    from shipway.run.life.oci_life import dialect_of
-    from shipway.run.oci_program import require_program
-
-    program = require_program(dialect_of(container.engine))
-    return program.require("commit", container.record.engine_id, target).splitlines()[-1]
-
-
-def _commit_here(container: Container, target: str, top: Top, store: Store, task: Task) -> str:
     from shipway.image.committed import add_layer
     from shipway.image.names import find_name, put_name
+    from shipway.run.life.journal import write_event
 
     base = _base_image(container, store, task)
     tree = _take_tree(container, top, store)
@@ -126,7 +110,7 @@ def _commit_here(container: Container, target: str, top: Top, store: Store, task
         base,
         tree,
         name="committed",
-        by=f"shipway commit {container.name} {target}",
+        by="shipway commit",
         created=stamp,
         reason="what a container wrote",
     )
@@ -136,6 +120,7 @@ def _commit_here(container: Container, target: str, top: Top, store: Store, task
         from shipway.core.events import Note
 
         task.emit(Note(f"`{target}` meant another image before: {before.digest}", "warning"))
+    write_event(state_dir(), container.record, "commit", detail=target)
     return image.digest
 
 
@@ -172,11 +157,12 @@ def _take_tree(container: Container, top: Top, store: Store) -> Tree:
         StoreError, NoSpace: it cannot be read or kept.
     """
     from shipway.archive.extract import Extractor
-    from shipway.build.capture import FIXED_TIME
     from shipway.host.files import translating_disk_errors
+    from shipway.run.top_content import read_pieces
 
-    written = sorted(top.written)
-    if not written:
+    gone = sorted(one.path for one in top.written if one.what == "D")
+    there = [one.path for one in top.written if one.what != "D"]
+    if not (gone or there):
         raise NotFound(
             f"`{container.name}` has written nothing outside mounts, so there is nothing to commit",
             hints=("its image is the one that it began with: `shipway tag`",),
@@ -187,14 +173,10 @@ def _take_tree(container: Container, top: Top, store: Store) -> Tree:
         extractor = Extractor(root, container.name)
         try:
             with translating_disk_errors(f"read what `{container.name}` has written"):
-                for one in written:
-                    _take(
-                        extractor,
-                        f"{container.folder}/upper",
-                        one.path,
-                        gone=one.what == "D",
-                        time=FIXED_TIME,
-                    )
+                for path in gone:
+                    extractor.whiteout(path)
+                for piece in read_pieces(container, there):
+                    _take(extractor, piece)
             manifest = extractor.finish()
         finally:
             extractor.close()
@@ -204,19 +186,10 @@ def _take_tree(container: Container, top: Top, store: Store) -> Tree:
     return store.find_tree(tree.key) or tree
 
 
-def _take(extractor: Extractor, upper: str, path: str, *, gone: bool, time: int) -> None:
-    if gone:
-        extractor.whiteout(path)
-        return
-    from shipway.run.top_reading import open_beneath
-
-    full = os.path.join(upper, path)
-    info = os.lstat(full)
-    mode = stat.S_IMODE(info.st_mode)
-    if stat.S_ISDIR(info.st_mode):
-        extractor.directory(path, mode, time)
-    elif stat.S_ISLNK(info.st_mode):
-        extractor.symlink(path, os.readlink(full), time)
-    elif stat.S_ISREG(info.st_mode):
-        with open(open_beneath(upper, path), "rb") as file:
-            extractor.file(path, iter(lambda: file.read(1 << 20), b""), mode, time)
+def _take(extractor: Extractor, piece: Piece) -> None:
+    if piece.kind == DIRECTORY:
+        extractor.directory(piece.path, piece.mode, FIXED_TIME)
+    elif piece.kind == SYMLINK:
+        extractor.symlink(piece.path, piece.target, FIXED_TIME)
+    else:
+        extractor.file(piece.path, piece.chunks(), piece.mode, FIXED_TIME)

@@ -1,8 +1,10 @@
-"""The sides of a `diff` that are a container of our own engine: what it began with, and what it made of that."""
+"""The sides of a `diff` that are a container which lives on: what it began with, and what it made of that.
+
+How a start gives an engine's container its variables and its command is no change of anybody's, so configuration is left out.
+"""
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,16 +26,15 @@ START = "written at every start"
 """What differs because every start of a container writes it."""
 
 
-def find_kind(name: str) -> str:
-    """The kind of side that the container `name` is: `container`, or the engine that runs it. Empty: there is none."""
+def is_lasting(name: str) -> bool:
+    """Whether there is a container of that name."""
     from shipway.core.errors import NotFound
-    from shipway.run.life import client
 
     try:
-        engine = client.find_container(state_dir(), name).engine
+        _find(name)
     except NotFound:
-        return ""
-    return "container" if engine == "native" else engine
+        return False
+    return True
 
 
 def read_begun(name: str, task: Task) -> Side:
@@ -44,9 +45,14 @@ def read_begun(name: str, task: Task) -> Side:
         StoreError: the store has lost a tree of it.
     """
     from shipway.image.contents import tree_files
+    from shipway.verbs.diff_images import read_engine_image
 
     container = _find(name)
-    return _side(f"image of {name}", [tree_files(tree) for tree in _trees(container, task)], task)
+    label = f"image of {name}"
+    if container.engine != "native":
+        side = read_engine_image(container.engine, container.record.engine_id, task)
+        return replace(side, label=label, config={}, settings={}, facts={})
+    return _side(label, [tree_files(tree) for tree in _trees(container, task)], task)
 
 
 def read_lasting(name: str, task: Task) -> Side:
@@ -56,41 +62,37 @@ def read_lasting(name: str, task: Task) -> Side:
         NotFound: there is no such container.
         StoreError: the store has lost a tree of it.
         OSError: what it has written cannot be read.
+        EngineError: its engine does not answer.
     """
     from shipway.core.overlay import stack
     from shipway.host.files import translating_disk_errors
     from shipway.image.contents import tree_files
     from shipway.plan.diff import Named
-    from shipway.run.kept_changes import read_changes
+    from shipway.run.kept_changes import places_of_mounts, read_changes
+    from shipway.verbs.diff_images import read_container
 
     container = _find(name)
+    label = f"container:{name}"
+    if container.engine != "native":
+        side = read_container(container.engine, container.record.engine_id, task)
+        return replace(side, label=label, config={}, settings={})
     layers = [tree_files(tree) for tree in _trees(container, task)]
     lower = {one.entry.path: one.entry for one in stack([layer.manifest for layer in layers])}
     upper = f"{container.folder}/upper"
     with translating_disk_errors(f"read what `{name}` has written"):
         entries = read_changes(upper, lower)
-    ours, theirs = tell_apart(entries, container.environment.workdir)
-    side = _side(f"container:{name}", [*layers, _upper_files(upper, theirs)], task)
+    ours, theirs = tell_apart(entries, places_of_mounts(container.environment, container.record.asked))
+    side = _side(label, [*layers, _upper_files(upper, theirs)], task)
     return replace(side, trees=(*(side.trees or ()), Named(START, ours)))
 
 
-def tell_apart(entries: Sequence[Entry], workdir: str) -> tuple[Manifest, Manifest]:
-    """What every start of a container writes itself, and what its command wrote.
-
-    The project is mounted at its working directory, and the caller's home volume below `/home`, so every start makes the folders
-    that lead there.
-    """
+def tell_apart(entries: Sequence[Entry], places: Sequence[str]) -> tuple[Manifest, Manifest]:
+    """What every start of a container writes itself, and what its command wrote. `places`: see `is_of_start`."""
     from shipway.core.manifest import DIRECTORY, Manifest
-    from shipway.run.kept_changes import is_written_at_start
+    from shipway.run.kept_changes import is_of_start
 
-    inside = workdir.strip("/") + "/"
-    filled = {entry.path.rpartition("/")[0] for entry in entries}
     at_start = {
-        entry.path
-        for entry in entries
-        if is_written_at_start(entry.path)
-        or (entry.kind == DIRECTORY and inside.startswith(f"{entry.path}/"))
-        or (entry.kind == DIRECTORY and os.path.dirname(entry.path) == "home" and entry.path not in filled)
+        entry.path for entry in entries if is_of_start(entry.path, places, is_folder=entry.kind == DIRECTORY)
     }
     ours = Manifest(entry for entry in entries if entry.path in at_start)
     return ours, Manifest(entry for entry in entries if entry.path not in at_start)

@@ -49,7 +49,7 @@ def parse_operand(text: str, around: Around) -> Place:
     Raises:
         ToolError: it is none of these (exit code `USAGE`).
     """
-    from shipway.verbs.diff_lasting import find_kind
+    from shipway.verbs.diff_lasting import is_lasting
     from shipway.verbs.image_view import is_image_path, is_stored
 
     kind, colon, name = text.partition(":")
@@ -68,8 +68,8 @@ def parse_operand(text: str, around: Around) -> Place:
         return Place("image", text)
     if os.path.isfile(text):
         return Place("lock", text)
-    if kind := find_kind(text):
-        return Place(kind, text)
+    if is_lasting(text):
+        return Place("container", text)
     kinds = ", ".join(f"`{kind}:NAME`" for kind in SIDES)
     raise ToolError(
         f"`{shown(text)}` is no target, no lock file, no image and no container here",
@@ -151,7 +151,7 @@ def _kept(name: str, around: Around) -> Side:
     lower = {one.entry.path: one.entry for one in stack([tree.manifest for tree in base.trees])}
     with translating_disk_errors(f"read what is kept under `{name}`"):
         entries = read_changes(f"{path}/upper", lower)
-    ours, theirs = tell_apart(entries, base.config["workdir"])
+    ours, theirs = tell_apart(entries, (base.config["workdir"].strip("/"),))
     return replace(base, label=label, trees=(*base.trees, Named(START, ours), Named(label, theirs)))
 
 

@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK
 from shipway.core.units import render_size
 from shipway.run.facts import find_inside
-from shipway.run.kept_changes import is_opaque, is_written_at_start
+from shipway.run.kept_changes import is_of_start, is_opaque, places_of_mounts
 from shipway.run.life.lives import Changed
-from shipway.run.life.model import TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shipway.run.life.model import Container
-
-_USUAL = frozenset({"dev", "etc", "proc", "sys", "var", "var/cache"})
-"""Folders that a start makes where an image lacks them."""
 
 
 def list_changed(container: Container) -> tuple[Changed, ...]:
@@ -31,30 +27,14 @@ def list_changed(container: Container) -> tuple[Changed, ...]:
     upper = f"{container.folder}/upper"
     if not os.path.isdir(upper):
         return ()
-    mounted = _places_of_mounts(container)
+    places = places_of_mounts(container.environment, container.record.asked)
     found = _below(upper, "", container.environment.lowers)
-    return tuple(one for one in found if not _is_usual(one, mounted))
+    return tuple(one for one in found if not is_of_start(one.path, places, is_folder=one.kind == DIRECTORY))
 
 
 def describe_files(count: int, size: int) -> str:
     """`3 files (12 KiB)`."""
     return f"{count} file{'' if count == 1 else 's'} ({render_size(size)})"
-
-
-def _places_of_mounts(container: Container) -> tuple[str, ...]:
-    """Where something is mounted, so that the folders that lead there were made by the start."""
-    environment, asked = container.environment, container.record.asked
-    mounts = (*environment.options.mounts, *asked.mounts)
-    return (environment.workdir.strip("/"), TOOLS.strip("/"), *(mount.target.strip("/") for mount in mounts))
-
-
-def _is_usual(one: Changed, mounted: tuple[str, ...]) -> bool:
-    if is_written_at_start(one.path):
-        return True
-    leads = any(place == one.path or place.startswith(f"{one.path}/") for place in mounted)
-    home = one.path in ("home", "root") or (one.path.startswith("home/") and one.path.count("/") == 1)
-    usual = one.path in _USUAL
-    return one.kind in (DIRECTORY, FILE) and (leads or (one.kind == DIRECTORY and (home or usual)))
 
 
 def _below(upper: str, folder: str, lowers: tuple[str, ...]) -> Iterator[Changed]:

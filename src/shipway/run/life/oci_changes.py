@@ -48,7 +48,9 @@ def put_in(program: Program, container: Container, puts: Iterable[Put]) -> None:
             for put in chosen:
                 _add(archive, put)
 
-    finished = run_fed(program.command("cp", "-", f"{container.record.engine_id}:/"), feed)
+    finished = run_fed(
+        program.command("cp", *program.dialect.put, "-", f"{container.record.engine_id}:/"), feed
+    )
     if finished.code != 0:
         error = program.trouble(finished, "cp")
         raise EngineError(

@@ -52,7 +52,7 @@ def _folder(container: Container, name: str) -> str:
 
 
 def _pid_file(name: str) -> str:
-    return f"/run/shipway-{name}.pid"
+    return f"/tmp/.shipway-{name}.pid"  # noqa: S108 - inside, where `/run` may be root's alone
 
 
 def start(program: Program, container: Container, name: str, asked: Asked) -> None:

@@ -8,9 +8,9 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shipway.run.kept_changes import is_written_at_start
+from shipway.run.kept_changes import is_of_start, places_of_mounts
 from shipway.run.life.lives import Changed
-from shipway.run.life.model import TOOLS, State, Status
+from shipway.run.life.model import State, Status
 from shipway.run.model import Port
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ _STATES = {
 
 _INITS = ("sbin/docker-init", "run/podman-init", "dev/init")
 """What the engines put into a container that is to have an init."""
-_MADE_AT_START = frozenset(
-    {"dev", "etc", "home", "proc", "root", "run", "sbin", "sys", "tmp", "var", "var/cache", "var/tmp"}
-)
-"""Folders that a start makes where an image lacks them."""
 
 
 def inspect_containers(program: Program, ids: Sequence[str]) -> dict[str, Status]:
@@ -103,15 +99,11 @@ def parse_time(text: str) -> float:
 
 def read_changed(program: Program, container: Container) -> tuple[Changed, ...]:
     """What the engine's `diff` lists, without what every start writes and the places of mounts."""
-    environment, asked = container.environment, container.record.asked
-    mounts = (*environment.options.mounts, *asked.mounts)
-    places = (
-        environment.workdir.strip("/"),
-        TOOLS.strip("/"),
-        *(mount.target.strip("/") for mount in mounts),
-    )
+    places = places_of_mounts(container.environment, container.record.asked)
     text = program.require("diff", container.record.engine_id)
-    return tuple(one for one in parse_diff(text) if not _is_usual(one.path, places))
+    return tuple(
+        one for one in parse_diff(text) if not (is_of_start(one.path, places) or one.path.endswith(_INITS))
+    )
 
 
 def parse_diff(text: str) -> tuple[Changed, ...]:
@@ -126,11 +118,3 @@ def parse_diff(text: str) -> tuple[Changed, ...]:
         for what, path in found
         if path and not (what == "C" and path in leading)
     )
-
-
-def _is_usual(path: str, places: tuple[str, ...]) -> bool:
-    if is_written_at_start(path) or path.endswith(_INITS) or path in _MADE_AT_START:
-        return True
-    if path.startswith("home/") and path.count("/") == 1:
-        return True
-    return any(place == path or place.startswith(f"{path}/") for place in places)
