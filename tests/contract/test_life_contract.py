@@ -220,6 +220,28 @@ def test_removed_at_its_end(world):
     world.await_state("brief2", "gone")
 
 
+def test_what_goes_by_itself_is_told(world):
+    if os.getuid() and world.engine != "native":
+        pytest.skip("files of an image belong to root")
+    done = world.run("lost", "sh", "-c", "echo x >/opt/x; echo y >/opt/y", options=("--rm",))
+    assert "`lost` was removed, as `--rm` asks, and with it 2 files" in done.stderr
+    assert world.state("lost") == "gone", "as soon as the command is back"
+    missed = world.call("commit", "lost", "again:1", code=14)
+    assert "there is no container `lost` any more" in missed.stderr
+    assert "with 2 files" in missed.stderr
+
+
+def test_one_that_an_engine_cannot_start_is_not_left_there(world):
+    for _ in range(2):
+        refused = world.run("never", "sleep", "9", options=("-d", "--gpus", "all"), code=125)
+        assert "GPUs" in refused.stderr
+    assert world.state("never") == "gone"
+    if world.engine != "native":
+        assert "has no GPUs to hand out here" in refused.stderr
+        listed = [world.engine, "ps", "-aq"]
+        assert subprocess.run(listed, capture_output=True, check=True, env=world.environ).stdout == b""
+
+
 def test_signals_and_names(world):
     world.background("signalled", *FOREVER)
     world.call("rename", "signalled", "renamed")

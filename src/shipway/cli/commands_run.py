@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipway.verbs.run import RunResult, RunWords
+
+_NO_COMMAND = "`{}` is no command of a project here, so the stored image of this name is run"
 
 
 def _run(call: Call) -> Answer:
@@ -38,12 +41,12 @@ def _start(call: Call, *, interactive: bool) -> Answer:
     try:
         result = _run_either(call, words, image, dry_run=dry_run)
     except ToolError as error:
-        if image or arguments.plain or interactive or not _is_image(call, words, error):
+        if image or arguments.plain or interactive or not words.argv:
             raise
+        if not _is_image(call, words, error):
+            raise _with_way_to_image(call, error, words.argv[0]) from None
         first, rest = words.argv[0], words._replace(argv=words.argv[1:])
-        call.emit(
-            Note(f"`{shown(first)}` is no command of a project here, so the stored image of this name is run")
-        )
+        call.emit(Note(_NO_COMMAND.format(shown(first))))
         result = _run_either(call, rest, first, dry_run=dry_run)
     if result.name:
         said = f"; its output is in `{result.log}`" if result.log else ""
@@ -72,6 +75,14 @@ def _watch(call: Call, words: RunWords, image: str) -> Answer:
     return Answer(code=watch_and_run(start, call.arguments.values["watch-files"], call.task()))
 
 
+def _with_way_to_image(call: Call, error: ToolError, word: str) -> ToolError:
+    """`error` of a command that is not there, with what to do if `word` was meant as an image."""
+    if _misses_command(call, error) and re.fullmatch(r"[a-z0-9][a-z0-9._-]*", word):
+        hint = f"if `{word}` is an image: `shipway pull {word}` gets it, then `shipway run {word}:latest …`"
+        error.hints = (*error.hints, hint)
+    return error
+
+
 def _run_either(call: Call, words: RunWords, image: str, *, dry_run: bool) -> RunResult:
     if image:
         from shipway.verbs.run_image import run_image
@@ -84,15 +95,22 @@ def _run_either(call: Call, words: RunWords, image: str, *, dry_run: bool) -> Ru
 
 def _is_image(call: Call, words: RunWords, error: ToolError) -> bool:
     """Whether the first word, which turned out to be no command, is the name of a stored image."""
-    from shipway.verbs.find import find_folder, has_spec
-
-    no_command = error.code is ExitCode.COMMAND_NOT_FOUND
-    no_project = error.code is ExitCode.SPEC and not has_spec(find_folder(call.settings.directory))
-    if not words.argv or not (no_command or no_project):
+    if not _misses_command(call, error):
         return False
     from shipway.verbs.run_image import is_stored
 
     return is_stored(words.argv[0], call.task())
+
+
+def _misses_command(call: Call, error: ToolError) -> bool:
+    """Whether there is no such command, or no project that could have it."""
+    return error.code is ExitCode.COMMAND_NOT_FOUND or (error.code is ExitCode.SPEC and not _has_spec(call))
+
+
+def _has_spec(call: Call) -> bool:
+    from shipway.verbs.find import find_folder, has_spec
+
+    return has_spec(find_folder(call.settings.directory))
 
 
 def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:
@@ -186,15 +204,23 @@ def is_terminal() -> bool:
 def _find_image(call: Call, words: RunWords) -> tuple[str, RunWords]:
     """The stored image that the first word names, as in `docker run`, and the words without it; else no image.
 
+    A name without a tag may be a command as well. Where there is no spec, it is the image if this machine has no such command:
+    an environment that is inferred would be built only to find that out.
+
     Raises:
         NotFound: the word can be nothing else, and no such image is stored.
     """
     first = words.argv[0]
-    if first.startswith(("/", ".")) or not (":" in first or "/" in first):
+    bare = not (":" in first or "/" in first)
+    if first.startswith(("/", ".")) or (bare and _has_spec(call)):
         return "", words
-    from shipway.verbs.run_image import is_stored, require_stored
+    from shipway.verbs.run_image import is_image_first, is_stored, require_stored
 
-    if looks_like_image(first):
+    if bare:
+        if not is_image_first(first, call.task()):
+            return "", words
+        call.emit(Note(_NO_COMMAND.format(first)))
+    elif looks_like_image(first):
         require_stored(first, call.task())
     elif not is_stored(first, call.task()):
         return "", words

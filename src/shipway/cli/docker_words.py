@@ -45,6 +45,44 @@ _OURS_ALREADY = "leave it out"
 _NO_RIGHTS = "no container has rights beyond yours"
 _NO_HEALTH = "nothing here looks after the health of a container"
 
+_MADE_ONCE = "what a container may use is decided when it is made"
+
+ABSENT_VERBS: dict[str, tuple[str, str]] = {
+    "create": ("a container is started when it is made", "`shipway run -d --name NAME …`, or `shipway up`"),
+    "pause": (
+        "no container is frozen",
+        "`shipway stop NAME` ends it, `shipway start NAME` starts it as it was",
+    ),
+    "unpause": ("no container is frozen", "`shipway start NAME` starts one that was stopped"),
+    "update": (
+        _MADE_ONCE,
+        "make it anew: `shipway up --recreate`, or `shipway run --name NAME …` once it has ended",
+    ),
+    "info": (
+        "there is no service to ask",
+        "`shipway doctor` checks this machine, `shipway inspect NAME` shows a container and where its log goes",
+    ),
+    "version": ("it is an option", "`shipway --version`"),
+    "deploy": ("Docker itself gave it up", "`shipway export compose` writes a file for `docker compose`"),
+    "compose": (
+        "services are in one container here",
+        "`shipway export compose` writes a file for `docker compose`",
+    ),
+    "context": (
+        "which service an engine's program talks to is its own affair",
+        "`docker context use NAME` holds for `--engine docker`, too",
+    ),
+    "network": (
+        "a container's network goes with it",
+        "`--network bridge` gives it one, `container:NAME` shares one",
+    ),
+    "system": (
+        "there is no service to ask",
+        "`shipway gc` frees disk space, `shipway doctor` checks this machine",
+    ),
+}
+"""Docker's commands that are not offered: why, and what to do."""
+
 ABSENT: dict[str, tuple[str, str]] = {
     "kernel-memory": (
         "Docker removed it in version 23.0, because kernels do not limit kernel memory by itself any more",
@@ -98,6 +136,12 @@ ABSENT_IN_BUILD: dict[str, tuple[str, str]] = {
     "squash": ("layers are planned, and need no squashing", "`shipway slim` makes an image smaller"),
 }
 
+ABSENT_IN_LISTS: dict[str, tuple[str, str]] = {
+    "format": ("templates of Go's are not read", "`--json` has every value, for `jq` and the like"),
+    "filter": ("every line is listed", "`grep` chooses among the lines, `jq` among those of `--json`"),
+}
+"""The same of verbs that show something."""
+
 LETTERS = {"f": "file", "P": "publish-all", "a": "attach", "l": "label"}
 """Docker's short names of some of them."""
 
@@ -115,8 +159,14 @@ class Letters(NamedTuple):
 
 def find_absent(verb: Verb, name: str) -> tuple[str, str] | None:
     """Why `verb` has no option `name` (a long one, or a letter), if Docker has; and what to do."""
-    table = ABSENT if _runs(verb) else ABSENT_IN_BUILD if verb.name == "build" else {}
-    return table.get(LETTERS.get(name, name))
+    if _runs(verb):
+        return ABSENT.get(LETTERS.get(name, name))
+    if verb.name == "build":
+        return ABSENT_IN_BUILD.get(LETTERS.get(name, name))
+    if any(option.name == "json" for option in verb.options):
+        letters = {"f": "format" if verb.name == "inspect" else "filter"}
+        return ABSENT_IN_LISTS.get(letters.get(name, name))
+    return None
 
 
 def read_letter(verb: Verb, cluster: str, at: int, following: str | None) -> Letters | None:

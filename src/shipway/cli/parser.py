@@ -383,6 +383,9 @@ def _near(word: str, names: Iterable[str]) -> list[str]:
 
 
 def _unknown_verb(word: str) -> UsageError:
+    if word in docker_words.ABSENT_VERBS:
+        why, step = docker_words.ABSENT_VERBS[word]
+        return UsageError(f"there is no verb `{word}`: {why}", hints=[step])
     hints = (
         ["leave it out: the verbs are much the same"]
         if word in ("docker", "podman")

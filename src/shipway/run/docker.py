@@ -15,5 +15,6 @@ DOCKER = Dialect(
     oldest=(20, 10),
     remedy="install Docker (Debian and Ubuntu: `docker.io`), or use `--engine native`, which needs nothing",
     stopped="start it (`systemctl start docker`), correct DOCKER_HOST or the context, or use `--engine native`",
+    gpus="it needs the NVIDIA Container Toolkit there (`nvidia-ctk runtime configure --runtime=docker`); or leave `--gpus` out",
     refused="ask the administrator for Docker's group, which is as good as root, or use `--engine native`",
 )

@@ -21,7 +21,11 @@ _ROOT = (
     "add OS packages without it: `shipway add apt:NAME`",
     "be root inside, and nowhere else: `shipway run --user root`",
 )
-_WAYS = {"pip": _PIP, "pip3": _PIP, "sudo": _ROOT, "su": _ROOT}
+_DRIVER = (
+    "it belongs to the host's driver, and is inside where GPUs are: `shipway run --engine docker --gpus all …`",
+    "see the host's GPUs beside a container: `shipway debug -- nvidia-smi`",
+)
+_WAYS = {"pip": _PIP, "pip3": _PIP, "sudo": _ROOT, "su": _ROOT, "nvidia-smi": _DRIVER}
 """What to do without programs that people expect everywhere."""
 
 
@@ -46,8 +50,11 @@ def command_unusable(command: str, why: str) -> EngineError:
 def find_fault(request: RunRequest) -> EngineError | None:
     """Why the command of `request` could not be started; None when there is such a program.
 
-    For engines whose answers 126 and 127 may also be the command's own.
+    For engines whose answers 126 and 127 may also be the command's own. With GPUs the engine adds programs of the driver, so that
+    nothing can be said.
     """
+    if request.gpus:
+        return None
     command = request.argv[0]
     folders = [""] if "/" in command else dict(request.env).get("PATH", PATH).split(":")
     files = [

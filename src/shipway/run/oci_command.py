@@ -70,6 +70,8 @@ class Dialect(NamedTuple):
     """How its service is started."""
     refused: str = ""
     """What to do when the caller may not use it."""
+    gpus: str = ""
+    """What to do when it has no GPUs to hand out."""
 
 
 class Inputs(NamedTuple):

@@ -20,6 +20,7 @@ from shipway.run.oci_command import CID, plan_inputs, render_run
 from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_options import is_other, laid_files, scratches
 from shipway.run.oci_program import require_limits, require_program
+from shipway.run.oci_trouble import LIMITS
 from shipway.run.run_files import write_run_file, write_run_files
 from shipway.run.secrets import FILE, open_variables, render_secrets, with_hidden
 from shipway.run.tops import opened_run
@@ -159,14 +160,26 @@ def _require_started(program: Program, request: RunRequest, code: int) -> None:
     if gone is not None:
         hint = f"`{program.dialect.name} ps` lists the container then, if it is still there"
         raise EngineError(gone.message, hints=(*gone.hints, hint), detail=gone.detail)
-    if code != ExitCode.ENGINE:
-        return
-    where = program.endpoint()
+    _require_reason(program, request, code)
+
+
+def _require_reason(program: Program, request: RunRequest, code: int) -> None:
+    """Say more than the engine's program did about a container that it could not start."""
+    title = program.dialect.title
+    where = program.endpoint() if code == ExitCode.ENGINE else ""
     if where:
         raise EngineError(
-            f"{program.dialect.title} at `{where}` did not run the container",
+            f"{title} at `{where}` did not run the container",
             hints=(
                 "that machine needs the project, the state folder and all mounts at the same paths, as on a shared disk",
                 "use `--engine native` or a local engine for folders of this machine",
             ),
+        )
+    asked = ((request.gpus, program.dialect.gpus), (request.ulimits, LIMITS))
+    hints = tuple(hint for wish, hint in asked if wish)
+    if hints and code in (ExitCode.ENGINE, ExitCode.NOT_EXECUTABLE):
+        raise EngineError(
+            f"{title} ended with {code}, as it does when it cannot start a container",
+            hints=hints,
+            code=ExitCode(code),
         )

@@ -26,14 +26,25 @@ _STOPPED = (
 _NO_CONTEXT = re.compile(r'context "([^"]*)"(?: does not exist|: context not found)')
 _BY_SSH = re.compile(r"command \[(ssh .*?) docker system dial-stdio\] has exited with exit status (\d+)")
 _SSH_FAILED, _NO_PROGRAM = "255", "127"
+_NO_GPUS = ("could not select device driver", "unresolvable cdi devices", "nvidia-container-cli")
+_NO_CPUS = re.compile(
+    r"requested cpus are not available - requested ([0-9,-]+), available: ([0-9,-]+)", re.IGNORECASE
+)
+_NO_RLIMIT = "error setting rlimit"
 _PASSWORD = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
+
+
+LIMITS = (
+    "`--dry-run` shows what is asked for; an administrator raises what the engine's service itself may have"
+)
+"""What to do about a limit that an engine cannot raise."""
 
 
 def find_trouble(dialect: Dialect, text: str) -> EngineError | None:
     """The error that `text`, which the engine's program wrote, means; None when we do not know its cause."""
     text = hide_password(text.strip())
     lower = text.lower()
-    by_ssh, context = _BY_SSH.search(text), _NO_CONTEXT.search(text)
+    by_ssh, context, cpus = _BY_SSH.search(text), _NO_CONTEXT.search(text), _NO_CPUS.search(text)
     message, hint = "", ""
     if by_ssh and by_ssh[2] == _SSH_FAILED:
         message = f"`ssh` does not get to the machine of {dialect.title}"
@@ -44,6 +55,13 @@ def find_trouble(dialect: Dialect, text: str) -> EngineError | None:
     elif context:
         message = f"{dialect.title} knows no context `{shown(context[1])}`"
         hint = "`docker context ls` lists them; correct DOCKER_CONTEXT, or choose one by `docker context use`"
+    elif cpus:
+        message = f"There are no CPUs {cpus[1]} where {dialect.title} runs"
+        hint = f"choose among {cpus[2]} for `--cpuset-cpus`"
+    elif any(sentence in lower for sentence in _NO_GPUS):
+        message, hint = f"{dialect.title} has no GPUs to hand out here", dialect.gpus
+    elif _NO_RLIMIT in lower:
+        message, hint = f"{dialect.title} may not raise a limit as far as `--ulimit` says", LIMITS
     elif "permission denied" in lower and ("socket" in lower or "dial" in lower):
         message, hint = f"You may not use {dialect.title} here", dialect.refused
     elif any(sentence in lower for sentence in _STOPPED):

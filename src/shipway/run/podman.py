@@ -18,6 +18,7 @@ PODMAN = Dialect(
     oldest=(4, 3),
     remedy="install the package `podman`, or use `--engine native`, which needs nothing",
     stopped="start its service (`systemctl --user start podman.socket`), correct CONTAINER_HOST, or use `--engine native`",
+    gpus="it needs `nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml` there; or leave `--gpus` out",
     refused="see `podman info`, or use `--engine native`",
 )
 

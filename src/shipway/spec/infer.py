@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from shipway.core.errors import SpecError
+from shipway.core.text import shown
 from shipway.spec.bases import find_base_python
 from shipway.spec.distributions import OS_PACKAGES
 from shipway.spec.draft import Draft, Inference
@@ -22,6 +23,8 @@ from shipway.spec.prune import Dropped, is_frozen, prune
 from shipway.spec.requirement import parse_requirement
 from shipway.spec.single import find_apt_name
 from shipway.spec.survey import Need, Survey, name_of, survey_folder, wanted_files
+
+_DOCKERFILE = "Dockerfile"
 
 __all__ = ["Folder", "Inference", "Inferred", "infer_spec", "wanted_files"]
 
@@ -50,12 +53,14 @@ def infer_spec(folder: Folder, *, name: str) -> Inferred:
         SpecError: nothing in the folder says what it needs.
     """
     survey = survey_folder(folder)
+    dockerfile, step = _find_dockerfile(folder)
     if not survey.has_code and not survey.of(
         FactKind.REQUIREMENT, FactKind.APT, FactKind.PROJECT, FactKind.PYTHON
     ):
         raise SpecError(
             "nothing in this folder says what it needs: no code, no `pyproject.toml`, no requirements",
             hints=[
+                *([f"take the Dockerfile over: {step}"] if step else ()),
                 "write a `shipway.toml`; `docs/reference/spec.md` lists every key",
                 "`shipway -C DIR` chooses another folder",
             ],
@@ -74,12 +79,26 @@ def infer_spec(folder: Folder, *, name: str) -> Inferred:
     _choose_ignored(folder, draft)
     for fact in survey.of(FactKind.REMARK):
         draft.remark(fact.origin, fact.text)
+    if dockerfile:
+        draft.remark(
+            Origin(file=dockerfile), f"a Dockerfile is not read when a spec is inferred; {step} takes it over"
+        )
     return Inferred(
         text=draft.render(),
         inferences=tuple(draft.inferences),
         dropped=tuple(draft.dropped),
         remarks=tuple(dict.fromkeys(draft.remarks)),
     )
+
+
+def _find_dockerfile(folder: Folder) -> tuple[str, str]:
+    """The folder's Dockerfile and the line that makes a spec of it; empty without one."""
+    places = [name for name in folder.names if name.rpartition("/")[2] == _DOCKERFILE]
+    if not places:
+        return "", ""
+    first = min(places, key=lambda name: name.count("/"))
+    named = "" if first == _DOCKERFILE else f" {shown(first)}"
+    return first, f"`shipway import dockerfile{named} --write`"
 
 
 def _choose_base(survey: Survey, draft: Draft) -> None:

@@ -14,6 +14,7 @@ from shipway.run.life.journal import write_event
 from shipway.run.life.lives import life_of
 from shipway.run.life.model import MAIN, Container, Service, State
 from shipway.run.life.native_top import describe_files
+from shipway.run.life.records import no_container
 from shipway.verbs.find import find_folder
 from shipway.verbs.tops import measure_own
 
@@ -88,16 +89,17 @@ def choose_words(words: Sequence[str], task: Task) -> tuple[Container, tuple[str
     """
     state = state_dir()
     if words:
-        try:
-            return client.find_container(state, words[0]), tuple(words[1:])
-        except NotFound as error:
-            own = client.find_own(state, find_folder(task.directory), task.target)
-            if own is None:
-                raise NotFound(
-                    f"{error.message}, and the project has none of its own for a command",
-                    hints=("start the project's: `shipway up`", *error.hints),
-                ) from error
-            return own, tuple(words)
+        named = client.look_up(state, words[0])
+        if named is not None:
+            return named, tuple(words[1:])
+        own = client.find_own(state, find_folder(task.directory), task.target)
+        if own is None:
+            missing = no_container(state, words[0])
+            raise NotFound(
+                f"{missing.message}, and the project has none of its own for a command",
+                hints=("start the project's: `shipway up`", *missing.hints),
+            )
+        return own, tuple(words)
     return require_own(task), ()
 
 

@@ -145,7 +145,8 @@ def start_lasting(start: Start, merge: Merge, task: Task, life: LifeOptions, *, 
     try:
         code = begin_lasting(container, around, attached=not life.detach)
     except ToolError:
-        life_of(container.engine).remove(container)
+        made = records.read_record(container.folder) or container.record  # an engine may have made it already
+        life_of(container.engine).remove(container._replace(record=made))
         raise
     if code is not None:
         return RunResult(code)

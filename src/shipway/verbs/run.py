@@ -368,6 +368,8 @@ def start_container(
         )
 
     merge = merger(start.trees)
+    if life is None and engine.name != _NATIVE:
+        _require_command(request)
     if life is not None:
         from shipway.run.life_words import require_log
         from shipway.verbs.lasting import start_lasting
@@ -387,6 +389,15 @@ def start_container(
             refusal, request, asked=bool(asked), state=state, emit=task.emit, image=start.image, merge=merge
         )
     return _told(RunResult(outcome.code), request, task, outcome.bus_error)
+
+
+def _require_command(request: RunRequest) -> None:
+    """Have a command that is not there told by us, and not by an engine's programs, before anything is handed over or started."""
+    from shipway.run.inside import find_fault
+
+    fault = find_fault(request)
+    if fault is not None:
+        raise fault
 
 
 def _told(result: RunResult, request: RunRequest, task: Task, sign: str) -> RunResult:

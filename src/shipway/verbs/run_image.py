@@ -79,6 +79,16 @@ def is_stored(word: str, task: Task) -> bool:
     return find_name(open_store(task.emit), reference.text) is not None
 
 
+def is_image_first(word: str, task: Task) -> bool:
+    """Whether `word` is a stored image's name rather than a command, where nobody has looked for commands yet.
+
+    A name that this machine has a program of (`python`) is a command first.
+    """
+    from shipway.host.proc import find_tool
+
+    return find_tool(word) is None and is_stored(word, task)
+
+
 def require_stored(word: str, task: Task) -> None:
     """Make sure that `word`, which is written as an image is, is stored.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.core.errors import NotFound
+from shipway.core.errors import ExitCode, NotFound, ToolError
+from shipway.core.text import shown
 
 if TYPE_CHECKING:
     from shipway.core.events import Emit
@@ -44,9 +45,18 @@ def run_search(word: str, registry: str, *, offline: bool, emit: Emit) -> Search
     from shipway.image.registry.client import open_registry
     from shipway.verbs.network import read_host_registries
 
-    name = parse_registry(registry) if registry else ""
-    asked = replace(parse_reference("any"), registry=name)
     settings = read_host_registries(offline=offline)
+    name = parse_registry(registry) if registry else settings.default
+    if not name:
+        raise ToolError(
+            "no registry is named to search in, and this host has no default one",
+            hints=(
+                f"name one: `shipway search --registry registry.example.org {shown(word)}`",
+                "or set SHIPWAY_REGISTRY",
+            ),
+            code=ExitCode.USAGE,
+        )
+    asked = replace(parse_reference("any"), registry=name)
     with open_registry(asked, settings=settings, push=False, emit=emit) as opened:
         try:
             offered = opened.search(word) if word else None

@@ -3,7 +3,14 @@
 import pytest
 
 from shipway.cli.app import execute
-from shipway.cli.docker_words import ABSENT, ABSENT_IN_BUILD, FAMILIES, looks_like_image, looks_like_volume
+from shipway.cli.docker_words import (
+    ABSENT,
+    ABSENT_IN_BUILD,
+    ABSENT_VERBS,
+    FAMILIES,
+    looks_like_image,
+    looks_like_volume,
+)
 from shipway.cli.help import render_help
 from shipway.cli.option import Takes
 from shipway.cli.options import BY_NAME
@@ -107,6 +114,14 @@ def test_two_words_are_one_verb():
         ("run --cpus 0 true", "above zero"),
         ("run --log-driver fluentd true", "json-file"),
         ("run --gpu all true", "did you mean `--gpus`"),
+        ("create team/img", "shipway run -d --name"),
+        ("info --format {{.LoggingDriver}}", "shipway doctor"),
+        ("update --memory 1g x", "shipway up --recreate"),
+        ("deploy x", "shipway export compose"),
+        ("context use x", "docker context use"),
+        ("inspect -f {{.HostConfig.LogConfig.Type}} x", "--json"),
+        ("ps --format {{.ID}}", "--json"),
+        ("ps -f name=x", "grep"),
     ],
 )
 def test_what_has_no_meaning_here_says_what_has(line, said):
@@ -119,6 +134,7 @@ def test_what_is_absent_is_none_of_our_options():
     ours = {name for option in BY_NAME["run"].options for name in option.names}
     assert not ours & set(ABSENT)
     assert not {name for option in BY_NAME["build"].options for name in option.names} & set(ABSENT_IN_BUILD)
+    assert not BY_NAME.keys() & ABSENT_VERBS.keys()
 
 
 def test_no_container_is_without_an_init(capsys):

@@ -85,7 +85,7 @@ def test_the_first_tutorials_dockerfile_with_all_that_is_wrong_in_it():
     imported, spec = read(FIRST)
     target = spec.target()
     assert (str(target.base), target.python) == ("ubuntu:noble", "3.12")
-    assert [wish.text for wish in target.pip] == ["tensorflow", "scikit-learn"]
+    assert [wish.text for wish in target.pip] == ["pip", "tensorflow", "scikit-learn"]
     assert target.apt == ()
     assert target.command == ("echo", "Image created successfully")
     assert has(wrong(imported, 1), "no tag")
@@ -109,7 +109,9 @@ def test_the_second_tutorials_dockerfile_whose_working_directory_is_one_characte
     imported, spec = read(SECOND, files, mounts=find_mounts({"Makefile": MAKEFILE}))
     target = spec.target()
     assert (str(target.base), target.workdir) == ("ubuntu:jammy", "/docker-practice")
-    assert [str(wish.origin) for wish in target.pip] == ["requirements.txt:1"]
+    assert [wish.text for wish in target.pip] == ["pip", "jax==0.4.30"], (
+        "`pip install` is typed in its container"
+    )
     assert [wish.text for wish in target.apt] == ["build-essential"]
     assert dict(target.env) == {"PYTHONPATH": "/docker-practice:/docker-practice/src"}
     assert target.command == ()

@@ -320,6 +320,21 @@ def test_nothing_to_infer_from():
     assert caught.value.hints
 
 
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [
+        ("Dockerfile", "import dockerfile --write"),
+        ("docker/Dockerfile", "dockerfile docker/Dockerfile --write"),
+    ],
+)
+def test_a_dockerfile_that_is_not_read_is_said(place, step):
+    inferred, _ = infer({"a.py": "", place: "FROM ubuntu:22.04\nRUN apt-get install -y ffmpeg\n"})
+    assert [str(one.origin) for one in inferred.remarks if step in one.why] == [place]
+    with pytest.raises(SpecError, match="nothing in this folder") as caught:
+        infer({place: "FROM ubuntu\n"})
+    assert step in caught.value.hints[0]
+
+
 def test_ignore_rules_only_where_there_are_none():
     inferred, _ = infer({"a.py": ""})
     assert "[files]" in inferred.text

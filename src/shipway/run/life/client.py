@@ -49,6 +49,18 @@ def find_container(state: str, name: str) -> Container:
         NotFound: there is none.
         EngineError: its engine does not answer.
     """
+    found = look_up(state, name)
+    if found is None:
+        raise records.no_container(state, name)
+    return found
+
+
+def look_up(state: str, name: str) -> Container | None:
+    """The same; None when there is none.
+
+    Raises:
+        EngineError: its engine does not answer.
+    """
     found = records.find_record(state, name)
     if found is not None:
         [status] = life_of(found[0].engine).statuses([found])
@@ -56,7 +68,7 @@ def find_container(state: str, name: str) -> Container:
     for one in anonymous.list_runs(state):
         if name == one.name or (len(name) > 2 and one.id.startswith(name)):  # noqa: PLR2004 - fewer say nothing
             return one
-    raise records.no_container(state, name)
+    return None
 
 
 def find_own(state: str, project: str, target: str = "") -> Container | None:

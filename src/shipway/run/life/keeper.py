@@ -12,14 +12,16 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from shipway.core.errors import EngineError
 from shipway.host.files import remove_tree
 from shipway.run.bus_watch import in_engine, mark, sign_of_log
 from shipway.run.life import records
 from shipway.run.life.journal import write_event
 from shipway.run.life.log_write import log_file, open_sink
 from shipway.run.life.loop import Loop
-from shipway.run.life.model import MAIN, State, Status
-from shipway.run.life.oci_status import inspect_containers
+from shipway.run.life.model import MAIN, Container, State, Status
+from shipway.run.life.native_top import describe_lost
+from shipway.run.life.oci_status import inspect_containers, read_changed
 from shipway.run.life.output import Output
 from shipway.run.life.spawn import detach
 from shipway.run.life.streams import Streams
@@ -42,7 +44,7 @@ _ENGINE_GONE = 3600.0
 
 
 def spawn_keeper(engine: str, record: Record, folder: str, state: str, since: str) -> None:
-    """Start the keeper of a container that was started; nothing happens where there is one.
+    """Start the keeper of a container that was started, up to where its log is there; nothing happens where there is one.
 
     `since`: when it was started again, in seconds since 1970: what is older is in the log already. Empty: the log is made anew.
     """
@@ -54,11 +56,13 @@ def spawn_keeper(engine: str, record: Record, folder: str, state: str, since: st
     def live(tell: Callable[[ToolError | None], None], ready: Callable[[], None], emit: Emit) -> None:
         del emit
         write_event(state, record, "start")
-        ready()
+        _Keeper(program, record, folder, state).run(since, ready)
         tell(None)
-        _Keeper(program, record, folder, state).run(since)
 
-    detach(folder, f"shipway: {record.name}", silent, (), live).close()
+    spawned = detach(folder, f"shipway: {record.name}", silent, (), live)
+    with contextlib.suppress(EngineError):  # there is one already
+        spawned.wait_listening()
+    spawned.close()
 
 
 class _Resumed:
@@ -95,14 +99,15 @@ class _Keeper:
         self.loop = Loop()
         self.watch = open_watch(in_engine(lambda: record.engine_id))
 
-    def run(self, since: str) -> None:
-        """Follow until the container is over."""
+    def run(self, since: str, ready: Callable[[], None]) -> None:
+        """Follow until the container is over. `ready`: called when its log is there."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         remove_tree(self.complete)
         if not since:
             remove_tree(f"{self.folder}/log/{MAIN}.log")
             remove_tree(f"{self.folder}/log/{MAIN}.idx")
         output = Output(open_sink(self.folder, MAIN, self.record.options.log))
+        ready()
         if self.watch is not None:
             self.loop.watch(self.watch.fd, lambda _: self._hear())
         told, restarts, seen = -1, 0, {1: 0, 2: 0}
@@ -139,8 +144,12 @@ class _Keeper:
         return f"{self.folder}/{COMPLETE}"
 
     def _remove(self) -> None:
+        lost = ""
+        with contextlib.suppress(Exception):  # an engine that went away has nothing to tell
+            container = Container(self.record, Status(State.EXITED), self.folder)
+            lost = describe_lost(read_changed(self.program, container))
         self.program.ask("rm", "--force", "--volumes", self.record.engine_id)
-        write_event(self.state, self.record, "remove", detail="--rm")
+        write_event(self.state, self.record, "remove", detail=lost)
         records.remove_container(self.folder)
 
     def _follow(self, output: _Resumed, since: str) -> None:

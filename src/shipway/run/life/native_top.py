@@ -13,7 +13,7 @@ from shipway.run.kept_changes import is_of_start, is_opaque, places_of_mounts
 from shipway.run.life.lives import Changed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from shipway.run.life.model import Container
 
@@ -33,8 +33,21 @@ def list_changed(container: Container) -> tuple[Changed, ...]:
 
 
 def describe_files(count: int, size: int) -> str:
-    """`3 files (12 KiB)`."""
-    return f"{count} file{'' if count == 1 else 's'} ({render_size(size)})"
+    """`3 files (12 KiB)`; without a size where none is known."""
+    return f"{count} file{'' if count == 1 else 's'}" + (f" ({render_size(size)})" if size else "")
+
+
+def describe_lost(changes: Iterable[Changed]) -> str:
+    """The files among `changes`, counted; empty for none."""
+    files = [one for one in changes if one.kind != DIRECTORY]
+    return describe_files(len(files), sum(one.size for one in files)) if files else ""
+
+
+def describe_removal(name: str, lost: str) -> str:
+    """What goes with a container that is removed at its end; empty where nothing does."""
+    if not lost:
+        return ""
+    return f"`{name}` was removed, as `--rm` asks, and with it {lost} that it wrote outside mounts"
 
 
 def _below(upper: str, folder: str, lowers: tuple[str, ...]) -> Iterator[Changed]:

@@ -18,7 +18,8 @@ from shipway.run.bus_watch import find_mark, in_engine, mark, watching
 from shipway.run.inside import find_fault
 from shipway.run.life import oci_services, records
 from shipway.run.life.keeper import COMPLETE, spawn_keeper
-from shipway.run.life.model import Captured, State, Status, shm_size
+from shipway.run.life.model import Captured, Container, State, Status, shm_size
+from shipway.run.life.native_top import describe_lost, describe_removal
 from shipway.run.life.oci_status import inspect_containers, read_changed
 from shipway.run.life.oci_terminal import run_joined
 from shipway.run.life.relay import Ends
@@ -35,13 +36,14 @@ if TYPE_CHECKING:
 
     from shipway.core.events import Emit
     from shipway.run.life.lives import Asked, Begin, Changed
-    from shipway.run.life.model import Container, Put, Record, Service
+    from shipway.run.life.model import Put, Record, Service
     from shipway.run.life.processes import Process
     from shipway.run.model import Port, RunRequest
     from shipway.run.oci_command import Dialect
 
 _LOG_PATIENCE = 3.0
 """Seconds that an end waits for the keeper to have read the last of the log."""
+_REMOVAL_PATIENCE = 10.0
 _POLL = 0.02
 
 
@@ -104,6 +106,14 @@ class OciLife:
                 hints=("its own message stands above",),
                 code=ExitCode(code) if code in (126, 127) else ExitCode.ENGINE,
             )
+        container = Container(record, status, begin.folder)
+        if status.state is not State.RUNNING and record.options.rm:
+            lost = describe_lost(read_changed(program, container))
+            spawn_keeper(self.engine, record, begin.folder, begin.state, since)
+            self._await_keeper(container, _REMOVAL_PATIENCE)
+            if lost:
+                begin.emit(Note(describe_removal(record.name, lost)))
+            return code
         spawn_keeper(self.engine, record, begin.folder, begin.state, since)
         return None if status.state is State.RUNNING else code
 
@@ -181,8 +191,8 @@ class OciLife:
         self._await_keeper(container)
         return inspect_containers(program, [container.record.engine_id])[container.record.engine_id].code
 
-    def _await_keeper(self, container: Container) -> None:
-        deadline = time.monotonic() + _LOG_PATIENCE
+    def _await_keeper(self, container: Container, seconds: float = _LOG_PATIENCE) -> None:
+        deadline = time.monotonic() + seconds
         while is_locked(f"{container.folder}/{records.LOCK}") and time.monotonic() < deadline:
             time.sleep(_POLL)
 

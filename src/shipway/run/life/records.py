@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import NotFound
@@ -162,7 +163,21 @@ def no_container(state: str, name: str) -> NotFound:
         if names
         else "`shipway up` starts the project's, `shipway run -d` one for a command"
     )
-    return NotFound(f"there is no container `{shown(name)}`", hints=(hint, "`shipway ps -a` lists all"))
+    return NotFound(
+        f"there is no container `{shown(name)}`{_removed(state, name)}",
+        hints=(hint, "`shipway ps -a` lists all"),
+    )
+
+
+def _removed(state: str, name: str) -> str:
+    """How one of this name, or whose id begins so, went away, if one was here."""
+    from shipway.run.life.journal import read_events  # noqa: PLC0415 - only who misses one asks
+
+    gone = [one for one in read_events(state) if one.what == "remove" and name in (one.name, one.id)]
+    if not gone:
+        return ""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(gone[-1].when))
+    return f" any more: it was removed on {when}" + (f", with {gone[-1].detail}" if gone[-1].detail else "")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
-from shipway.core.manifest import DIRECTORY
 from shipway.host.clock import monotonic, now
 from shipway.run.bus_error import SIGBUS_CODE, explain_bus_error
 from shipway.run.bus_watch import sign_of_log
@@ -20,7 +19,7 @@ from shipway.run.life.journal import write_event
 from shipway.run.life.log_write import log_file, open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import MAIN, Container, State
-from shipway.run.life.native_top import describe_files, list_changed
+from shipway.run.life.native_top import describe_lost, describe_removal, list_changed
 from shipway.run.life.output import Output
 from shipway.run.life.peers import Peer, accept
 from shipway.run.life.restarts import next_delay, wants_restart
@@ -177,18 +176,9 @@ class Supervisor:
         record = self.plan.record
         if not record.options.rm:
             return ""
-        files = [
-            one
-            for one in list_changed(Container(record, self._status, self.plan.folder))
-            if one.kind != DIRECTORY
-        ]
-        lost = describe_files(len(files), sum(one.size for one in files)) if files else ""
+        lost = describe_lost(list_changed(Container(record, self._status, self.plan.folder)))
         write_event(self.plan.state, record, "remove", detail=lost)
-        return (
-            f"`{record.name}` was removed, as `--rm` asks, and with it {lost} that it wrote outside mounts"
-            if lost
-            else ""
-        )
+        return describe_removal(record.name, lost)
 
     def stop(self, patience: float) -> None:
         """End the container: ask the command, and make it end when it does not."""

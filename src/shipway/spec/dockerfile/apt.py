@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from shipway.spec.dockerfile.habits import APT_MEANT, GONE_FROM_APT, PYTHON_OF_APT
+from shipway.spec.dockerfile.habits import APT_MEANT, GONE_FROM_APT, PIP_OF_APT, PYTHON_OF_APT
 from shipway.spec.dockerfile.state import State, Step
 from shipway.spec.single import find_apt_name
 
@@ -120,6 +120,9 @@ def _package(name: str, step: Step, state: State) -> None:
         )
     if versioned:
         record.put("python", versioned[1], f"`{name}` asks for it")
+    elif bare in PIP_OF_APT:
+        record.add("pip", "pip", f"`{bare}` asks for it: `pip install` works in a container, too")
+        record.wants_python = True
     elif bare in PYTHON_OF_APT:
         record.nothing(f"`{bare}`: Python and its tools come with the environment")
         record.wants_python = True

@@ -16,6 +16,9 @@ GONE_FROM_APT = frozenset(
 )
 """OS packages that no present release has: they were Python 2."""
 
+PIP_OF_APT = frozenset({"python3-pip", "python-pip"})
+"""OS packages that bring pip, which whoever asks for it also calls in the container."""
+
 APT_MEANT = {
     "libgl1-mesa-glx": "libgl1",
     "libgl1-mesa-dev": "libgl-dev",
