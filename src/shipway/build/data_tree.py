@@ -15,8 +15,11 @@ from shipway.archive.tar import read_tar
 from shipway.archive.zip import ZipReader
 from shipway.build.wheel_tree import EPOCH
 from shipway.core.digest import key_of
-from shipway.core.events import Began, Ended
+from shipway.core.events import Began, Ended, Note
 from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, Manifest
+from shipway.core.text import shown
+from shipway.core.units import render_size
+from shipway.host.files import translating_disk_errors
 from shipway.plan.data import CONTENT, file_inputs
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ def bring_data(
 ) -> int:
     """Have the trees of all `plans`; returns how many bytes had to be fetched, as far as sizes are known.
 
-    An interrupted call goes on with the files that it did not finish.
+    An interrupted call goes on where it was, within a file as well.
 
     Raises:
         NotOffered, FetchError, HashMismatch, OfflineError: a file cannot be had.
@@ -61,6 +64,10 @@ def bring_data(
     files = {file.sha256: file for plan in plans for file in plan.files}
     missing = [file for file in files.values() if store.find_tree(key_of(file_inputs(file))) is None]
     total = sum(file.size for file in missing)
+    for file in missing:
+        if known := store.find_unfinished(file.sha256):
+            of = f" of {render_size(file.size)}" if file.size else ""
+            emit(Note(f"data: `{shown(file.path)}` goes on at {render_size(known)}{of}"))
     if missing:
         emit(Began(PHASE, items=len(missing), size=total))
         _fetch_all(missing, store, fetcher, locate)
@@ -91,10 +98,12 @@ def _fetch(file: DataFile, store: Store, fetcher: Fetcher, locate: FindLocations
         if found is not None:
             return
         staged = tx.stage(file.path)
-        path = f"{staged.root}/{CONTENT}"
+        path, part = f"{staged.root}/{CONTENT}", tx.unfinished_path(file.sha256)
         fetched = fetcher.fetch(
-            locate(file), path, file.sha256, file.size or None, phase=PHASE, name=file.path
+            locate(file), part, file.sha256, file.size or None, phase=PHASE, name=file.path, keep=True
         )
+        with translating_disk_errors(f"write `{path}`"):
+            os.rename(part, path)
         _settle(path)
         entry = Entry(CONTENT, FILE, _MODE, mtime=EPOCH, size=fetched.size, digest=file.sha256.hex)
         _settle_root(staged.root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shipway.export.options import image_name, mount_source, passed, published
+from shipway.export.options import describe_unmounted, image_name, mount_source, passed, published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ def render_compose(targets: Sequence[Contents], runs: Mapping[str, RunOptions]) 
         f"# {targets[0].lock.name}. Written by `shipway export compose`; change the spec and export again.",
         f"# Needs: {dockerfiles}",
         "# Start as yourself: USER_ID=$(id -u) GROUP_ID=$(id -g) docker compose run --rm SERVICE",
+        *(f"# {sentence}" for sentence in describe_unmounted(targets)),
         "# docker-compose 1 builds it with COMPOSE_DOCKER_CLI_BUILD=1 DOCKER_BUILDKIT=1 in front.",
     ]
     document = {"services": services}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from shipway.export.options import engine_options, image_name, mount_source
+from shipway.export.options import describe_unmounted, engine_options, image_name, mount_source
 from shipway.plan.target import PREFIX
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def render_devcontainer(contents: Contents, run: RunOptions, form: str = "docker
     }
     document: dict[str, Any] = {
         "name": f"{contents.lock.name} ({contents.target.name})",
-        "customizations": {"shipway": {"origin": _ORIGIN}},
+        "customizations": {"shipway": {"origin": " ".join((_ORIGIN, *describe_unmounted([contents])))}},
         "initializeCommand": list(commands[form]),
         "image": image,
         "workspaceFolder": workdir,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipway.export.model import require_one_line
-from shipway.export.options import engine_options, image_name, mount_source
+from shipway.export.options import describe_unmounted, engine_options, image_name, mount_source
 from shipway.export.shell import quoted
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def render_makefile(targets: Sequence[Contents], runs: Mapping[str, RunOptions],
     lines = [
         f"# {plain.lock.name}. Written by `shipway export makefile`; change the spec and export again.",
         "# Containers run as you, with the project at its working directory: `docker exec -it NAME bash` enters one.",
+        *(f"# {sentence}" for sentence in describe_unmounted(ordered)),
         f".PHONY: {' '.join(names)}",
         "",
         f"IMAGE_NAME := {image_name(plain)}",

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shipway.export.model import Contents
     from shipway.spec.model import MountRule, RunOptions
 
@@ -54,6 +56,18 @@ def _has_address(port: str) -> bool:
         or not port[:1].isdecimal()
         or "." in port.partition(":")[0]
     )
+
+
+def unmounted(contents: Contents) -> tuple[str, ...]:
+    """Data that shipway fetches and mounts out of its store, which no other tool knows, by name."""
+    return tuple(use.name for use in contents.target.data if use.source and not use.copy)
+
+
+def describe_unmounted(targets: Iterable[Contents]) -> tuple[str, ...]:
+    """What an exported file says about them; nothing where all data are mounted."""
+    names = dict.fromkeys(name for contents in targets for name in unmounted(contents))
+    listed = ", ".join(f"`{name}`" for name in names)
+    return (f"Data that shipway fetches are not mounted: {listed}; `shipway run` has them.",) if names else ()
 
 
 def mount_source(mount: MountRule, *, home: str, project: str) -> str:

@@ -152,10 +152,12 @@ class Fetcher:
         *,
         phase: str = "fetch",
         name: str = "",
+        keep: bool = False,
     ) -> Fetched:
         """Stream the bytes of digest `sha256` (None: unknown, any are taken) and `size` (None: unknown) to the file `path`.
 
-        `path` is made or emptied, and removed on failure. Locations are tried in order, each taken from
+        `path` is made or emptied, and removed on failure; with `keep`, which needs a digest, what is there is gone on with, and
+        what has come stays for another call. Locations are tried in order, each taken from
         `sources` only when the ones before it failed; a transfer that broke is resumed; wrong
         bytes are fetched once more past every cache.
 
@@ -169,10 +171,10 @@ class Fetcher:
         label = name or os.path.basename(path)
         waiting = self._allowed(sources, label)
         candidates: list[_Candidate] = []
-        partial = Partial(path, lambda count: self._say(Moved(phase, label, count)))
-        done = False
+        partial = Partial(path, lambda count: self._say(Moved(phase, label, count)), keep=keep)
+        done = keep
         try:
-            url = self._from_any(candidates, waiting, partial, sha256, size)
+            url = _whole(partial, sha256, size) or self._from_any(candidates, waiting, partial, sha256, size)
             if not url:
                 raise _failure(candidates, label, sha256)
             done = True
@@ -390,6 +392,15 @@ class Fetcher:
             return Response(
                 body=b"".join(parts), url=answer.url, content_type=answer.content_type, headers=lowered
             )
+
+
+def _whole(partial: Partial, sha256: Digest | None, size: int | None) -> str:
+    """The URL of what an earlier call has brought, if that is all; what cannot be the beginning is forgotten."""
+    if sha256 is not None and partial.size and partial.hasher.hexdigest() == sha256.hex:
+        return f"file://{partial.path}"
+    if size is not None and partial.size >= size:
+        partial.restart()
+    return ""
 
 
 def _joining(candidates: list[_Candidate], waiting: Iterator[Location]) -> Iterator[_Candidate]:

@@ -25,14 +25,24 @@ _OK, _PARTIAL, _PROXY_REFUSED = 200, 206, 407
 class Partial:
     """The file being written, with the digest of what is in it."""
 
-    def __init__(self, path: str, emit: Callable[[int], None]) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    def __init__(self, path: str, emit: Callable[[int], None], *, keep: bool = False) -> None:
+        """`keep`: what is at `path` is gone on with."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if keep else os.O_TRUNC)
         with translating_disk_errors(f"write `{path}`"):
             self._fd = os.open(path, flags, 0o644)
-        self._path = path
+        self.path = path
         self._emit = emit
         self.hasher = hashlib.sha256()
         self.size = 0
+        if keep:
+            self._read()
+
+    def _read(self) -> None:
+        with translating_disk_errors(f"read `{self.path}`"):
+            while chunk := os.read(self._fd, CHUNK):
+                self.hasher.update(chunk)
+                self.size += len(chunk)
+                self._emit(len(chunk))
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk`.
@@ -41,7 +51,7 @@ class Partial:
             NoSpace: the disk is full.
         """
         view = memoryview(chunk)
-        with translating_disk_errors(f"write `{self._path}`"):
+        with translating_disk_errors(f"write `{self.path}`"):
             while view:
                 view = view[os.write(self._fd, view) :]
         self.hasher.update(chunk)

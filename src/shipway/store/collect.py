@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 GRACE = 3600
 """Seconds: nothing used within the last hour is collected."""
 _FACT_AGE = 180 * 86400
+_PART_AGE = 7 * 86400
+"""Seconds that a download which broke off is kept after its last byte."""
 _PHASE = "collect"
 
 
@@ -214,13 +216,19 @@ def _sweep_small(store: Store, inventory: Inventory, going: list[Item], grace: i
             elif name.startswith(staging.KEY_LOCK):
                 if age >= grace:
                     _forget_key_lock(path)
-            elif (kind == "fact" and age >= _FACT_AGE) or (kind == "ready" and going):
+            elif (
+                (kind == "fact" and age >= _FACT_AGE)
+                or (kind == "ready" and going)
+                or (kind == "part" and age >= _PART_AGE)
+            ):
                 _forget(path)
 
 
 def _small_folders(store: Store) -> Iterator[tuple[str, str]]:
     for name in ("", layout.LOCKS, layout.PINS, layout.USES, layout.KEYS):
         yield os.path.join(store.path, name), "plain"
+    if os.path.isdir(f"{store.path}/{layout.UNFINISHED}"):
+        yield f"{store.path}/{layout.UNFINISHED}", "part"
     facts = f"{store.path}/{layout.FACTS}"
     for kind in os.listdir(facts):
         yield os.path.join(facts, kind), "ready" if kind == layout.READY_MARKS else "fact"

@@ -12,6 +12,7 @@
     images-v1/NAME/          the image that has a name: its record, and what its pin names as its project
     pins-v1/NAME             what a project needs
     uses-v1/NAME             which trees were used together, when last, and (by a lock) whether now
+    unfinished/SHA256        the beginning of a large download that broke off, for the next command; made when the first is there
     trash/                   taken away, being deleted
     quarantine/              found damaged by `verify`
 
@@ -29,6 +30,7 @@ from shipway.host import files
 FORMAT = 1
 README, TAG, FORMAT_FILE, GENERATION = "README", "CACHEDIR.TAG", "format", "generation"
 LOCKS, STAGING, TRASH, QUARANTINE = "locks", "staging", "trash", "quarantine"
+UNFINISHED = "unfinished"
 TREES, KEYS, BLOBS, FACTS, PINS, USES = "trees-v1", "keys-v1", "blobs-v1", "facts-v1", "pins-v1", "uses-v1"
 IMAGES = "images-v1"
 """Made when the first image gets a name."""

@@ -91,6 +91,13 @@ class Store:
             raise files.disk_error(problem, f"look into the store `{self.path}`") from problem
         return None
 
+    def find_unfinished(self, digest: BlobDigest) -> int:
+        """How many bytes of `digest` an earlier command has brought, without having come to the end."""
+        try:
+            return os.stat(f"{self.path}/{layout.UNFINISHED}/{digest.hex}").st_size
+        except FileNotFoundError:
+            return 0
+
     def find_blob(self, digest: BlobDigest) -> str | None:
         """The path of the artifact `digest`, in this store or below; finding it counts as use."""
         for place in (self.path, *self.lowers):

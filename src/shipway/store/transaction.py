@@ -228,6 +228,16 @@ class Transaction:
             if taken:
                 lock.release()
 
+    def unfinished_path(self, digest: BlobDigest) -> str:
+        """Where to write the bytes of `digest` so that they outlive this transaction. Only within the flight of a key of theirs.
+
+        What is complete is moved away by the caller; with what is not, another transaction goes on.
+        """
+        folder = f"{self._store.path}/{layout.UNFINISHED}"
+        with files.translating_disk_errors(f"make `{folder}`"):
+            files.make_directory(folder, 0o700)
+        return f"{folder}/{digest.hex}"
+
     def blob_staging_path(self, digest: BlobDigest) -> str:
         """Where to write the artifact `digest` before `add_blob`."""
         return f"{self.path}/blob-{digest.hex}"

@@ -35,6 +35,8 @@ class Behaviour(StrEnum):
     """The same page, called application/octet-stream."""
     TRUNCATE = "truncate"
     """All headers, half of the body, then the connection is cut."""
+    STALL = "stall"
+    """All headers, half of the body, then nothing more until the server stops."""
     SHORT = "short"
     """Half of the body, and a Content-Length that says so."""
     LONGER = "longer"
@@ -231,6 +233,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if behaviour == Behaviour.TRUNCATE:
             self.wfile.write(rest[: max(1, len(rest) // 2)])
+            self._cut()
+        elif behaviour == Behaviour.STALL:
+            self.wfile.write(rest[: len(rest) // 2])
+            self.wfile.flush()
+            self.server_owner.stopping.wait()
             self._cut()
         elif behaviour == Behaviour.TRICKLE:
             for byte in rest:

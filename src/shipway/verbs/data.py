@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from shipway.verbs.context import Task
     from shipway.verbs.project import Project
 
-_MOST = 200_000
-"""Files of a folder that are counted; beyond that its size is a lower bound."""
-
 
 class DataItem(NamedTuple):
     """One name of `[data]`, or a volume that this project does not name."""
@@ -294,13 +291,14 @@ def _fetched(one: DataSource, view: _View, plan: DataPlan | None, how: str) -> D
 
 def _on_disk(name: str, kind: str, source: str, target: str, how: str, path: str, *, write: bool) -> DataItem:
     from shipway.verbs.data_access import explain_access
+    from shipway.verbs.data_trees import measure
 
     if not os.path.exists(path):
         note = "made on first use" if kind == "volume" else "make it, or correct the spec"
         return DataItem(name, kind, source, target, how, 0, False, "absent", "", note)
     trouble = explain_access(path, write=write)
     state = "here" if not trouble else "not writable" if "written" in trouble else "not readable"
-    size, at_least = _size_of(path)
+    size, at_least = measure(path)
     return DataItem(name, kind, source, target, how, size, at_least, state, path, trouble)
 
 
@@ -319,20 +317,3 @@ def _volume_names() -> list[str]:
         return sorted(entry.name for entry in os.scandir(volume_folder(state_dir())) if entry.is_dir())
     except FileNotFoundError:
         return []
-
-
-def _size_of(path: str) -> tuple[int, bool]:
-    """Bytes of all files, links not followed; and whether the count was given up."""
-    if not os.path.isdir(path):
-        return os.stat(path).st_size, False
-    total = count = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            count += 1
-            if count > _MOST:
-                return total, True
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except OSError:
-                continue
-    return total, False

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from shipway.verbs.project import Project
 
 
+_MOST = 200_000
+"""Files of a folder that are counted; beyond that its size is a lower bound."""
 _LARGE = 1 << 30
 """Bytes of copied data from which on it is a warning."""
 
@@ -42,8 +44,8 @@ def ensure_data(plans: Sequence[DataPlan], store: Store, task: Task) -> int:
     )
 
 
-def bring_copied(lock: Lock, target: TargetLock, store: Store, task: Task) -> None:
-    """Have the data that become part of the image, and say how large they make it.
+def bring_copied(lock: Lock, target: TargetLock, project: str, store: Store, task: Task) -> None:
+    """Have the data that become part of the image, and say how large they make it. `project`: its folder.
 
     Raises:
         ToolError: they cannot be had.
@@ -51,17 +53,41 @@ def bring_copied(lock: Lock, target: TargetLock, store: Store, task: Task) -> No
     from shipway.core.events import Note
     from shipway.core.units import render_size
     from shipway.plan.data import plan_data
+    from shipway.verbs.run_options import absolute_source
 
     plans = tuple(plan for plan in plan_data(lock, target) if plan.use.copy)
-    for plan in plans:
-        size = f"{render_size(plan.size)} of" if plan.size else "a copy of unknown size of"
-        text = f"data: the image holds {size} `{plan.use.name}`, for the spec wants them copied"
-        if plan.size < _LARGE:
+    sizes = [(plan.use.name, plan.size, "") for plan in plans]
+    for use in target.data:
+        if use.copy and use.folder:
+            path = absolute_source(use.folder, project)
+            size, at_least = measure(path) if os.path.exists(path) else (0, False)
+            sizes.append((use.name, size, "at least " if at_least else ""))
+    for name, size, bound in sizes:
+        much = f"{bound}{render_size(size)} of" if size else "a copy of unknown size of"
+        text = f"data: the image holds {much} `{name}`, for the spec wants them copied"
+        if size < _LARGE:
             task.emit(Note(text))
         else:
             more = '; every push and pull carries them: `how = "mount"` keeps them out'
             task.emit(Note(text + more, "warning"))
     ensure_data(find_missing(plans, store), store, task)
+
+
+def measure(path: str) -> tuple[int, bool]:
+    """Bytes of all files, links not followed; and whether the count was given up."""
+    if not os.path.isdir(path):
+        return os.stat(path).st_size, False
+    total = count = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            count += 1
+            if count > _MOST:
+                return total, True
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except OSError:
+                continue
+    return total, False
 
 
 def find_missing(plans: Sequence[DataPlan], store: Store) -> tuple[DataPlan, ...]:

@@ -66,8 +66,10 @@ class _Export:
 
     @property
     def runs(self) -> dict[str, RunOptions]:
-        """By name of target."""
-        return {target.name: target.run for target in self.project.spec.targets}
+        """By name of target, with folders and volumes of `[data]` among the mounts."""
+        from shipway.verbs.export_data import with_data
+
+        return {target.name: with_data(target.run, target.data) for target in self.project.spec.targets}
 
 
 def run_export(
@@ -87,8 +89,11 @@ def run_export(
         ToolError: no lock can be had, the target has what the format cannot say, or `output` is somebody else's file.
     """
     from shipway.export.dockerfile import render_ignore
+    from shipway.verbs.export_data import tell_of_data
 
     export = _open(task, form)
+    if kind in _STARTING:
+        tell_of_data(export.targets, export.project.spec, task.emit)
     files = [ExportFile(path=output, text=_RENDERERS[kind](export))]
     if kind == "dockerfile":
         patterns = _ignored(export)
@@ -279,3 +284,5 @@ _RENDERERS: dict[str, Callable[[_Export], str]] = {
     "makefile": _makefile,
 }
 KINDS = tuple(_RENDERERS)
+_STARTING = ("compose", "devcontainer", "makefile")
+"""What starts containers, and so mounts."""

@@ -7,7 +7,10 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote
@@ -17,7 +20,7 @@ import pytest
 from shipway.build.data_copy import data_folder, make_data
 from shipway.build.data_tree import bring_data, find_data
 from shipway.build.files_tree import scan_files
-from shipway.core.digest import TreeKey
+from shipway.core.digest import BlobDigest, TreeKey, key_of
 from shipway.core.errors import (
     BuildError,
     FetchError,
@@ -280,3 +283,82 @@ def test_a_folder_to_copy_has_to_be_there(server, tmp_path):
     lock = lock_of('[data.d]\nfolder = "sets"\ntarget = "/d"\nhow = "copy"\n', server)
     with pytest.raises(BuildError, match="is no folder"):
         copy_of(lock, Store.open(str(tmp_path / "s")), server, tmp_path)
+
+
+BRINGING = """
+import os, sys
+from shipway.core.digest import BlobDigest
+from shipway.build.data_tree import bring_data
+from shipway.host.http import Fetcher
+from shipway.host.location import Location
+from shipway.lock.model import DataFile, DataUse
+from shipway.plan.data import DataPlan
+from shipway.store.store import Store
+
+store, url, digest, size = sys.argv[1:]
+file = DataFile(source=url, path="large", sha256=BlobDigest.from_hex(digest), size=int(size))
+plan = DataPlan(DataUse(name="large", source=url, target="/large"), (file,))
+bring_data([plan], store=Store.open(store), fetcher=Fetcher(environ={}, netrc=False), locate=lambda it: [Location(url)], emit=print)
+"""
+
+
+def bringing(store, server, data, **more):
+    words = [sys.executable, "-c", BRINGING, store.path, f"{server.url}/large", sha256(data), str(len(data))]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, **more)
+
+
+def test_a_download_that_was_killed_goes_on_where_it_was(server, store):
+    data = bytes(range(256)) * 4096
+    server.put("/large", data)
+    server.order("/large", Behaviour.STALL, Behaviour.HONEST)
+    killed = bringing(store, server, data)
+    digest = BlobDigest.from_hex(sha256(data))
+    deadline = time.monotonic() + 30
+    while store.find_unfinished(digest) < len(data) // 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    killed.kill()
+    killed.communicate()
+
+    done = bringing(store, server, data)
+    said = done.communicate()[0]
+    assert done.returncode == 0
+    assert "goes on at 512.0 KiB of 1.0 MiB" in said
+    assert server.asked("/large")[1].headers["range"] == f"bytes={len(data) // 2}-"
+    [tree] = [store.find_tree(key_of({"recipe": "data-file", "version": 1, "sha256": digest.hex}))]
+    assert Path(tree.root, CONTENT).read_bytes() == data
+    assert not store.find_unfinished(digest)
+
+
+def test_a_beginning_that_is_another_files_costs_a_download_and_no_more(server, store):
+    data = bytes(range(256)) * 64
+    server.put("/large", data)
+    digest = BlobDigest.from_hex(sha256(data))
+    with store.transaction() as tx:
+        Path(tx.unfinished_path(digest)).write_bytes(b"x" * 100)
+    done = bringing(store, server, data)
+    done.communicate()
+    assert done.returncode == 0
+    assert [one.headers.get("range") for one in server.asked("/large")] == ["bytes=100-", None]
+    # All of it was there, and only the last step was missing; or there is more than there can be.
+    for there, asked in ((data, 2), (data + b"more", 3)):
+        other = Store.open(f"{store.path}-{asked}")
+        with other.transaction() as tx:
+            Path(tx.unfinished_path(digest)).write_bytes(there)
+        done = bringing(other, server, data)
+        done.communicate()
+        assert done.returncode == 0
+        assert len(server.asked("/large")) == asked
+
+
+def test_old_beginnings_are_collected(store):
+    digest = BlobDigest.of(b"data")
+    with store.transaction() as tx:
+        path = Path(tx.unfinished_path(digest))
+        path.write_bytes(b"da")
+    store.collect()
+    assert path.exists()
+    week = time.time() - 8 * 86400
+    os.utime(path, (week, week))
+    store.collect()
+    assert not path.exists()

@@ -14,6 +14,7 @@ from shipway.export.compose import render_compose
 from shipway.export.devcontainer import render_devcontainer
 from shipway.export.dockerfile import render_dockerfile, render_ignore
 from shipway.export.makefile import render_makefile
+from shipway.lock.model import DataUse
 from shipway.spec.model import MountRule, Network, RunOptions
 
 RUN = RunOptions(
@@ -265,6 +266,20 @@ def test_a_development_container_on_the_image_itself_needs_no_build():
     assert giving[giving.index("--account") + 1] == document["remoteUser"]
     assert giving[giving.index("--target") + 1] == "gpu"
     assert document["updateRemoteUserUID"] is False
+
+
+def test_data_that_only_shipway_has_are_named():
+    plain = contents("cpu")
+    uses = (
+        DataUse(name="model", source="hf:org/model@0", target="/m"),
+        DataUse(name="own", target="/o", folder="o", copy=True),
+    )
+    fetched = replace(plain, target=replace(plain.target, data=uses))
+    said = "Data that shipway fetches are not mounted: `model`; `shipway run` has them."
+    assert f"# {said}\n" in render_compose((fetched,), RUNS)
+    assert f"# {said}\n" in render_makefile((fetched,), RUNS, default="cpu")
+    assert said in json.loads(render_devcontainer(fetched, RUN))["customizations"]["shipway"]["origin"]
+    assert "not mounted" not in render_compose((plain,), RUNS)
 
 
 def test_no_renderer_depends_on_the_order_of_the_lock():

@@ -147,3 +147,30 @@ def test_on_the_command_line(project, capsys, monkeypatch):
     assert execute(["export", "apptainer", "--format", "sif", "-o", "model.sif"]) == ExitCode.USAGE
     assert "was not exported" in capsys.readouterr().err
     assert execute(["export", "dockerfil"]) == ExitCode.USAGE
+
+
+def test_folders_and_volumes_of_data_are_mounted(project, monkeypatch, tmp_path):
+    """They are no part of the lock; the folder of a volume is where this machine has it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_STATE_HOME")
+    with open(project / "shipway.toml", "a") as spec:
+        spec.write('[data.own]\nfolder = "sets"\nread-only = true\ntarget = "/data/own"\n')
+        spec.write('[data.state]\nvolume = "checkpoints"\ntarget = "/checkpoints"\n')
+    said = []
+    compose = run_export("compose", task(project, emit=said.append)).files[0].text
+    for words in (
+        '"source": "./sets"',
+        '"target": "/data/own"',
+        '"source": "~/.local/state/shipway/volumes/checkpoints"',
+    ):
+        assert words in compose
+    assert [
+        f"mkdir -p {tmp_path}/.local/state/shipway/volumes/checkpoints" in note.text for note in said
+    ] == [True]
+    mounts = json.loads(text("devcontainer", project))["mounts"]
+    assert "type=bind,source=${localWorkspaceFolder}/sets,target=/data/own,readonly" in mounts
+    assert (
+        "type=bind,source=${localEnv:HOME}/.local/state/shipway/volumes/checkpoints,target=/checkpoints"
+        in mounts
+    )
+    assert "--volume=$(CURDIR)/sets:/data/own:ro" in text("makefile", project)
