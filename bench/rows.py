@@ -46,7 +46,7 @@ def _nothing(place: Place) -> list[Contestant]:
     found = [Contestant("shipway run -- true", place.ours("run", "--", "true"), env=place.env)]
     found.append(Contestant("python3 -c pass", [sys.executable, "-c", "pass"], env=place.env))
     docker = place.docker()
-    if docker and _base_image(place, docker):
+    if docker and base_image(place, docker):
         found.append(Contestant("docker run", [*docker, "run", "--rm", "bench-base", "true"], env=place.env))
     return found
 
@@ -54,23 +54,6 @@ def _nothing(place: Place) -> list[Contestant]:
 def _fresh(place: Place) -> list[Contestant]:
     place.run(place.ours("lock"))
     return [Contestant("shipway lock", place.ours("lock"), env=place.env)]
-
-
-def _added(place: Place) -> list[Contestant]:
-    """From the command to the import in a container that runs; the package was never fetched before the first round."""
-    place.run(place.ours("up"))
-    place.at_the_end.append(place.ours("down"))
-    words = shlex.join(place.ours("add", "einops"))
-    check = shlex.join(place.ours("exec", "python", "-c", "import einops"))
-    take_out = f"{shlex.join(place.ours('remove', 'einops'))} || true"
-    return [
-        Contestant(
-            "shipway add, then import in the container",
-            ["sh", "-c", f"{words} && {check}"],
-            before=[["sh", "-c", take_out]],
-            env=place.env,
-        )
-    ]
 
 
 SETTLE = ["sh", "-c", "sync; sleep 45"]
@@ -88,7 +71,7 @@ def _cold(place: Place) -> list[Contestant]:
     install = [place.uv, "pip", "install", "-q", "--python", f"{venv}/bin/python", "-r", requirements]
     found.append(Contestant("uv pip install", install, [*away, uv_venv], place.env))
     docker = place.docker()
-    if docker and _base_image(place, docker):
+    if docker and base_image(place, docker):
         build = _docker_build(place, docker, requirements, cold=True)
         found.append(replace(build, name="docker build with uv, base image at hand"))
         fetch = f"{shlex.join(_import_base(place, docker))} && {shlex.join(build.argv)}"
@@ -125,16 +108,21 @@ def _changed(place: Place) -> list[Contestant]:
     found = [Contestant("shipway run, one package more", settle, [less, settle, more], place.env)]
     requirements = _pinned(place)
     docker = place.docker()
-    if docker and _base_image(place, docker):
+    if docker and base_image(place, docker):
         found.append(_docker_build(place, docker, requirements, cold=False))
     return found
 
 
 def another(path: str) -> list[str]:
     """Ask for a version of a small package that no round before has asked for, so that nobody has it cached."""
+    return another_version(path, f"echo einops==$1 >> {path}")
+
+
+def another_version(counter: str, line: str) -> list[str]:
+    """A shell line in which `$1` is a version of einops that no round before has had; `counter`.n counts the rounds."""
     versions = "0.8.1 0.8.0 0.7.0 0.6.1 0.6.0 0.5.0 0.4.1 0.4.0 0.3.2"
-    script = f"n=$(cat {path}.n 2>/dev/null || echo 1); echo $((n + 1)) > {path}.n; shift $((n - 1)); echo einops==$1 >> {path}"
-    return ["sh", "-c", script, "sh", *versions.split()]
+    count = f"n=$(cat {counter}.n 2>/dev/null || echo 1); echo $((n + 1)) > {counter}.n; shift $((n - 1))"
+    return ["sh", "-c", f"{count}; {line}", "sh", *versions.split()]
 
 
 def _pinned(place: Place) -> str:
@@ -146,9 +134,12 @@ def _pinned(place: Place) -> str:
     return path
 
 
-def _base_image(place: Place, docker: list[str]) -> bool:
+def base_image(place: Place, docker: list[str]) -> bool:
+    """Whether the engine has the image `bench-base` now."""
     archive = place.file("base.tar")
     if os.path.exists(archive):
+        if not place.run([*docker, "images", "-q", "bench-base"]).strip():
+            place.run(_import_base(place, docker))
         return True
     if not shutil.which("mmdebstrap"):
         return False
@@ -211,5 +202,4 @@ ROWS = [
         5,
         _changed,
     ),
-    Row("added", "a small package into a running container", {"seconds": 1.5}, 5, _added),
 ]

@@ -8,23 +8,27 @@ import sys
 import time
 
 from image_rows import IMAGE_ROWS
+from life_rows import LIFE_ROWS
+from log_rows import LOG_ROWS
 from place import Place
 from rows import ROWS, Row
 from timing import CommandFailed, Timed, human, time_in_turn
 
-ALL = [*ROWS, *IMAGE_ROWS]
+ALL = [*ROWS, *LIFE_ROWS, *LOG_ROWS, *IMAGE_ROWS]
+GROUPS = {"images": IMAGE_ROWS, "life": LIFE_ROWS, "logs": LOG_ROWS}
 
 
 def main() -> int:
     words = sys.argv[1:]
     page = words.pop(words.index("--write") + 1) if "--write" in words else ""
     rounds = int(words.pop(words.index("--rounds") + 1)) if "--rounds" in words else 0
-    names = [word for word in words if word not in ("--write", "--rounds", "images")]
-    names += [row.name for row in IMAGE_ROWS] if "images" in words else []
+    names = [row.name for word in words for row in GROUPS.get(word, ())]
+    names += [word for word in words if word not in ("--write", "--rounds", *GROUPS)]
     unknown = set(names) - {row.name for row in ALL}
     if unknown:
         print(
-            f"rows are: {', '.join(row.name for row in ALL)}; `images` is all rows of images", file=sys.stderr
+            f"rows are: {', '.join(row.name for row in ALL)}; `images`, `life` and `logs` are all rows of these kinds",
+            file=sys.stderr,
         )
         return 2
     place = Place()

@@ -14,14 +14,15 @@ from shipway.core.text import shown
 from shipway.host.http import NotOffered
 from shipway.host.location import Bearer, Location
 from shipway.lock.check import stays_inside
-from shipway.lock.model import DataFile, DataUse
+from shipway.lock.model import DataFile
+from shipway.resolve.data_uses import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shipway.host.http import Fetcher
     from shipway.lock.model import Lock
-    from shipway.spec.model import DataSource, Spec, Target
+    from shipway.spec.model import DataSource, Spec
 
 ENDPOINT = "HF_ENDPOINT"
 _SMALL = 64 << 20
@@ -49,28 +50,6 @@ def resolve_data(
         files = files or (_from_url(data, fetcher) if data.url else _from_hub(data, fetcher, environ))
         found |= {file.id: file for file in files}
     return tuple(found.values())
-
-
-def source_of(data: DataSource) -> str:
-    """What the lock calls where `data` come from; empty for what is not fetched."""
-    return data.url or (f"{data.hub}@{data.revision}" if data.hub else "")
-
-
-def lock_uses(target: Target) -> tuple[DataUse, ...]:
-    """What the lock has to know of the data of `target`: all that is fetched or copied."""
-    return tuple(
-        DataUse(
-            name=data.name,
-            source=source_of(data),
-            target=data.target,
-            unpack=data.unpack,
-            copy=data.copy,
-            files=data.files,
-            folder=data.folder,
-        )
-        for data in target.data
-        if data.fetched or data.copy
-    )
 
 
 def data_locations(file: DataFile, environ: Mapping[str, str]) -> tuple[Location, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from shipway.core.digest import TreeKey, key_of
 from shipway.lock.model import Lock, TargetLock
-from shipway.resolve.data import lock_uses
+from shipway.resolve.data_uses import lock_uses
 from shipway.spec.inputs import PROJECT_METADATA, find_metadata_names
 from shipway.spec.model import LocalProject, Spec, Target, Wish
 from shipway.spec.parse import PROJECT_FILE, Texts

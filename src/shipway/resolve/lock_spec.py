@@ -19,7 +19,8 @@ from shipway.resolve.bases import (
     packages_over,
     wishes_over,
 )
-from shipway.resolve.data import lock_uses, resolve_data
+from shipway.resolve.data import resolve_data
+from shipway.resolve.data_uses import lock_uses
 from shipway.resolve.debs import DebRequest, DebResolution, resolve_debs
 from shipway.resolve.hold import Hold, held_debs
 from shipway.resolve.interpreter import choose_interpreter, exact_version, interpreter_wishes

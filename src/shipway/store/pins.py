@@ -6,8 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.digest import BlobDigest, LockDigest, TreeKey
 from shipway.core.text import shown
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from shipway.store.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class Pin(NamedTuple):
     """One target of one project, and what must stay for it."""
 
     project: str

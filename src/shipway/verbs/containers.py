@@ -13,10 +13,8 @@ from shipway.run.life import client
 from shipway.run.life.journal import write_event
 from shipway.run.life.lives import life_of
 from shipway.run.life.model import MAIN, Container, Service, State
-from shipway.run.life.native_top import describe_files
 from shipway.run.life.records import no_container
 from shipway.verbs.find import find_folder
-from shipway.verbs.tops import measure_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -191,6 +189,9 @@ def remove(container: Container, *, force: bool, emit: Emit, dry_run: bool = Fal
             )
         if not dry_run:
             life_of(container.engine).stop(container, 0.0)
+    from shipway.run.life.native_top import describe_files
+    from shipway.verbs.tops import measure_own
+
     own = measure_own(container)
     lost = describe_files(own.files, own.size) + " that it wrote outside mounts" if own.files else ""
     told = f"`{container.name}`" + (f", and with it {lost}" if lost else "")

@@ -272,7 +272,7 @@ def _item(one: DataSource, view: _View, plan: DataPlan | None) -> DataItem:
 
 
 def _fetched(one: DataSource, view: _View, plan: DataPlan | None, how: str) -> DataItem:
-    from shipway.resolve.data import lock_uses, source_of
+    from shipway.resolve.data_uses import lock_uses, source_of
 
     kind = "url" if one.url else "hub"
     is_locked = plan is not None and plan.use in (

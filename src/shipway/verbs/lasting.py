@@ -66,8 +66,7 @@ def _free_name(state: str, life: LifeOptions, environment: Environment, emit: Em
     if not life.name:
         return _new_name(state, environment)
     name = require_container_name(life.name)
-    found = records.find_record(state, name)
-    if found is None or found[0].name != name:
+    if records.find_named(state, name) is None:
         return name
     held = client.find_container(state, name)
     if held.status.state in (State.RUNNING, State.RESTARTING, State.PAUSED):
@@ -107,18 +106,16 @@ def _step_aside(state: str, held: Container, emit: Emit) -> None:
 
 
 def _next_old(state: str, name: str) -> str:
-    names = {record.name for record, _ in records.list_records(state)}
     candidate, number = name + _OLD, 2
-    while candidate in names:
+    while records.find_named(state, candidate) is not None:
         candidate, number = f"{name}{_OLD}{number}", number + 1
     return candidate
 
 
 def _new_name(state: str, environment: Environment) -> str:
-    names = {record.name for record, _ in records.list_records(state)}
     while True:
         name = f"{choose_hostname(environment.name, environment.target)}-{os.urandom(2).hex()}"
-        if name not in names:
+        if records.find_named(state, name) is None:
             return name
 
 

@@ -140,15 +140,21 @@ def life_of(words: RunWords, environment: Environment) -> LifeOptions | None:
 
 def find_environment(task: Task) -> Environment | None:
     """What a run would mount now; None while something is to be locked or built first. Changes nothing."""
+    remembered = find_remembered(task)
+    if remembered is not None:
+        return remembered
+    prepared = _prepare(task, dry_run=True)
+    return None if prepared is None else _environment(prepared)
+
+
+def find_remembered(task: Task) -> Environment | None:
+    """What the launch record says that a run would mount; None where there is none that still holds."""
     from shipway.run.ready import holds
     from shipway.store.store import Store
 
     ready = _find_ready(_ready_file(find_folder(task.directory), task), task)
     store = Store.open(emit=task.emit)
-    if ready is not None and holds(ready, context=_context(store, task)):
-        return ready.environment
-    prepared = _prepare(task, dry_run=True)
-    return None if prepared is None else _environment(prepared)
+    return ready.environment if ready is not None and holds(ready, context=_context(store, task)) else None
 
 
 class Start(NamedTuple):

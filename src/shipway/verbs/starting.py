@@ -14,7 +14,7 @@ from shipway.run.request import choose_hostname
 from shipway.verbs.containers import LIVES, Named, stop
 from shipway.verbs.find import find_folder
 from shipway.verbs.lasting import Around, begin_lasting, require_engine_of
-from shipway.verbs.run import RunWords, merger, run_command
+from shipway.verbs.run import RunWords, find_remembered, merger, run_command
 
 if TYPE_CHECKING:
     from shipway.image.portable import PortableImage
@@ -67,13 +67,11 @@ def run_up(words: RunWords, task: Task, *, recreate: bool, dry_run: bool) -> UpR
 def _named(words: RunWords, folder: str, task: Task):  # type: ignore[no-untyped-def]  # noqa: ANN202
     """The options of a new one, whose name is the project's, or one like it where another project has that."""
     from shipway.run.model import LifeOptions
-    from shipway.verbs.project import read_project, require_target
 
     life = words.life or LifeOptions()
     if life.name:
         return life._replace(detach=True)
-    spec = read_project(folder, task.emit).spec
-    name = choose_hostname(spec.name, require_target(spec, task.target).name)
+    name = _project_name(folder, task)
     try:
         held = client.find_container(state_dir(), name)
     except NotFound:
@@ -88,6 +86,17 @@ def _named(words: RunWords, folder: str, task: Task):  # type: ignore[no-untyped
             )
         )
     return life._replace(name=name, detach=True)
+
+
+def _project_name(folder: str, task: Task) -> str:
+    """After the project and its target; the spec is only read where no launch record holds."""
+    remembered = find_remembered(task)
+    if remembered is not None:
+        return choose_hostname(remembered.name, remembered.target)
+    from shipway.verbs.project import read_project, require_target
+
+    spec = read_project(folder, task.emit).spec
+    return choose_hostname(spec.name, require_target(spec, task.target).name)
 
 
 def _give_way(container: Container, task: Task) -> None:

@@ -34,7 +34,8 @@ from shipway.host.http import Fetcher
 from shipway.lock.model import Lock, TargetLock
 from shipway.plan.data import CONTENT, copied_data, plan_data
 from shipway.plan.layers import Contents, choose_layers
-from shipway.resolve.data import data_locations, lock_uses, resolve_data
+from shipway.resolve.data import data_locations, resolve_data
+from shipway.resolve.data_uses import lock_uses
 from shipway.spec.parse import parse_spec
 from shipway.store.store import Store
 from shipway.testing.file_server import Behaviour, FileServer

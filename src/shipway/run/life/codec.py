@@ -52,6 +52,8 @@ def _item(hint: Any, value: Any) -> Any:
         return _item(next(one for one in arguments if one is not type(None)), value)
     if origin is tuple:
         if len(arguments) == 2 and arguments[1] is Ellipsis:  # noqa: PLR2004 - tuple[X, ...]
+            if arguments[0] is str:  # hundreds of trees in each record
+                return tuple(value)
             return tuple(_item(arguments[0], item) for item in value)
         return tuple(_item(one, item) for one, item in zip(arguments, value, strict=True))
     if isinstance(hint, type) and issubclass(hint, Enum):

@@ -42,6 +42,8 @@ class Status(NamedTuple):
     memory_kills: int = 0
     reason: str = ""
     """Why it ended, where there is more to say than the code."""
+    services: bool = False
+    """Its supervisor has started services since the container was started."""
 
 
 class Record(NamedTuple):

@@ -111,6 +111,10 @@ class NativeLife:
         """As the supervisor knows them."""
         if not container.running or not container.record.lasting:
             return ()
+        if not records.read_status(
+            container.folder
+        ).services:  # a listing of many asks only those that have some
+            return ()
         try:
             with _asking(container.folder, {"do": "services"}) as (_, _, answer):
                 return tuple(Service(one[0], tuple(one[1]), *one[2:]) for one in answer["services"])

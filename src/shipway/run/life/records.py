@@ -132,14 +132,33 @@ def list_records(state: str) -> tuple[tuple[Record, str], ...]:
 
 def find_record(state: str, name: str) -> tuple[Record, str] | None:
     """The container called `name`, or whose id begins with it (three digits at least); None when there is none."""
-    records = list_records(state)
-    for record, folder in records:
-        if record.name == name:
-            return record, folder
+    found = find_named(state, name)
+    if found is not None:
+        return found
     if len(name) < 3:  # noqa: PLR2004 - fewer say nothing
         return None
-    matches = [pair for pair in records if pair[0].id.startswith(name)]
-    return matches[0] if len(matches) == 1 else None
+    try:
+        matches = [one for one in os.listdir(containers_folder(state)) if one.startswith(name)]
+    except FileNotFoundError:
+        return None
+    if len(matches) != 1:
+        return None
+    folder = f"{containers_folder(state)}/{matches[0]}"
+    record = read_record(folder)
+    return (record, folder) if record is not None else None
+
+
+def find_named(state: str, name: str) -> tuple[Record, str] | None:
+    """The container called `name`, without a look at the others; None when there is none."""
+    if not name or "/" in name:
+        return None
+    try:
+        identity = os.path.basename(os.readlink(f"{containers_folder(state)}/by-name/{name}"))
+    except OSError:
+        return None
+    folder = f"{containers_folder(state)}/{identity}"
+    record = read_record(folder)
+    return (record, folder) if record is not None and record.name == name else None
 
 
 def require_record(state: str, name: str) -> tuple[Record, str]:

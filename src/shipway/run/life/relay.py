@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shipway.host.files import write_all
 from shipway.run.life.wire import ERRORS, INPUT, OUTPUT, WORDS, Receiver, render_frame, send_words
-from shipway.sandbox.terminal import make_raw, read_modes, set_modes
 
 if TYPE_CHECKING:
     import socket
@@ -194,6 +193,8 @@ def relay(link: Link, ends: Ends, *, tty: bool, stdin: bool = True, keys: bytes 
 
     `tty`: the command has a terminal; ours is raw meanwhile, if we have one. `stdin`: whether our input is for the command.
     """
+    from shipway.sandbox.terminal import make_raw, read_modes, set_modes  # noqa: PLC0415 - drags in the sandbox
+
     raw = tty and os.isatty(ends.stdin)
     modes = read_modes(ends.stdin) if raw else None
     wakes, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

@@ -14,6 +14,8 @@ from shipway.run.life.output import Output
 from shipway.run.life.streams import Streams
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shipway.run.life.commands import Commands
     from shipway.run.life.desk import Desk
     from shipway.run.life.loop import Loop
@@ -36,7 +38,9 @@ class Running:
 class Services:
     """All of one container, for as long as its sandbox lives."""
 
-    def __init__(self, loop: Loop, folder: str, log: LogOptions):
+    def __init__(self, loop: Loop, folder: str, log: LogOptions, on_use: Callable[[], None]):
+        """`on_use`: called before a service is started."""
+        self._on_use = on_use
         self._loop = loop
         self._folder = folder
         self._log = log
@@ -55,6 +59,7 @@ class Services:
             peer.send({"error": f"`{name}` runs already", "code": ExitCode.ENGINE})
             peer.finish()
             return
+        self._on_use()
         told = desk.words_of(words)
         output = Output(open_sink(self._folder, name, self._log))
         streams = Streams(self._loop, output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,8 @@ def _be(
 ) -> None:
     from shipway.host.title import set_title  # noqa: PLC0415 - `ctypes`
 
+    gc.freeze()  # a collection would touch, and so copy, what the processes of the sandbox share with this one
+    gc.enable()
     open_ends = [writer]
 
     def say(*message: Any) -> None:

@@ -19,7 +19,6 @@ from shipway.run.life.journal import write_event
 from shipway.run.life.log_write import log_file, open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import MAIN, Container, State
-from shipway.run.life.native_top import describe_lost, describe_removal, list_changed
 from shipway.run.life.output import Output
 from shipway.run.life.peers import Peer, accept
 from shipway.run.life.restarts import next_delay, wants_restart
@@ -68,9 +67,10 @@ class Supervisor:
         self._loop = Loop()
         self._listener = listen(plan.folder)
         self._output = Output(open_sink(plan.folder, MAIN, plan.record.options.log))
-        self._services = Services(self._loop, plan.folder, plan.record.options.log)
+        self._services = Services(self._loop, plan.folder, plan.record.options.log, self._note_services)
         self._session: Session | None = None
-        self._status = records.read_status(plan.folder)._replace(pid=os.getpid(), restarts=0, reason="")
+        status = records.read_status(plan.folder)
+        self._status = status._replace(pid=os.getpid(), restarts=0, reason="", services=False)
         self._request: RunRequest | None = None
         self._stopping = False
         self._over = False
@@ -176,6 +176,12 @@ class Supervisor:
         record = self.plan.record
         if not record.options.rm:
             return ""
+        from shipway.run.life.native_top import (  # noqa: PLC0415 - most containers stay at their end
+            describe_lost,
+            describe_removal,
+            list_changed,
+        )
+
         lost = describe_lost(list_changed(Container(record, self._status, self.plan.folder)))
         write_event(self.plan.state, record, "remove", detail=lost)
         return describe_removal(record.name, lost)
@@ -202,6 +208,10 @@ class Supervisor:
     def _set(self, **changes: Any) -> None:
         self._status = self._status._replace(**changes)
         records.write_status(self.plan.folder, self._status)
+
+    def _note_services(self) -> None:
+        if not self._status.services:
+            self._set(services=True)
 
     def _say(self, error: ToolError | None) -> None:
         tell, self._tell = self._tell, None
