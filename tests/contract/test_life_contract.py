@@ -196,6 +196,7 @@ def test_what_would_be_done(world):
         ("down", (), "would end `plan`"),
     ):
         assert world.call(verb, *words, "--dry-run").stdout == f"{said}\n"
+    assert "there is no container `none`" in world.call("stop", "plan", "none", code=14).stderr
     assert (world.state("plan"), world.state("other")) == ("running", "gone")
     assert "shipway rm --force plan" in world.call("rm", "--dry-run", "plan", code=125).stderr
     down = world.call("down", "--time", "5")

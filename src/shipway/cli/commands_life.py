@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shipway.cli.call import Answer, Call
 from shipway.cli.commands_run import read_words
 from shipway.cli.parser import UsageError
+from shipway.core.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,7 +86,9 @@ def _exec(call: Call) -> Answer:
     user = arguments.text("user")
     with explaining_words(container, arguments.words):
         code = exec_in(container, argv, env=env, cwd=cwd, tty=tty, user=user, emit=call.emit)
-    return Answer(code=0 if code is None else code)
+    if code is None:
+        return Answer(talk=f"left `{shown(argv[0])}`, which goes on in `{container.name}`")
+    return Answer(code=code)
 
 
 def _serve(
@@ -137,7 +140,12 @@ def _logs(call: Call) -> Answer:
         since=now - values["since"] if values["since"] is not None else 0.0,
         until=now - values["until"] if values["until"] is not None else 0.0,
     )
-    _write_pieces(read_pieces(find_named(_one(call), call.task()), request))
+    named = find_named(_one(call), call.task())
+    try:
+        _write_pieces(read_pieces(named, request))
+    except KeyboardInterrupt:
+        if not request.follow:
+            raise
     return Answer()
 
 

@@ -21,15 +21,15 @@ def _each(call: Call, act: Callable[[Named], object], would: Callable[[Named], s
     """Do it to all that the words name, or with `--dry-run` say of each what `would` be done; their names."""
     from shipway.verbs.containers import find_named
 
-    task, dry_run, lines = call.task(), call.arguments.flag("dry-run"), []
-    for name in call.arguments.words or ("",):
-        named = find_named(name, task)
-        if dry_run:
-            lines.append(would(named))
-        else:
-            act(named)
-            lines.append(_called(named))
-    return Answer("".join(f"{line}\n" for line in lines))
+    task = call.task()
+    found = [
+        find_named(name, task) for name in call.arguments.words or ("",)
+    ]  # all of them, before anything is done
+    if call.arguments.flag("dry-run"):
+        return Answer("".join(f"{would(named)}\n" for named in found))
+    for named in found:
+        act(named)
+    return Answer("".join(f"{_called(named)}\n" for named in found))
 
 
 def _called(named: Named) -> str:

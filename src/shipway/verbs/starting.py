@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError, NotFound
-from shipway.core.events import Note
+from shipway.core.events import Note, silent
 from shipway.core.text import shown
 from shipway.host.dirs import state_dir
 from shipway.run.life import client
@@ -95,7 +95,7 @@ def _project_name(folder: str, task: Task) -> str:
         return choose_hostname(remembered.name, remembered.target)
     from shipway.verbs.project import read_project, require_target
 
-    spec = read_project(folder, task.emit).spec
+    spec = read_project(folder, silent).spec  # what it is made from tells what there is to tell
     return choose_hostname(spec.name, require_target(spec, task.target).name)
 
 
