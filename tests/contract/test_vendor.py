@@ -6,6 +6,7 @@ The archive is made and signed by the test; before a build it is taken away toge
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from test_dropped_package import OK, World
 
 from shipway.core.ignore import VENDOR_INDEX
+from shipway.testing.file_server import FileServer
 
 pytestmark = [pytest.mark.needs_userns, pytest.mark.needs_tool("apt-get")]
 
@@ -270,3 +272,63 @@ def test_a_bundle_in_the_project_is_said_to_go_into_its_image(site):
     assert "add it to `ignore`" in done.stderr
     (site.project / ".dockerignore").write_text("*.tar\n")
     assert "ignore" not in site.run("bundle", str(site.project / "all.tar")).stderr
+
+
+LABELS, WEIGHTS = b"cat\ndog\n", b"W" * 5000
+DATA = """
+[data.labels]
+url = "{url}/labels.txt"
+sha256 = "{labels}"
+target = "/data/labels.txt"
+
+[data.weights]
+url = "{url}/weights.bin"
+sha256 = "{weights}"
+target = "/models/weights.bin"
+how = "copy"
+"""
+
+
+@pytest.fixture
+def with_data(site):
+    """The site with data from a server of its own, which goes away with the archive."""
+    with FileServer() as server:
+        server.put("/labels.txt", LABELS)
+        server.put("/weights.bin", WEIGHTS)
+        spec = site.project / "shipway.toml"
+        hashes = {
+            "labels": hashlib.sha256(LABELS).hexdigest(),
+            "weights": hashlib.sha256(WEIGHTS).hexdigest(),
+        }
+        spec.write_text(spec.read_text() + DATA.format(url=server.url, **hashes))
+        site.done("lock")
+        yield site, server
+
+
+@pytest.mark.parametrize("form", ["vendor", "bundle"])
+def test_data_travel_with_the_packages(with_data, form):
+    site, server = with_data
+    path = site.folder / form
+    said = site.run(form, str(path)).stderr
+    assert "data: 2 files of 4.9 KiB among it; `--no-data` leaves them out" in said
+    site.go_away()
+    asked = len(server.requests)
+    look = ("cat", "/data/labels.txt", "/models/weights.bin")
+    done = site.alone("--offline", "run", "--vendor", str(path), "--", *look)
+    assert (done.returncode, done.stdout) == (OK, (LABELS + WEIGHTS).decode()), done.stderr
+    assert len(server.requests) == asked
+
+
+def test_data_that_stay_behind_are_named(with_data):
+    site, server = with_data
+    document = json.loads(site.done("vendor", "--json", "--no-data", str(site.vendor)))
+    assert "data" not in {item["kind"] for item in document["artifacts"]}
+    site.go_away()
+    done = site.alone("--offline", "build", "--vendor", str(site.vendor))
+    assert done.returncode == OFFLINE
+    assert "weights.bin" in done.stderr
+    assert "shipway vendor DIR" in done.stderr
+    # Where the network may be asked, only they are fetched.
+    done = site.alone("data", "fetch", "--vendor", str(site.vendor))
+    assert done.returncode == OK, done.stderr
+    assert {one.path for one in server.requests} == {"/labels.txt", "/weights.bin"}

@@ -9,7 +9,7 @@ from shipway.core.digest import BlobDigest
 from shipway.core.errors import FetchError, Vanished
 from shipway.core.events import Began, Ended
 from shipway.host.http import NotOffered
-from shipway.lock.model import BaseLayer, Deb, PythonLock
+from shipway.lock.model import BaseLayer, DataFile, Deb, PythonLock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -38,6 +38,8 @@ def name_of_artifact(artifact: Artifact) -> str:
         return f"{artifact.name} {artifact.version}"
     if isinstance(artifact, BaseLayer):
         return f"base layer {artifact.diff_id.hex[:12]}"
+    if isinstance(artifact, DataFile):
+        return artifact.path
     return artifact.filename or artifact.id
 
 

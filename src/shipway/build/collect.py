@@ -23,6 +23,7 @@ from shipway.build.artifacts import digest_of_artifact, name_of_artifact, vanish
 from shipway.build.needs import missing_offline
 from shipway.build.vendor import INDEX_HEAD, TREE_LIMIT, member_of
 from shipway.build.wheel_build import bring_git
+from shipway.core.digest import key_of
 from shipway.core.errors import HostileInput, OfflineError, ToolError
 from shipway.core.events import Began, Did, Ended
 from shipway.core.ignore import VENDOR_INDEX
@@ -32,7 +33,8 @@ from shipway.host import files
 from shipway.host.http import NotOffered
 from shipway.host.location import Location
 from shipway.host.lock import FileLock, lock_timeout
-from shipway.lock.model import BaseLayer, Deb, PythonLock, Source
+from shipway.lock.model import BaseLayer, DataFile, Deb, PythonLock, Source
+from shipway.plan.data import CONTENT, file_inputs
 from shipway.sources.trees import pack_files, read_packed, tree_digest
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class Collected(NamedTuple):
     member: str
     """Its path below the folder, and its name in a bundle."""
     kind: str
-    """`base`, `deb`, `wheel`, `sdist`, `git`, `python`."""
+    """`base`, `data`, `deb`, `wheel`, `sdist`, `git`, `python`."""
     name: str
     path: str
     """Where its bytes are."""
@@ -88,6 +90,8 @@ def kind_of(artifact: Artifact) -> str:
         return "base"
     if isinstance(artifact, PythonLock):
         return "python"
+    if isinstance(artifact, DataFile):
+        return "data"
     return artifact.kind if isinstance(artifact, Source) else "wheel"
 
 
@@ -169,7 +173,7 @@ def _collect_one(artifact: Artifact, folder: str, supply: Supply) -> Collected:
     member, name = member_of(artifact), name_of_artifact(artifact)
     path = os.path.join(folder, member)
     is_git = isinstance(artifact, Source) and artifact.kind == "git"
-    known = None if is_git else supply.store.find_blob(digest_of_artifact(artifact))
+    known = None if is_git else find_known(artifact, supply.store)
     if known is not None and supply.borrow:
         return Collected(member, kind_of(artifact), name, known, os.path.getsize(known), fetched=False)
     write = not _is_whole(path, artifact)
@@ -182,10 +186,21 @@ def _collect_one(artifact: Artifact, folder: str, supply: Supply) -> Collected:
                 here = [Location("file://" + quote(known))] if known else []
                 places = itertools.chain(here, supply.locate(artifact))
                 digest, size = digest_of_artifact(artifact), artifact.size or None
-                supply.fetcher.fetch(places, new, digest, size, phase=PHASE, name=name)
+                large = isinstance(artifact, DataFile)
+                if large:  # the next collection goes on with it
+                    new = os.path.join(folder, _PARTIAL, digest.hex)
+                supply.fetcher.fetch(places, new, digest, size, phase=PHASE, name=name, keep=large)
             os.chmod(new, 0o644)
             os.rename(new, path)
     return Collected(member, kind_of(artifact), name, path, os.path.getsize(path), fetched=write)
+
+
+def find_known(artifact: Artifact, store: Store) -> str | None:
+    """Where the store has the bytes of `artifact`; of data, in their tree."""
+    if isinstance(artifact, DataFile):
+        tree = store.find_tree(key_of(file_inputs(artifact)))
+        return None if tree is None else f"{tree.root}/{CONTENT}"
+    return store.find_blob(digest_of_artifact(artifact))
 
 
 def _pack_git(source: Source, new: str, scratch: str, supply: Supply) -> None:
@@ -262,11 +277,27 @@ def _open(path: str) -> BinaryIO:
     return open(path, "rb")
 
 
+def require_room(artifacts: Sequence[Artifact]) -> None:
+    """Make sure that a bundle can hold all of `artifacts`, before any is fetched.
+
+    Raises:
+        ToolError: it cannot.
+    """
+    for one in artifacts:
+        if one.size > MEMBER_LIMIT:
+            raise _too_large(name_of_artifact(one), one.size)
+
+
+def _too_large(name: str, size: int) -> ToolError:
+    return ToolError(
+        f"`{shown(name)}` has {render_size(size)}, which is too large for a bundle",
+        hints=["use a folder: `shipway vendor DIR`"],
+    )
+
+
 def _entry(one: Collected) -> Entry:
     if one.size > MEMBER_LIMIT:
-        raise ToolError(
-            f"`{shown(one.name)}` is too large for a bundle", hints=["use a folder: `shipway vendor DIR`"]
-        )
+        raise _too_large(one.name, one.size)
     if one.member.startswith("tree/"):
         with open(one.path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

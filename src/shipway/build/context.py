@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shipway.lock.model import BaseLayer, Deb, PythonLock, Source, Wheel
+from shipway.lock.model import BaseLayer, DataFile, Deb, PythonLock, Source, Wheel
 from shipway.plan.model import TreeKind
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shipway.store.transaction import Transaction
     from shipway.store.tree import Tree
 
-Artifact = Deb | Wheel | Source | PythonLock | BaseLayer
+Artifact = Deb | Wheel | Source | PythonLock | BaseLayer | DataFile
 """Something that the lock names by sha256 and that can be downloaded."""
 Locate = Callable[[Artifact], "Iterable[Location]"]
 """Where an artifact can be had from on this host, best first. Called from several threads."""

@@ -23,7 +23,7 @@ from shipway.host.files import translating_disk_errors
 from shipway.plan.data import CONTENT, file_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from shipway.archive.tar import TarMember
     from shipway.core.events import Emit
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shipway.store.store import Store
     from shipway.store.tree import Tree
 
-    FindLocations = Callable[[DataFile], Sequence[Location]]
+    FindLocations = Callable[[DataFile], Iterable[Location]]
 
 PHASE = "fetch"
 _WORKERS = 4

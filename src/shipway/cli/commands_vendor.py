@@ -16,14 +16,18 @@ def _vendor(call: Call) -> Answer:
     from shipway.verbs.vendor import run_vendor
 
     folder = call.arguments.words[0] if call.arguments.words else ""
-    return _answer(call, run_vendor(folder, call.task(), dry_run=call.arguments.flag("dry-run")))
+    return _answer(call, run_vendor(folder, call.task(), **_choice(call)))
 
 
 def _bundle(call: Call) -> Answer:
     from shipway.verbs.vendor import run_bundle
 
     path = call.arguments.words[0]
-    return _answer(call, run_bundle(path, call.task(), dry_run=call.arguments.flag("dry-run")))
+    return _answer(call, run_bundle(path, call.task(), **_choice(call)))
+
+
+def _choice(call: Call) -> dict[str, bool]:
+    return {"dry_run": call.arguments.flag("dry-run"), "data": not call.arguments.flag("no-data")}
 
 
 def _answer(call: Call, result: VendorResult) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import DRY_RUN, FROZEN, JSON, LOCKED, PLATFORM, TARGET, Verb
+from shipway.cli.option import DRY_RUN, FROZEN, JSON, LOCKED, PLATFORM, TARGET, VENDOR, Verb
 
 DATA = (
     Verb(
@@ -13,7 +13,7 @@ DATA = (
         (("shipway data", "what is declared, and whether it is here"),
          ("shipway data fetch --dry-run", "how much would be fetched"),
          ("shipway data rm checkpoints", "delete the volume `checkpoints`")),
-        (TARGET, PLATFORM, LOCKED, FROZEN, DRY_RUN, JSON), "[list|fetch|verify|rm] [NAME...]",
+        (TARGET, PLATFORM, LOCKED, FROZEN, VENDOR, DRY_RUN, JSON), "[list|fetch|verify|rm] [NAME...]",
         ("list", "fetch", "verify", "rm"), home="commands_data",
     ),
 )  # fmt: skip

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from shipway.cli.option import CHOICE, DRY_RUN, FROZEN, JSON, LOCKED, VENDOR, Verb
+from shipway.cli.option import CHOICE, DRY_RUN, FROZEN, JSON, LOCKED, VENDOR, Option, Verb
 
-_OPTIONS = (*CHOICE, LOCKED, FROZEN, VENDOR, DRY_RUN, JSON)
+_OPTIONS = (
+    *CHOICE, LOCKED, FROZEN, VENDOR,
+    Option("no-data", "Leave out the data and weights that `[data]` fetches"),
+    DRY_RUN, JSON,
+)  # fmt: skip
 
 VENDORING = (
     Verb(
         "vendor", "Collect everything that the lock names in a folder, to build without network",
-        "Fetches OS packages, wheels, sdists, commits, interpreters and what wheels are built with, of every target and platform "
-        "unless some are named, each under its digest. What is there is checked and kept, so an interrupted collection goes on. "
-        '`--vendor DIR` builds from it, and so does `vendor = "DIR"` in the spec. Never part of the image.',
+        "Fetches OS packages, wheels, sdists, commits, interpreters, what wheels are built with, and data, of every target and "
+        "platform unless some are named, each under its digest. What is there is checked and kept, so an interrupted collection "
+        'goes on. `--vendor DIR` builds from it, and so does `vendor = "DIR"` in the spec. Never part of the image.',
         (("shipway vendor vendor", "collect in the folder `vendor`"),
          ("shipway vendor vendor --dry-run", "see what would be fetched, and how much")),
         _OPTIONS, "[DIR]", home="commands_vendor",

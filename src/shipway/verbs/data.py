@@ -116,7 +116,7 @@ def fetch_data(names: Sequence[str], task: Task, *, dry_run: bool = False) -> Da
     size = sum(plan.size for plan in missing)
     if not dry_run:
         say_size(missing, task.emit)
-        ensure_data(chosen, view.store, task)
+        ensure_data(chosen, view.project, view.store, task)
         _pin(view, [plan.key for plan in plans.values()])
     items = tuple(_item(one, view, plans.get(one.name)) for one in wanted)
     return DataResult(verb="fetch", items=items, size=size, dry_run=dry_run)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from shipway.build.vendor import Vendor
     from shipway.core.digest import TreeKey
-    from shipway.lock.model import Lock, TargetLock
+    from shipway.host.location import Location
+    from shipway.lock.model import DataFile, Lock, TargetLock
     from shipway.plan.data import DataPlan
     from shipway.run.model import Mount
     from shipway.store.store import Store
@@ -25,27 +27,48 @@ _LARGE = 1 << 30
 """Bytes of copied data from which on it is a warning."""
 
 
-def ensure_data(plans: Sequence[DataPlan], store: Store, task: Task) -> int:
-    """Have all of `plans` in the store; returns the bytes that were fetched, as far as sizes are known.
+def ensure_data(plans: Sequence[DataPlan], project: Project, store: Store, task: Task) -> int:
+    """Have all of `plans` in the store, from what was collected first; returns the bytes that were fetched, if known.
 
     Raises:
         ToolError: something cannot be had.
     """
     from shipway.build.data_tree import bring_data
     from shipway.resolve.data import data_locations
+    from shipway.verbs.locate import find_vendor
     from shipway.verbs.workshop import open_fetcher
 
-    return bring_data(
-        plans,
-        store=store,
-        fetcher=open_fetcher(task),
-        locate=lambda file: data_locations(file, os.environ),
-        emit=task.emit,
-    )
+    plans = find_missing(plans, store)
+    vendor = find_vendor(project, task) if plans else None
+    if task.offline:
+        _require_at_hand(plans, vendor, store)
+
+    def locate(file: DataFile) -> Iterator[Location]:
+        if vendor is not None and (place := vendor.find(file)):
+            yield place
+        yield from data_locations(file, os.environ)
+
+    return bring_data(plans, store=store, fetcher=open_fetcher(task), locate=locate, emit=task.emit)
 
 
-def bring_copied(lock: Lock, target: TargetLock, project: str, store: Store, task: Task) -> None:
-    """Have the data that become part of the image, and say how large they make it. `project`: its folder.
+def _require_at_hand(plans: Sequence[DataPlan], vendor: Vendor | None, store: Store) -> None:
+    from shipway.build.collect import find_known
+    from shipway.build.needs import missing_offline
+
+    missing = [
+        f"{plan.use.name}: {file.path}"
+        for plan in plans
+        for file in plan.files
+        if find_known(file, store) is None
+        and not file.source.startswith("file:")
+        and (vendor is None or vendor.find(file) is None)
+    ]
+    if missing:
+        raise missing_offline(missing)
+
+
+def bring_copied(lock: Lock, target: TargetLock, project: Project, store: Store, task: Task) -> None:
+    """Have the data that become part of the image, and say how large they make it.
 
     Raises:
         ToolError: they cannot be had.
@@ -59,7 +82,7 @@ def bring_copied(lock: Lock, target: TargetLock, project: str, store: Store, tas
     sizes = [(plan.use.name, plan.size, "") for plan in plans]
     for use in target.data:
         if use.copy and use.folder:
-            path = absolute_source(use.folder, project)
+            path = absolute_source(use.folder, project.folder)
             size, at_least = measure(path) if os.path.exists(path) else (0, False)
             sizes.append((use.name, size, "at least " if at_least else ""))
     for name, size, bound in sizes:
@@ -70,7 +93,7 @@ def bring_copied(lock: Lock, target: TargetLock, project: str, store: Store, tas
         else:
             more = '; every push and pull carries them: `how = "mount"` keeps them out'
             task.emit(Note(text + more, "warning"))
-    ensure_data(find_missing(plans, store), store, task)
+    ensure_data(plans, project, store, task)
 
 
 def measure(path: str) -> tuple[int, bool]:

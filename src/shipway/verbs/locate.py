@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import NotFound
 from shipway.core.events import Note
 from shipway.core.text import shown
-from shipway.lock.model import BaseLayer, Deb, PythonLock
+from shipway.lock.model import BaseLayer, DataFile, Deb, PythonLock
 from shipway.verbs.network import read_host_mirrors
 from shipway.verbs.workshop import read_project_indexes
 
@@ -50,6 +50,10 @@ def open_locate(
             return python_locations(artifact, os.environ)
         if isinstance(artifact, BaseLayer):
             return ()  # `verbs.bases` has brought it, or nobody can
+        if isinstance(artifact, DataFile):
+            from shipway.resolve.data import data_locations
+
+            return data_locations(artifact, os.environ)
         # Lazy: a page is asked for only when a remembered address fails.
         return wheels.locate(artifact)
 

@@ -162,7 +162,7 @@ def _build_once(planned: Planned, task: Task) -> Prepared:
     if any(use.copy for use in target.data):
         from shipway.verbs.data_trees import bring_copied
 
-        bring_copied(planned.lock, target, planned.project.folder, planned.store, task)
+        bring_copied(planned.lock, target, planned.project, planned.store, task)
     fetcher = open_fetcher(task)
     locate = open_locate(planned.project, planned.lock, planned.store, fetcher, task)
     ensure_bases(planned.lock, [target], planned.project, task, planned.store)

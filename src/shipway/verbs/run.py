@@ -274,7 +274,7 @@ def _bring_data(planned: Planned, task: Task) -> None:
 
         missing = find_missing(plan_data(planned.lock, target), planned.store)
         say_size(missing, task.emit)
-        ensure_data(missing, planned.store, task)
+        ensure_data(missing, planned.project, planned.store, task)
 
 
 def remember_prepared(prepared: Prepared, task: Task) -> Environment:

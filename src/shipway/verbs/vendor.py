@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from shipway.verbs.context import Task
     from shipway.verbs.project import Project
 
+_LARGE = 1 << 30
+"""Bytes of data from which on they are a warning."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorItem:
     """One artifact."""
 
     kind: str
-    """`deb`, `wheel`, `sdist`, `git`, `python`."""
+    """`base`, `data`, `deb`, `wheel`, `sdist`, `git`, `python`."""
     name: str
     member: str
     """Its path below the folder, and its name in a bundle."""
@@ -68,8 +71,8 @@ class _Wanted:
     unpinned: tuple[str, ...]
 
 
-def run_vendor(folder: str, task: Task, *, dry_run: bool = False) -> VendorResult:
-    """Have every artifact of the lock in `folder`; empty: the one that the spec names.
+def run_vendor(folder: str, task: Task, *, dry_run: bool = False, data: bool = True) -> VendorResult:
+    """Have every artifact of the lock in `folder`; empty: the one that the spec names. `data`: what `[data]` fetches, too.
 
     Raises:
         Vanished, OfflineError: some cannot be had; names all of them, with everything else in place.
@@ -87,7 +90,7 @@ def run_vendor(folder: str, task: Task, *, dry_run: bool = False) -> VendorResul
             hints=["run `shipway vendor DIR`, or write `vendor` into the spec"],
             code=ExitCode.USAGE,
         )
-    wanted = _read_wanted(project, task, folder, borrow=False)
+    wanted = _read_wanted(project, task, folder, borrow=False, data=data)
     if dry_run:
         return _would(wanted, folder)
     ensure_bases(wanted.lock, wanted.locked, project, task, wanted.supply.store)
@@ -97,13 +100,15 @@ def run_vendor(folder: str, task: Task, *, dry_run: bool = False) -> VendorResul
     return _result(wanted, folder, collected)
 
 
-def run_bundle(path: str, task: Task, *, dry_run: bool = False) -> VendorResult:
+def run_bundle(path: str, task: Task, *, dry_run: bool = False, data: bool = True) -> VendorResult:
     """Write every artifact of the lock to one file at `path`. What was fetched stays in `PATH.parts` until that is done.
+
+    `data`: what `[data]` fetches, too.
 
     Raises:
         Vanished, OfflineError, ToolError: as `run_vendor`.
     """
-    from shipway.build.collect import collect_artifacts, render_index, write_bundle
+    from shipway.build.collect import collect_artifacts, render_index, require_room, write_bundle
     from shipway.host.files import remove_tree
 
     project = read_project(task.directory, task.emit)
@@ -113,7 +118,8 @@ def run_bundle(path: str, task: Task, *, dry_run: bool = False) -> VendorResult:
             hints=["name a file, or use `shipway vendor DIR`"],
             code=ExitCode.USAGE,
         )
-    wanted = _read_wanted(project, task, path, borrow=True)
+    wanted = _read_wanted(project, task, path, borrow=True, data=data)
+    require_room(wanted.artifacts)
     if dry_run:
         return _would(wanted, path)
     ensure_bases(wanted.lock, wanted.locked, project, task, wanted.supply.store)
@@ -127,7 +133,7 @@ def run_bundle(path: str, task: Task, *, dry_run: bool = False) -> VendorResult:
     return _result(wanted, path, collected)
 
 
-def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _Wanted:
+def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool, data: bool) -> _Wanted:
     from shipway.build.collect import Supply
     from shipway.build.needs import list_artifacts
     from shipway.build.vendor import member_of
@@ -149,6 +155,8 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
     for target in targets:
         plan = plan_target(lock, target.name, target.platform)
         artifacts.update((member_of(one), one) for one in list_artifacts(lock, target, plan.trees))
+    if data:
+        artifacts |= _data_of(lock, targets, task)
     fetcher = open_fetcher(task)
     return _Wanted(
         project=project,
@@ -164,14 +172,32 @@ def _read_wanted(project: Project, task: Task, path: str, *, borrow: bool) -> _W
     )
 
 
+def _data_of(lock: Lock, targets: Sequence[TargetLock], task: Task) -> dict[str, Artifact]:
+    """The files of data that runs and images of `targets` need, and how large they are said."""
+    from shipway.build.vendor import member_of
+    from shipway.core.events import Note
+    from shipway.core.units import render_size
+    from shipway.plan.data import plan_data
+
+    found = {
+        member_of(file): file for target in targets for plan in plan_data(lock, target) for file in plan.files
+    }
+    if found:
+        size = sum(file.size for file in found.values())
+        count = f"{len(found)} file{'s' if len(found) > 1 else ''}"
+        text = f"data: {count} of {render_size(size)} among it; `--no-data` leaves them out"
+        task.emit(Note(text, "warning" if size >= _LARGE else "info"))
+    return dict(found)
+
+
 def _would(wanted: _Wanted, path: str) -> VendorResult:
-    from shipway.build.artifacts import digest_of_artifact, name_of_artifact
-    from shipway.build.collect import kind_of
+    from shipway.build.artifacts import name_of_artifact
+    from shipway.build.collect import find_known, kind_of
     from shipway.build.vendor import member_of
 
     def is_there(artifact: Artifact) -> bool:
         if wanted.supply.borrow:
-            return wanted.supply.store.find_blob(digest_of_artifact(artifact)) is not None
+            return find_known(artifact, wanted.supply.store) is not None
         return os.path.exists(os.path.join(path, member_of(artifact)))
 
     items = [
