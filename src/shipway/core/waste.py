@@ -5,6 +5,7 @@ What a kind holds is part of what a slim tree is: whoever changes a pattern rais
 
 from __future__ import annotations
 
+import functools
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -47,16 +48,15 @@ _PATTERNS: dict[Waste, str] = {
 }
 _KEPT: dict[Waste, str] = {Waste.DOCS: r"(?:usr|opt/venv)/share/doc/[^/]+/copyright"}
 """What stays of a kind all the same."""
-_MATCHES = [(kind, re.compile(rf"(?:{pattern})\Z", re.DOTALL)) for kind, pattern in _PATTERNS.items()]
-_STAYS = {kind: re.compile(rf"(?:{pattern})\Z", re.DOTALL) for kind, pattern in _KEPT.items()}
 CAREFUL: tuple[Waste, ...] = tuple(kind for kind in Waste if kind is not Waste.WHEEL_HEADERS)
 """What goes when nobody says more: everything that no package is known to need for its own work."""
 
 
 def find_waste(path: str, kinds: Collection[str] = tuple(Waste)) -> Waste | None:
     """The first of `kinds` that the file at `path` (relative to the root) belongs to."""
-    for kind, pattern in _MATCHES:
-        if kind in kinds and pattern.match(path) and not (kind in _STAYS and _STAYS[kind].match(path)):
+    matches, stays = _compiled()
+    for kind, pattern in matches.items():
+        if kind in kinds and pattern.match(path) and not (kind in stays and stays[kind].match(path)):
             return kind
     return None
 
@@ -73,3 +73,13 @@ def find_expression(kinds: Collection[str]) -> tuple[str, ...]:
 
 def _posix(pattern: str) -> str:
     return f"/({pattern})".replace("(?:", "(")
+
+
+@functools.cache
+def _compiled() -> tuple[dict[Waste, re.Pattern[str]], dict[Waste, re.Pattern[str]]]:
+    """What matches a kind, and what of it stays; made when the first path is asked for, as every command loads the kinds."""
+
+    def make(patterns: dict[Waste, str]) -> dict[Waste, re.Pattern[str]]:
+        return {kind: re.compile(rf"(?:{pattern})\Z", re.DOTALL) for kind, pattern in patterns.items()}
+
+    return make(_PATTERNS), make(_KEPT)

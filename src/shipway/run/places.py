@@ -12,16 +12,23 @@ cache                   the cache of all projects
 
 from __future__ import annotations
 
-import hashlib
-
 
 def project_key(project: str) -> str:
     """One path component that names the project folder `project` (absolute, links resolved)."""
     base = "".join(
         c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in project.rpartition("/")[2]
     ).strip(".-")
-    digest = hashlib.sha256(project.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return f"{base[:40] or 'project'}-{digest}"
+    return f"{base[:40] or 'project'}-{_digest(project)[:12]}"
+
+
+def _digest(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, which no listing needs
+
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _digest_lowers(lowers: tuple[str, ...]) -> str:
+    return _digest("\n".join(lowers))[:32]
 
 
 def homes_folder(state: str, project: str = "") -> str:
@@ -45,14 +52,12 @@ def bytecode_folder(state: str, project: str, lowers: tuple[str, ...] = ()) -> s
     base = f"{state}/bytecode/{project_key(project)}"
     if not lowers:
         return base
-    text = "\n".join(lowers).encode("utf-8", "surrogateescape")
-    return f"{base}/{hashlib.sha256(text).hexdigest()[:32]}"
+    return f"{base}/{_digest_lowers(lowers)}"
 
 
 def root_folder(state: str, project: str, lowers: tuple[str, ...]) -> str:
     """The environment stacked of `lowers`, merged into one folder."""
-    text = "\n".join(lowers).encode("utf-8", "surrogateescape")
-    return f"{roots_folder(state, project)}/{hashlib.sha256(text).hexdigest()[:32]}"
+    return f"{roots_folder(state, project)}/{_digest_lowers(lowers)}"
 
 
 def roots_folder(state: str, project: str = "") -> str:
@@ -77,5 +82,5 @@ def cache_folder(state: str) -> str:
 
 def ready_file(state: str, project: str, target: str) -> str:
     """The launch record of one target; an empty `target` is the spec's default."""
-    text = f"{project}\0{target}".encode("utf-8", "surrogateescape")
-    return f"{state}/ready/{hashlib.sha256(text).hexdigest()[:32]}.json"
+    digest = _digest(f"{project}\0{target}")
+    return f"{state}/ready/{digest[:32]}.json"
