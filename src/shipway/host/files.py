@@ -85,20 +85,29 @@ _STORE_HINTS = {
 def make_directory(path: str, mode: int = 0o700) -> None:
     """Make `path` and its missing parents; `path` itself gets exactly `mode`, whatever the umask. There already: left alone."""
     try:
+        made = _make(path, mode)
+    except FileNotFoundError:
+        parent = os.path.dirname(path)
+        if not parent:
+            raise
+        if not os.path.isdir(parent):
+            # The XDG base directory rules ask for 0700 on folders that had to be made.
+            make_directory(parent, 0o700)
+        # Somebody else may have made it between the two looks; `/proc` and its like say once more that they have no room.
+        made = _make(path, mode)
+    if made:
+        os.chmod(path, mode)
+
+
+def _make(path: str, mode: int) -> bool:
+    """Make the folder; False when it is there."""
+    try:
         os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
-        return
-    except FileNotFoundError:
-        parent = os.path.dirname(path)
-        if not parent or os.path.isdir(parent):  # `/proc` and its like have no room for folders, and say this
-            raise
-        # The XDG base directory rules ask for 0700 on folders that had to be made.
-        make_directory(parent, 0o700)
-        make_directory(path, mode)
-        return
-    os.chmod(path, mode)
+        return False
+    return True
 
 
 def write_file(path: str, data: bytes, mode: int = 0o644) -> None:

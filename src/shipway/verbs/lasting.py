@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
@@ -22,19 +24,23 @@ from shipway.run.words import require_container_name
 from shipway.verbs.run import RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from shipway.core.events import Emit
+    from shipway.host.lock import FileLock
     from shipway.image.portable import PortableImage
     from shipway.run.model import Environment, LifeOptions, Merge, RunRequest
     from shipway.verbs.context import Task
     from shipway.verbs.run import Start
 
 _OLD = "-old"
+_POLL = 0.02
 
 
-def make_lasting(start: Start, life: LifeOptions, task: Task, *, own: bool = False) -> Container:
-    """A new container, not started yet. `own`: it is the project's own, as `up` makes it.
+def make_lasting(
+    start: Start, life: LifeOptions, task: Task, *, own: bool = False
+) -> tuple[Container, FileLock]:
+    """A new container, not started yet, and what to release when it was. `own`: it is the project's own, as `up` makes it.
 
     Raises:
         ToolError: its name is in use by one that runs, or it cannot be made.
@@ -56,9 +62,11 @@ def make_lasting(start: Start, life: LifeOptions, task: Task, *, own: bool = Fal
             own=own,
         )
         folder = records.make_container(state, record)
+        starting = records.hold_start(folder)
+        assert starting is not None
     _pin(record, folder, task.emit)
     write_event(state, record, "create")
-    return Container(record, records.read_status(folder), folder)
+    return Container(record, records.read_status(folder), folder), starting
 
 
 def _free_name(state: str, life: LifeOptions, environment: Environment, emit: Emit) -> str:
@@ -79,8 +87,26 @@ def _free_name(state: str, life: LifeOptions, environment: Environment, emit: Em
             ),
             code=ExitCode.ENGINE,
         )
+    if records.is_being_started(held.folder):
+        raise StartingAlready(held)
     _step_aside(state, held, emit)
     return name
+
+
+class StartingAlready(EngineError):
+    """Another command is starting the container."""
+
+    def __init__(self, container: Container):
+        super().__init__(
+            f"a container `{shown(container.name)}` is being started by another command",
+            hints=("`shipway ps` lists it when it runs",),
+        )
+        self.folder = container.folder
+
+    def wait(self) -> None:
+        """Until it runs, or was given up."""
+        while records.is_being_started(self.folder):
+            time.sleep(_POLL)
 
 
 def _step_aside(state: str, held: Container, emit: Emit) -> None:
@@ -137,7 +163,7 @@ def start_lasting(start: Start, merge: Merge, task: Task, life: LifeOptions, *, 
     Raises:
         ToolError: it could not be made or started; one that could not be started is not kept.
     """
-    container = make_lasting(start, life, task, own=own)
+    container, starting = make_lasting(start, life, task, own=own)
     around = Around(start.image, merge, start.fds, task.emit)
     try:
         code = begin_lasting(container, around, attached=not life.detach)
@@ -145,10 +171,35 @@ def start_lasting(start: Start, merge: Merge, task: Task, life: LifeOptions, *, 
         made = records.read_record(container.folder) or container.record  # an engine may have made it already
         life_of(container.engine).remove(container._replace(record=made))
         raise
+    finally:
+        starting.release()
     if code is not None:
         return RunResult(code)
     log = log_file(container.folder, MAIN)
     return RunResult(0, name=container.name, id=container.id, log=log if os.path.exists(log) else "")
+
+
+@contextlib.contextmanager
+def held_start(container: Container) -> Iterator[None]:
+    """Start a container that is there: nobody else does meanwhile, or takes its name.
+
+    Raises:
+        EngineError: somebody else does.
+        NotFound: it was removed meanwhile.
+    """
+    state = state_dir()
+    with records.naming(state):
+        if records.read_record(container.folder) is None:
+            raise records.no_container(state, container.name)
+        starting = records.hold_start(container.folder)
+    if starting is None:
+        raise StartingAlready(container)
+    try:
+        if client.find_container(state, container.id).running:  # since the caller looked
+            raise StartingAlready(container)
+        yield
+    finally:
+        starting.release()
 
 
 class Around:

@@ -13,7 +13,7 @@ from shipway.run.life.model import State
 from shipway.run.request import choose_hostname
 from shipway.verbs.containers import LIVES, Named, stop
 from shipway.verbs.find import find_folder
-from shipway.verbs.lasting import Around, begin_lasting, require_engine_of
+from shipway.verbs.lasting import Around, StartingAlready, begin_lasting, held_start, require_engine_of
 from shipway.verbs.run import RunWords, find_remembered, merger, run_command
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class UpResult(NamedTuple):
 
 
 def run_up(words: RunWords, task: Task, *, recreate: bool, dry_run: bool) -> UpResult:
-    """The project's container, running: the one that is there, or a new one.
+    """The project's container, running: the one that is there, or a new one; one that another `up` is starting is waited for.
 
     `words`: how a new one is made; without a command it waits for others'. `recreate`: a new one in any case; what the old one
     wrote outside mounts stays with it, under another name.
@@ -46,6 +46,14 @@ def run_up(words: RunWords, task: Task, *, recreate: bool, dry_run: bool) -> UpR
     Raises:
         ToolError: it could not be made or started.
     """
+    while True:
+        try:
+            return _up(words, task, recreate=recreate, dry_run=dry_run)
+        except StartingAlready as other:
+            other.wait()
+
+
+def _up(words: RunWords, task: Task, *, recreate: bool, dry_run: bool) -> UpResult:
     folder = find_folder(task.directory)
     found = client.find_own(state_dir(), folder, task.target)
     if found is not None and recreate and not dry_run:
@@ -148,7 +156,8 @@ def start_again(container: Container, task: Task, *, attached: bool) -> int | No
                 hints=("make it anew: `shipway up --recreate`",),
             )
         around = Around(_no_image(container), merger(use.trees), use.fds, task.emit)
-        return begin_lasting(container, around, attached=attached)
+        with held_start(container):
+            return begin_lasting(container, around, attached=attached)
 
 
 def restart(container: Container, task: Task, patience: float) -> None:

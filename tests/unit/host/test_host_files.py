@@ -64,6 +64,20 @@ def test_make_directory_ends_where_the_kernel_makes_none():
         files.make_directory("/proc/shipway/store")
 
 
+def test_make_directory_when_another_makes_the_parent_between_two_looks(tmp_path, monkeypatch):
+    real = os.mkdir
+
+    def mkdir(path, mode=0o777):
+        if not (tmp_path / "a").exists():
+            real(tmp_path / "a")
+            raise FileNotFoundError(path)
+        real(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    files.make_directory(str(tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
 def test_make_directory_refuses_a_file_in_the_way(tmp_path):
     (tmp_path / "x").write_bytes(b"")
     with pytest.raises(FileExistsError):

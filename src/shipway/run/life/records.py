@@ -3,6 +3,7 @@
 STATE/containers/ID/container.json  the record, mode 0600: it holds the variables that were given by value
                    /state.json      the status as its supervisor last wrote it
                    /lock            held by the supervisor as long as it lives
+                   /starting        held by whoever starts it, until it runs
                    /control         its socket
                    /log/…           what the commands wrote
                    /upper, /work    the native engine's writable top
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RECORD, _STATE, LOCK = "container.json", "state.json", "lock"
+_STARTING = "starting"
 _FORMAT = 1
 _KILLED = 137
 
@@ -205,6 +207,17 @@ def naming(state: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a cont
     make_directory(containers_folder(state))
     with FileLock(f"{containers_folder(state)}/.names.lock"):
         yield
+
+
+def hold_start(folder: str) -> FileLock | None:
+    """The right to start the container, to be taken while holding the names; None when somebody else has it."""
+    lock = FileLock(f"{folder}/{_STARTING}")
+    return lock if lock.try_acquire() else None
+
+
+def is_being_started(folder: str) -> bool:
+    """Whether somebody starts it just now: its name is in use, though it does not run yet."""
+    return is_locked(f"{folder}/{_STARTING}")
 
 
 def remove_container(folder: str, before: Callable[[], None] | None = None) -> None:
