@@ -266,6 +266,8 @@ def test_files_are_copied_both_ways(world, tmp_path):
     assert ((tmp_path / "back/a").read_text(), os.readlink(tmp_path / "back/link")) == ("a\n", "a")
     assert (tmp_path / "back/a").stat().st_uid == os.getuid()
     assert "`copies:/tmp/tree/a` (2 B)" in world.call("cp", "copies:/tmp/tree/a", str(tmp_path)).stderr
+    missing = world.call("exec", "copies", "not-there", code=127).stderr
+    assert "error: `not-there` is not in the environment" in missing
     absent = world.call("cp", "copies:/tmp/nothing", str(tmp_path / "x"), code=14).stderr
     assert "`/tmp/nothing` does not exist in `copies`" in absent
     assert (

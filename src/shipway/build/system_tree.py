@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shipway.archive.deb import open_deb
 from shipway.build.capture import Recorded, capture_upper, finish_times, hash_file
@@ -238,20 +238,3 @@ def _md5(root: str, path: str) -> str:
             return hashlib.md5(stream.read(), usedforsecurity=False).hexdigest()
     except FileNotFoundError:
         return ""
-
-
-def system_inputs(
-    parts: Sequence[DebPart], digests: dict[str, str], suite: str, distribution: str, epoch: int
-) -> dict[str, Any]:
-    """The key inputs of the delta of `parts`; `digests` maps `name=version:architecture` to the sha256 of its .deb."""
-    debs = sorted(
-        [p.name, p.version, p.architecture, digests[f"{p.name}={p.version}:{p.architecture}"]] for p in parts
-    )
-    return {
-        "recipe": "system",
-        "version": 1,
-        "debs": debs,
-        "suite": suite,
-        "distribution": distribution,
-        "epoch": epoch,
-    }

@@ -101,20 +101,23 @@ def _signal_number(text: str) -> int:
 
 def _rm(call: Call) -> Answer:
     from shipway.verbs.containers import find_named, list_ended, remove
+    from shipway.verbs.removal import is_left, remove_left
 
     arguments, task = call.arguments, call.task()
-    found = [find_named(name, task).container for name in arguments.words]
+    dry_run, force = arguments.flag("dry-run"), arguments.flag("force")
+    left = [word for word in arguments.words if is_left(word)]
+    found = [find_named(word, task).container for word in arguments.words if word not in left]
     if arguments.flag("ended"):
         found += list_ended(task)
-    elif not found:
+    elif not arguments.words:
         raise UsageError(
             "`shipway rm` needs a name, or `--ended`", hints=["`shipway ps -a` lists what is there"]
         )
-    dry_run, force = arguments.flag("dry-run"), arguments.flag("force")
-    lost = [remove(container, force=force, emit=call.emit, dry_run=dry_run) for container in found]
+    told = [remove(container, force=force, emit=call.emit, dry_run=dry_run) for container in found]
+    told += [remove_left(word, task, dry_run=dry_run) for word in left]
     if dry_run:
-        return Answer("".join(f"would remove {text}\n" for text in lost))
-    return Answer("".join(f"{shown(one.name)}\n" for one in found))
+        return Answer("".join(f"would remove {text}\n" for text in told))
+    return Answer("".join(f"{shown(name)}\n" for name in (*(one.name for one in found), *left)))
 
 
 def _down(call: Call) -> Answer:

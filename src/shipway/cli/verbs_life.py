@@ -123,8 +123,11 @@ LIFE_VERBS = (
         home="commands_states",
     ),
     Verb(
-        "rm", "Remove containers", "What they wrote outside mounts goes with them, and is counted.",
-        (("shipway rm night", "remove a job that has ended"), ("shipway rm -f dp", "end it first")),
+        "rm", "Remove containers, or what they left",
+        "What they wrote outside mounts goes with them, and is counted. `kept:NAME` is what `--keep NAME` keeps, `home:` the "
+        "project's home volume.",
+        (("shipway rm night", "remove a job that has ended"), ("shipway rm -f dp", "end it first"),
+         ("shipway rm kept:trial home:", "begin again: without the packages of a trial, and old settings")),
         (_FORCE, Option("ended", "Remove all that have ended"), DRY_RUN), "[NAME...]", home="commands_states",
     ),
     Verb(

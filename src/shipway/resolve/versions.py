@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cmp_to_key
 
 _PART = re.compile(r"([^0-9]*)([0-9]*)")
 
@@ -21,10 +20,6 @@ def compare_versions(one: str, other: str) -> int:
 def is_newer(one: str, other: str) -> bool:
     """Whether `one` comes after `other`."""
     return compare_versions(one, other) > 0
-
-
-version_key = cmp_to_key(compare_versions)
-"""A sort key."""
 
 
 def _split(version: str) -> tuple[int, str, str]:

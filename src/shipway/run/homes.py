@@ -92,28 +92,8 @@ def ensure_bytecode(folder: str) -> None:
                 remove_tree(entry.path)
 
 
-def list_homes(state: str) -> tuple[Home, ...]:
-    """All home volumes, by project."""
-    try:
-        names = os.listdir(homes_folder(state))
-    except FileNotFoundError:
-        return ()
-    found = [_read_home(f"{homes_folder(state)}/{name}") for name in names]
-    return tuple(sorted(home for home in found if home))
-
-
-def _read_home(folder: str) -> Home | None:
-    try:
-        with open(f"{folder}/{_RECORD}", encoding="utf-8") as file:
-            project = str(json.load(file)["project"])
-        used = os.stat(f"{folder}/home").st_mtime
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return Home(project, f"{folder}/home", folder_size(f"{folder}/home"), used)
-
-
-def remove_home(state: str, project: str) -> int:
-    """Remove the home volume of `project`, with its compiled modules, and return the bytes of its files.
+def remove_home(state: str, project: str, *, dry_run: bool = False) -> int:
+    """Remove the home volume of `project`, with its compiled modules, or with `dry_run` neither; the bytes of its files.
 
     Raises:
         NotFound: it has none.
@@ -122,6 +102,8 @@ def remove_home(state: str, project: str) -> int:
     if not os.path.isdir(folder):
         raise NotFound(f"`{project}` has no home volume", hints=("a run makes one",))
     size = folder_size(home_folder(state, project))
+    if dry_run:
+        return size
     remove_tree(bytecode_folder(state, project))
     with translating_disk_errors(f"remove the home volume `{folder}`"):
         remove_tree(folder)

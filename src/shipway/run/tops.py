@@ -220,8 +220,8 @@ def _read_kept(folder: str, name: str) -> Kept:
     )
 
 
-def remove_kept(state: str, project: str, name: str) -> int:
-    """Remove what is kept under `name` and return the bytes of its files.
+def remove_kept(state: str, project: str, name: str, *, dry_run: bool = False) -> int:
+    """Remove what is kept under `name`, or with `dry_run` only see that it can be; the bytes of its files.
 
     Raises:
         NotFound: nothing is.
@@ -239,8 +239,9 @@ def remove_kept(state: str, project: str, name: str) -> int:
         )
     try:
         size = folder_size(f"{folder}/upper")
-        with translating_disk_errors(f"remove `{folder}`"):
-            remove_tree(folder)
+        if not dry_run:
+            with translating_disk_errors(f"remove `{folder}`"):
+                remove_tree(folder)
     finally:
         lock.release()
     return size

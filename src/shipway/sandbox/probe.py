@@ -38,14 +38,6 @@ class Features(Value):
         return dict(self.results)
 
 
-def parse_features(value: Mapping[str, str]) -> Features:
-    """The inverse of `Features.to_json`. Raises `ValueError` if a feature is missing: another version wrote it."""
-    missing = [name for name in PROBES if name not in value]
-    if missing:
-        raise ValueError(f"feature `{missing[0]}` is not in the cache")
-    return Features({name: str(value[name]) for name in PROBES})
-
-
 def probe() -> Features:
     """Try every feature. Takes some 30 ms; nothing of it stays."""
     return Features({name: _attempt(what) for name, what in PROBES.items()})

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from shipway.store.store import Store
 
-GRACE = 3600
-"""Seconds: nothing used within the last hour is collected."""
 _FACT_AGE = 180 * 86400
 _PART_AGE = 7 * 86400
 """Seconds that a download which broke off is kept after its last byte."""

@@ -151,10 +151,6 @@ class FakeRegistry:
         """The next requests whose path the expression `path` finds meet `tricks`, one each; the last stays."""
         self._orders.append((method, re.compile(path), list(tricks)))
 
-    def forget_orders(self) -> None:
-        """Every request is answered honestly from now on."""
-        self._orders.clear()
-
     def say(self, method: str, path: str, **headers: str) -> None:
         """Answers to such requests carry these headers in place of the honest ones; `_` stands for `-`."""
         changed = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -95,7 +95,7 @@ def choose_words(words: Sequence[str], task: Task) -> tuple[Container, tuple[str
             missing = no_container(state, words[0])
             raise NotFound(
                 f"{missing.message}, and the project has none of its own for a command",
-                hints=("start the project's: `shipway up`", *missing.hints),
+                hints=("start the project's: `shipway up`", "or name another: `shipway ps -a` lists all"),
             )
         return own, tuple(words)
     return require_own(task), ()

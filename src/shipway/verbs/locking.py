@@ -139,8 +139,3 @@ def write_lock(project: Project, lock: Lock, emit: Emit) -> None:
             write_atomic(os.path.join(folder, "shipway.toml"), project.inferred.encode())
         write_atomic(project.lock_path, render_lock(lock).encode())
     emit(Note(f"wrote `{project.lock_path if project.inferred else LOCK_FILE}`"))
-
-
-def without_inputs(lock: Lock) -> Lock:
-    """`lock` without its checksum, to see whether anything that matters differs."""
-    return replace(lock, inputs=lock.inputs.of(b""))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from shipway.core.errors import NotFound
 from shipway.run.life import records
 from shipway.run.life.model import Record
 from shipway.run.model import Environment, Invocation, LifeOptions
@@ -57,8 +56,6 @@ def test_a_name_goes_before_an_id(state):
 )
 def test_what_is_no_name_finds_nothing(state, name):
     assert records.find_record(state, name) is None
-    with pytest.raises(NotFound):
-        records.require_record(state, name)
 
 
 def test_the_old_name_of_a_container_is_free(state):

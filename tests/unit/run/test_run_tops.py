@@ -6,7 +6,7 @@ from run_values import ENVIRONMENT, HOST, TRUE
 from shipway.core.errors import EngineError, NotFound
 from shipway.host.lock import FileLock
 from shipway.run import tops
-from shipway.run.homes import ensure_bytecode, ensure_home, list_homes, remove_home
+from shipway.run.homes import ensure_bytecode, ensure_home, remove_home
 from shipway.run.places import bytecode_folder, project_key
 from shipway.run.request import plan_run
 from shipway.run.tops import list_kept, opened_top, remove_kept, sweep_runs
@@ -147,16 +147,16 @@ def test_homes_are_made_once_per_project_and_private(tmp_path):
     assert ensure_home(state, "/q/one") != home
 
 
-def test_homes_are_listed_and_removed(tmp_path):
+def test_a_home_is_removed(tmp_path):
     state = str(tmp_path)
-    assert list_homes(state) == ()
     home = ensure_home(state, "/p/one")
     with open(f"{home}/file", "w") as file:
         file.write("123")
-    ensure_home(state, "/p/two")
-    assert [(entry.project, entry.size) for entry in list_homes(state)] == [("/p/one", 3), ("/p/two", 0)]
+    other = ensure_home(state, "/p/two")
+    assert remove_home(state, "/p/one", dry_run=True) == 3
+    assert os.path.isdir(home)
     assert remove_home(state, "/p/one") == 3
-    assert [entry.project for entry in list_homes(state)] == ["/p/two"]
+    assert (os.path.exists(home), os.path.exists(other)) == (False, True)
     with pytest.raises(NotFound, match="has no home volume"):
         remove_home(state, "/p/one")
 

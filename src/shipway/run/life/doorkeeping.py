@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from shipway.run.model import RunRequest
     from shipway.sandbox.launch import Running
 
-_LOOK = 0.5
-
 
 def answer_until_end(door: _socket.socket, request: RunRequest, running: Running) -> None:
     """Answer until the sandbox has its result; `running.wait` then needs no waiting."""

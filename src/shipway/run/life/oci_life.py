@@ -15,7 +15,7 @@ from shipway.host.lock import is_locked
 from shipway.host.proc import run
 from shipway.run.bus_error import Sign, explain_sign, find_sign
 from shipway.run.bus_watch import find_mark, in_engine, mark, watching
-from shipway.run.inside import find_fault
+from shipway.run.inside import command_missing, find_fault
 from shipway.run.life import oci_services, records
 from shipway.run.life.keeper import COMPLETE, spawn_keeper
 from shipway.run.life.model import Captured, Container, State, Status, shm_size
@@ -45,6 +45,7 @@ _LOG_PATIENCE = 3.0
 """Seconds that an end waits for the keeper to have read the last of the log."""
 _REMOVAL_PATIENCE = 10.0
 _POLL = 0.02
+_LACKING = 3
 
 
 class OciLife:
@@ -163,7 +164,14 @@ class OciLife:
         sign = find_sign(code or 0, seen.count)
         if sign is not None:
             emit(Note(explain_sign(sign, shm_size(container.record)), "warning"))
+        if code in (ExitCode.NOT_EXECUTABLE, ExitCode.COMMAND_NOT_FOUND) and self._lacks(container, asked):
+            raise command_missing(asked.argv[0])
         return code
+
+    def _lacks(self, container: Container, asked: Asked) -> bool:
+        """Whether there is no such program: an engine's code for that may be the command's own, or the one for another fault."""
+        words = ("sh", "-c", f'command -v "$1" >/dev/null || exit {_LACKING}', "sh", asked.argv[0])
+        return self.capture(container, asked._replace(argv=words), b"").code == _LACKING
 
     def capture(self, container: Container, asked: Asked, data: bytes) -> Captured:
         """The same, heard."""

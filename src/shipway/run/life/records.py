@@ -163,18 +163,6 @@ def find_named(state: str, name: str) -> tuple[Record, str] | None:
     return (record, folder) if record is not None and record.name == name else None
 
 
-def require_record(state: str, name: str) -> tuple[Record, str]:
-    """As `find_record`.
-
-    Raises:
-        NotFound: there is none; names those that are near.
-    """
-    found = find_record(state, name)
-    if found is None:
-        raise no_container(state, name)
-    return found
-
-
 def no_container(state: str, name: str) -> NotFound:
     """The error that says so."""
     names = [record.name for record, _ in list_records(state)]
