@@ -1,7 +1,9 @@
 """Tools that come beside an environment, by real clients: OpenSSH's programs, Jupyter's and TensorBoard's protocols."""
 
+import contextlib
 import json
 import os
+import shlex
 import socket
 import subprocess
 import threading
@@ -63,28 +65,85 @@ def _check_terminal(world):
 
 
 def _check_files(world):
+    """By `sftp`, and by `scp` as clients before OpenSSH 9 do it and as those since."""
     (world.project / "sent").write_text("bytes\n")
-    batch = f"put {world.project}/sent /tmp/got\nget /tmp/got {world.project}/back\n"
-    words = ["sftp", "-q", "-b", "-", "-F", _config(world), "far.shipway"]
-    done = subprocess.run(words, input=batch, capture_output=True, text=True, check=False, env=world.environ)
-    assert done.returncode == 0, done.stderr
-    assert (world.project / "back").read_text() == "bytes\n"
+    sent, back, far = f"{world.project}/sent", world.project / "back", "far.shipway"
+    batch = f"put {sent} /tmp/got\nget /tmp/got {back}\n"
+    known = ("-q", "-F", _config(world))
+    for calls, typed in (
+        ([["sftp", *known, "-b", "-", far]], batch),
+        ([["scp", *known, sent, f"{far}:/tmp/new"], ["scp", *known, f"{far}:/tmp/new", back]], ""),
+        (
+            [["scp", "-O", *known, sent, f"{far}:/tmp/old"], ["scp", "-O", *known, f"{far}:/tmp/old", back]],
+            "",
+        ),
+    ):
+        back.unlink(missing_ok=True)
+        for words in calls:
+            done = subprocess.run(
+                words, input=typed, capture_output=True, text=True, check=False, env=world.environ
+            )
+            assert done.returncode == 0, (words, done.stderr)
+        assert back.read_text() == "bytes\n"
 
 
 def _check_forwarding(world):
+    """A port from here to there, and one from there to here."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():
-            connection, _ = server.accept()
-            with connection:
-                connection.sendall(b"from inside")
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    connection.sendall(b"from here")
 
         threading.Thread(target=answer, daemon=True).start()
-        words = ["ssh", "-F", _config(world), "-W", f"127.0.0.1:{server.getsockname()[1]}", "far.shipway"]
+        behind, port = server.getsockname()[1], _free_port()
+        with _tunnel(
+            ["ssh", "-N", "-F", _config(world), "-L", f"{port}:127.0.0.1:{behind}", "far.shipway"], world
+        ):
+            wait_until(lambda: _heard(port) == b"from here")
+        read = f"cat </dev/tcp/127.0.0.1/{port}"
+        words = [
+            "ssh",
+            "-F",
+            _config(world),
+            "-o",
+            "ExitOnForwardFailure=yes",
+            "-R",
+            f"{port}:127.0.0.1:{behind}",
+        ]
         done = subprocess.run(
-            words, stdin=subprocess.PIPE, capture_output=True, check=False, env=world.environ, timeout=30
+            [*words, "far.shipway", f"bash -c {shlex.quote(read)}"],
+            capture_output=True,
+            check=False,
+            env=world.environ,
+            timeout=30,
         )
-        assert done.stdout == b"from inside", done.stderr
+        assert done.stdout == b"from here", done.stderr
+
+
+@contextlib.contextmanager
+def _tunnel(words, world):
+    """A connection that only forwards ports, as long as it is needed."""
+    process = subprocess.Popen(words, env=world.environ, stdin=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
+def _heard(port):
+    """What a server says by itself; nothing where none listens yet."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as link:
+        return link.makefile("rb").read()
+    return b""
 
 
 @pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
@@ -164,6 +223,30 @@ def test_pages_answer_beside_a_lean_environment(project, tmp_path):
         _look_at_board(page, board)
         _work_in_notebook(page, started["url"], project)
     assert project.call("ssh", "--", "python", "-c", "print(6 * 7)").stdout == "42\n"
+    _check_without_network(project)
+
+
+def _check_without_network(project):
+    """Where the page is on a loopback address of the container's own, the line that is printed leads there."""
+    words = ("run", "-d", "--name", "quiet", "--network", "none", "--", "sleep", "1000")
+    project.call(*words)
+    project.names.append("quiet")
+    started = json.loads(project.call("tensorboard", "--container", "quiet", "--json").stdout)
+    path = "/" + started["url"].split("/", 3)[3]
+    assert started["tunnel"].endswith(shlex.quote(started["here"]))
+    assert _heard(started["port"]) == b""
+    with _tunnel(shlex.split(started["here"]), project):
+        wait_until(lambda: _answer(started["url"], f"{path}data/environment") == 200)
+        assert ask(started["url"], "/data/environment")[0] == 404
+    again = json.loads(project.call("tensorboard", "--container", "quiet", "--json").stdout)
+    assert (again["found"], again["url"]) == (True, started["url"])
+
+
+def _answer(url, path):
+    """The status, or 0 while nobody listens."""
+    with contextlib.suppress(OSError):
+        return ask(url, path)[0]
+    return 0
 
 
 def _check_board(project):

@@ -54,7 +54,8 @@ def _page(call: Call) -> Answer:
         return Answer(render_json(kind.name, page_document(page)))
     how = "runs already" if page.found else "was started"
     where = f"{page.tool} {how} in `{page.container.name}`; its output is in `{page.log}`"
-    talk = f"from another computer, first: {page.tunnel}\n{where}"
+    here = f"from here, first: {page.here}\n" if page.here else ""
+    talk = f"{here}from another computer, first: {page.tunnel}\n{where}"
     return Answer(f"{page.url}\n", talk)
 
 
@@ -102,6 +103,7 @@ def page_document(page: Page) -> dict[str, object]:
         "port": page.port,
         "url": page.url,
         "tunnel": page.tunnel,
+        "here": page.here or None,
         "found": page.found,
         "log": page.log,
     }

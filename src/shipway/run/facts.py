@@ -126,7 +126,7 @@ def _shells(lowers: Sequence[str]) -> tuple[str, ...]:
 def read_host_facts(environ: Mapping[str, str]) -> HostFacts:
     """The caller and this host as they are now. What is not there stays empty; nothing here fails a run."""
     uid, gid = os.getuid(), os.getgid()
-    user, shell = _user(uid, environ)
+    user, shell = find_user(uid, environ)
     zone, name = _zone(environ.get("TZ", ""))
     return HostFacts(
         uid=uid,
@@ -173,7 +173,8 @@ def read_resolv_conf(etc: str = "/etc", run: str = "/run") -> str:
     return _text(f"{etc}/resolv.conf")
 
 
-def _user(uid: int, environ: Mapping[str, str]) -> tuple[str, str]:
+def find_user(uid: int, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Name and shell of a user of this machine; of one whom nothing knows the name that `environ` says."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:

@@ -31,8 +31,10 @@ class HostEntry(NamedTuple):
     known_hosts: str
 
 
-def render_server_config(folder: str, env: Iterable[tuple[str, str]], sftp: str, workdir: str) -> str:
-    """The server's settings; `folder` is where it sees its keys, `sftp` the server of files.
+def render_server_config(
+    folder: str, env: Iterable[tuple[str, str]], sftp: str, programs: str, workdir: str
+) -> str:
+    """The server's settings; `folder` is where it sees its keys, `sftp` the server of files, `programs` the folder of `scp`.
 
     A session gets the variables `env`, as a command by exec does. Only the first `SetEnv` counts, so all are in one line; a
     value with a line break cannot be written and is left out. A shell is none of login, whose profile would forget the
@@ -58,7 +60,7 @@ def render_server_config(folder: str, env: Iterable[tuple[str, str]], sftp: str,
             "PidFile none",
             "LogLevel ERROR",
             f"Subsystem sftp {sftp}",
-            f"ForceCommand {_session(workdir)}",
+            f"ForceCommand {_session(programs, workdir)}",
             *(("SetEnv " + " ".join(_quoted(pair) for pair in pairs),) if pairs else ()),
             "",
         )
@@ -113,19 +115,24 @@ def render_included(text: str, config: str) -> str:
     )
 
 
-def server_words(environ: Mapping[str, str], node: str) -> tuple[str, ...]:
-    """How the user's own computer reaches this one by ssh: as it did for this session, else by the name `node`."""
+def server_words(environ: Mapping[str, str], node: str, user: str) -> tuple[str, ...]:
+    """How the user's own computer reaches this one by ssh: as it did for this session, else by the name `node`.
+
+    `user` is who they are here, which may be another name than there; empty: nobody knows.
+    """
+    login = f"{user}@" if user else ""
     parts = environ.get("SSH_CONNECTION", "").split()
     if len(parts) != 4 or parts[2] == "UNKNOWN":  # noqa: PLR2004 - client, its port, server, its port
-        return (node,)
-    return (parts[2],) if parts[3] == "22" else ("-p", parts[3], parts[2])
+        return (login + node,)
+    return (login + parts[2],) if parts[3] == "22" else ("-p", parts[3], login + parts[2])
 
 
-def _session(workdir: str) -> str:
-    """The shell line of every session: what was asked for, else a shell."""
+def _session(programs: str, workdir: str) -> str:
+    """The shell line of every session: what was asked for, else a shell. Only `scp` is looked for in `programs`, too."""
+    copying = f'case "$SSH_ORIGINAL_COMMAND" in "scp "*) PATH="$PATH:{programs}";; esac'
     shell = f'cd {shlex.quote(workdir)}; exec "${{SHELL:-/bin/sh}}"'
     asked = 'exec "${SHELL:-/bin/sh}" -c "$SSH_ORIGINAL_COMMAND"'
-    return f'if [ -n "$SSH_ORIGINAL_COMMAND" ]; then {asked}; else {shell}; fi'
+    return f'{copying}; if [ -n "$SSH_ORIGINAL_COMMAND" ]; then {asked}; else {shell}; fi'
 
 
 def _quoted(text: str) -> str:

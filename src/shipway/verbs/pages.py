@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,19 +19,26 @@ from shipway.run.life import client
 from shipway.run.life.log_write import log_file
 from shipway.run.model import Network
 from shipway.run.ports import held_port
-from shipway.run.ssh_config import server_words
 from shipway.verbs.lasting import require_engine_of
 from shipway.verbs.side_layers import Layer, find_layer
+from shipway.verbs.ssh import server_here, write_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipway.run.life.model import Container
     from shipway.verbs.context import Task
+    from shipway.verbs.ssh import Entry
 
 _PATIENCE = 60.0
 """Seconds until a page must answer."""
 _POLL = 0.1
+_ASK = """import http.client, json, sys
+asked = json.load(sys.stdin)
+link = http.client.HTTPConnection("127.0.0.1", asked["port"], timeout=2)
+link.request("GET", asked["path"], headers=asked["headers"])
+sys.exit(link.getresponse().status != 200)"""
+"""The question where only the container's own programs are heard. The token comes by the input, which nobody else reads."""
 
 
 class Kind(NamedTuple):
@@ -68,6 +76,8 @@ class Page(NamedTuple):
     """With the token."""
     tunnel: str
     """The command for the user's own computer, after which `url` works there."""
+    here: str
+    """The command for this machine, where `url` needs one too; else empty."""
     found: bool
     """It ran before."""
     log: str
@@ -76,16 +86,19 @@ class Page(NamedTuple):
 def run_page(kind: Kind, container: Container, words: Sequence[str], task: Task) -> Page:
     """Have the tool run in the container, with more `words` for it where it is started now.
 
+    A container that does not see the host's network serves the page on a loopback address of its own. The way there is the
+    container's entry as a host of ssh.
+
     Raises:
         ToolError: it could not be had or started, or does not answer.
     """
     require_engine_of(container)
-    _require_host_network(container)
+    entry = None if _sees_host(container) else write_entry(container, task)
     record = os.path.join(container.folder, f"{kind.name}.json")
     running = any(one.name == kind.name and not one.ended for one in client.list_services(container))
     known = _read(record)
-    if running and known is not None and _answers(kind, *known):
-        return _page(kind, container, *known, found=True)
+    if running and known is not None and _answers(kind, container, *known):
+        return _page(kind, container, *known, entry, found=True)
     if running:
         client.stop_service(container, kind.name)
     layer = find_layer(container, kind.name, kind.module, kind.packages, task)
@@ -96,20 +109,11 @@ def run_page(kind: Kind, container: Container, words: Sequence[str], task: Task)
         start = kind.start(layer, place)
         client.start_service(container, kind.name, start.argv, env=start.env, cwd=place.workdir)
         _await(kind, container, port, token)
-    return _page(kind, container, port, token, found=False)
+    return _page(kind, container, port, token, entry, found=False)
 
 
-def _require_host_network(container: Container) -> None:
-    network = choose_network(container.record.asked, container.environment.options).network
-    if network is not Network.HOST:
-        raise EngineError(
-            f"`{container.name}` has {'no network' if network is Network.NONE else 'a network of its own'}, so a page in it "
-            "is not at this machine's loopback address",
-            hints=(
-                f"forward a port by ssh: `shipway ssh --install {container.name}`, then `ssh -L`",
-                "or let it see the host's network: `--network host`",
-            ),
-        )
+def _sees_host(container: Container) -> bool:
+    return choose_network(container.record.asked, container.environment.options).network is Network.HOST
 
 
 def _await(kind: Kind, container: Container, port: int, token: str) -> None:
@@ -119,7 +123,7 @@ def _await(kind: Kind, container: Container, port: int, token: str) -> None:
         EngineError: it ended, or does not answer in time.
     """
     until = time.monotonic() + _PATIENCE
-    while not _answers(kind, port, token):
+    while not _answers(kind, container, port, token):
         ended = next(
             (one for one in client.list_services(container) if one.name == kind.name and one.ended), None
         )
@@ -141,22 +145,40 @@ def _last_lines(container: Container, name: str) -> tuple[str, ...]:
     return tuple(shown(line) for line in text.splitlines()[-3:])
 
 
-def _answers(kind: Kind, port: int, token: str) -> bool:
+def _answers(kind: Kind, container: Container, port: int, token: str) -> bool:
     path, headers = kind.asked(token)
-    return ask_local(port, path, headers) == 200  # noqa: PLR2004 - OK, which nobody gets without the token
+    if _sees_host(container):
+        return ask_local(port, path, headers) == 200  # noqa: PLR2004 - OK, which nobody gets without the token
+    asked = json.dumps({"port": port, "path": path, "headers": headers})
+    return client.exec_captured(container, ("python", "-c", _ASK), data=asked.encode()).code == 0
 
 
-def _page(kind: Kind, container: Container, port: int, token: str, *, found: bool) -> Page:
-    server = " ".join(server_words(os.environ, os.uname().nodename))
+def _page(
+    kind: Kind, container: Container, port: int, token: str, entry: Entry | None, *, found: bool
+) -> Page:
+    here, tunnel = render_tunnels(port, server_here(), entry)
     return Page(
-        container,
-        kind.name,
-        port,
-        f"http://127.0.0.1:{port}{kind.path(token)}",
-        f"ssh -N -L {port}:127.0.0.1:{port} {server}",
-        found,
-        log_file(container.folder, kind.name),
+        container=container,
+        tool=kind.name,
+        port=port,
+        url=f"http://127.0.0.1:{port}{kind.path(token)}",
+        tunnel=tunnel,
+        here=here,
+        found=found,
+        log=log_file(container.folder, kind.name),
     )
+
+
+def render_tunnels(port: int, server: Sequence[str], entry: Entry | None) -> tuple[str, str]:
+    """The commands for this machine, and for one that reaches it by the words `server` behind `ssh` (pure).
+
+    With `entry` the port is one in the container; the second tunnel then ends with the first, by its terminal.
+    """
+    there = ("-L", f"{port}:127.0.0.1:{port}")
+    if entry is None:
+        return "", shlex.join(("ssh", "-N", *there, *server))
+    here = shlex.join(("ssh", "-N", "-F", entry.config, *there, entry.host))
+    return here, shlex.join(("ssh", "-t", *there, *server, here))
 
 
 def _read(record: str) -> tuple[int, str] | None:

@@ -10,6 +10,7 @@ from shipway.core.errors import EngineError, ToolError
 from shipway.core.text import shown
 from shipway.host.dirs import home_dir, state_dir
 from shipway.host.files import make_directory, remove_tree, write_atomic
+from shipway.run.facts import find_user
 from shipway.run.life import client
 from shipway.run.life.model import TOOLS
 from shipway.run.life.records import list_records
@@ -25,7 +26,7 @@ from shipway.run.ssh_config import (
 )
 from shipway.verbs.lasting import require_engine_of
 from shipway.verbs.run import RunWords
-from shipway.verbs.ssh_server import FOR_ROOT, SFTP, provide_server, server_argv
+from shipway.verbs.ssh_server import FOR_ROOT, PROGRAMS, SFTP, provide_server, server_argv
 from shipway.verbs.tool_folders import tools_folder
 
 if TYPE_CHECKING:
@@ -139,8 +140,13 @@ def write_entry(container: Container, task: Task, *, install: bool = False) -> E
     write_atomic(f"{folder}/hosts/{container.name}.conf", render_entry(entry).encode(), 0o600)
     write_atomic(config, f'Include "{folder}/hosts/*.conf"\n'.encode(), 0o600)
     _forget_gone(folder)
-    far = render_far_entry(entry, server_words(os.environ, os.uname().nodename))
+    far = render_far_entry(entry, server_here())
     return Entry(container, host, config, include_line(config), far, install and _install(config))
+
+
+def server_here() -> tuple[str, ...]:
+    """What the caller's own computer types behind `ssh` to reach this one."""
+    return server_words(os.environ, os.uname().nodename, find_user(os.getuid(), os.environ)[0])
 
 
 def _forget_gone(folder: str) -> None:
@@ -182,7 +188,8 @@ def _prepare(container: Container, found: _Inside) -> str:
     own = os.path.join(home_dir(), ".ssh")
     keys = _read(f"{own}/shipway/id_ed25519.pub") + _read(f"{own}/authorized_keys")
     write_atomic(f"{folder}/authorized_keys", keys.encode("utf-8", "surrogateescape"), 0o600)
-    config = render_server_config(_seen(container), found.env, SFTP, container.environment.workdir)
+    workdir = container.environment.workdir
+    config = render_server_config(_seen(container), found.env, SFTP, PROGRAMS, workdir)
     write_atomic(f"{folder}/sshd_config", config.encode("utf-8", "surrogateescape"), 0o600)
     if found.uid == 0:
         done = client.exec_captured(container, FOR_ROOT)

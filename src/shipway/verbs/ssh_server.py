@@ -13,9 +13,11 @@ from shipway.verbs.tool_folders import Tool, inside, provide, run_script
 if TYPE_CHECKING:
     from shipway.verbs.context import Task
 
-SERVER = Tool("ssh", 'name = "ssh"\nbase = "debian:bookworm"\napt = ["openssh-server"]\n', version="4")
+SERVER = Tool("ssh", 'name = "ssh"\nbase = "debian:bookworm"\napt = ["openssh-server"]\n', version="5")
 SFTP = f"{inside(SERVER)}/sftp"
 """The server of files, as a session starts it."""
+PROGRAMS = f"{inside(SERVER)}/bin"
+"""The folder of `scp`, which clients before OpenSSH 9 start by its name."""
 FOR_ROOT = (
     "/bin/sh",
     "-c",
@@ -26,8 +28,8 @@ FOR_ROOT = (
 """What the server of root asks for: a folder, and an account in a list of its own. That is root's own, for a container's
 root may not become another user."""
 _COLLECT = (
-    "mkdir /out/lib; cp -L $(ldd /usr/sbin/sshd /usr/lib/openssh/sftp-server | grep -o '/[^ ]*\\.so[^ ]*') /out/lib/; "
-    "cp -L /usr/sbin/sshd /usr/lib/openssh/sftp-server /out/lib/; "
+    "mkdir /out/lib; programs='/usr/sbin/sshd /usr/lib/openssh/sftp-server /usr/bin/scp'; "
+    "cp -L $(ldd $programs | grep -o '/[^ ]*\\.so[^ ]*') $programs /out/lib/; "
     "for f in /lib/ld-linux-*.so.* /lib64/ld-linux-*.so.*; do if [ -f $f ]; then cp -L $f /out/lib/ld.so; fi; done"
 )
 _LIBRARY = "libc.so.6"
@@ -81,8 +83,10 @@ def _fill(folder: str, task: Task) -> None:
     with open(os.path.join(lib, _AUDIT), "rb") as file:
         write_file(os.path.join(folder, "root", _AUDIT), succeeding(file.read(), _OF_AUDIT), 0o755)
     seen = f"{inside(SERVER)}/lib"
-    script = f'#!/bin/sh\nexec {seen}/ld.so --library-path {seen} {seen}/sftp-server "$@"\n'
-    write_file(os.path.join(folder, "sftp"), script.encode(), 0o755)
+    make_directory(os.path.join(folder, "bin"), 0o755)
+    for place, program in (("sftp", "sftp-server"), ("bin/scp", "scp")):
+        script = f'#!/bin/sh\nexec {seen}/ld.so --library-path {seen} {seen}/{program} "$@"\n'
+        write_file(os.path.join(folder, place), script.encode(), 0o755)
 
 
 def without_groups(library: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The files of ssh: what is quoted, what is left out, what stays of a user's own."""
 
 import shlex
+import subprocess
 
 import pytest
 
@@ -25,13 +26,22 @@ def test_a_session_gets_the_variables_of_the_container_in_one_line_but_for_its_o
         ("SSH_AUTH_SOCK", "/s"),
         ("TWO", "a\nb"),
     )
-    lines = render_server_config("/keys", env, "/sftp", "/my work").splitlines()
+    lines = render_server_config("/keys", env, "/sftp", "/bin of ours", "/my work").splitlines()
     assert [line for line in lines if line.startswith("SetEnv")] == [
         'SetEnv "PATH=/opt/venv/bin" "Q=a \\"b\\" \\\\"'
     ]
     assert "HostKey /keys/host_key" in lines
     assert "Subsystem sftp /sftp" in lines
     assert any("cd '/my work';" in line for line in lines)
+
+
+@pytest.mark.parametrize(("asked", "path"), [("scp -t", "/none:/ours"), (": scp", "/none")])
+def test_scp_is_found_by_a_client_that_starts_it_and_by_nobody_else(asked, path):
+    lines = render_server_config("/keys", (), "/sftp", "/ours", "/").splitlines()
+    command = next(line.partition(" ")[2] for line in lines if line.startswith("ForceCommand"))
+    environ = {"PATH": "/none", "SSH_ORIGINAL_COMMAND": f'{asked} 2>&-; echo "$PATH"'}
+    done = subprocess.run(["/bin/sh", "-c", command], env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{path}\n"
 
 
 def test_an_entry_quotes_its_command_for_the_shell_and_for_ssh():
@@ -66,7 +76,12 @@ def test_the_line_for_ssh_is_in_front_and_only_once(text):
 
 
 def test_the_server_is_called_as_this_session_reached_it():
-    assert server_words({}, "node") == ("node",)
-    assert server_words({"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}, "node") == ("10.0.0.2",)
-    assert server_words({"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 2222"}, "node") == ("-p", "2222", "10.0.0.2")
-    assert server_words({"SSH_CONNECTION": "UNKNOWN 65535 UNKNOWN 65535"}, "node") == ("node",)
+    assert server_words({}, "node", "ann") == ("ann@node",)
+    assert server_words({}, "node", "") == ("node",)
+    assert server_words({"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}, "node", "ann") == ("ann@10.0.0.2",)
+    assert server_words({"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 2222"}, "node", "") == (
+        "-p",
+        "2222",
+        "10.0.0.2",
+    )
+    assert server_words({"SSH_CONNECTION": "UNKNOWN 65535 UNKNOWN 65535"}, "node", "") == ("node",)
