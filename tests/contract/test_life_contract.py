@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from life_world import LifeWorld, Terminal, store_image
 
-from private_engines import PRIVATE, wait_until
+from private_engines import PRIVATE, call_engine, wait_until
 
 ENGINES = (
     pytest.param("native", marks=pytest.mark.needs_userns),
@@ -179,7 +179,7 @@ def test_restart_policies(world):
     world.await_state("tries", "exited", 30)
     one = world.listed("tries")
     assert (one["code"], one["restarts"]) == (3, 2)
-    wait_until(lambda: world.call("logs", "tries").stdout == "try\n" * 3)
+    wait_until(lambda: world.call("logs", "tries").stdout == "try\n" * 3, 60)
 
 
 @pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
@@ -292,7 +292,8 @@ def test_whoever_started_it_may_go(world):
     world.await_state("stays", "running")
     os.killpg(terminal.process.pid, signal.SIGHUP)  # `nohup` around the tests lets it pass by
     os.killpg(terminal.process.pid, signal.SIGKILL)
-    terminal.end()
+    terminal.process.wait(20)
+    os.close(terminal.master)
     assert world.call("exec", "stays", "true").returncode == 0
 
 
@@ -356,3 +357,16 @@ def test_what_became_of_it_is_told_and_kept(world):
     again = world.call("run", name, "sh", "-c", "cat /opt/new/file; ls /bin/stat || echo gone")
     assert again.stdout == "made\ngone\n"
     assert world.call("commit", "became", "no//name", code=2).stderr
+
+
+@pytest.mark.parametrize("world", ENGINES[1:], indirect=True)
+def test_a_name_of_the_engines_own_is_explained(world):
+    """A container that somebody made by the engine's own words keeps its name."""
+    made = world.call("job", "--name", "first", "--image", "life:1", "--", "true")
+    world.names.append("first")
+    image = call_engine(world.engine, world.environ, "inspect", "--format", "{{.Image}}", made.stdout.split()[0]).strip()
+    call_engine(world.engine, world.environ, "create", "--name", "theirs", image, "true")
+    refused = world.call("job", "--name", "theirs", "--image", "life:1", "--", "true", code=125)
+    assert "has a container `theirs` that shipway did not make" in refused.stderr
+    assert world.state("theirs") == "gone"
+    call_engine(world.engine, world.environ, "rm", "theirs")

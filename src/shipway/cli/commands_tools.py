@@ -20,7 +20,7 @@ def _ssh(call: Call) -> Answer:
     from shipway.verbs.ssh import choose, run_ssh, write_entry
 
     arguments, task = call.arguments, call.task()
-    container, argv = choose(arguments.words, task, plain=arguments.plain)
+    container, argv = choose(arguments.words, task, call.settings.engine, plain=arguments.plain)
     install = arguments.flag("install")
     if not (install or arguments.flag("show") or call.json):
         return Answer(code=run_ssh(container, argv, task, tty=_is_terminal()))
@@ -48,7 +48,7 @@ def _page(call: Call) -> Answer:
     arguments, task = call.arguments, call.task()
     kind = TENSORBOARD if arguments.verb is not None and arguments.verb.name == "tensorboard" else JUPYTER
     name = arguments.text("container")
-    container = find_running(name) if name else choose((), task)[0]
+    container = find_running(name) if name else choose((), task, call.settings.engine)[0]
     page = run_page(kind, container, arguments.words, task)
     if call.json:
         return Answer(render_json(kind.name, page_document(page)))
@@ -75,7 +75,9 @@ def _code(call: Call) -> Answer:
     for option in ("dry-run", "format", "force"):
         if arguments.flag(option):
             raise UsageError(f"`--{option}` belongs to `--devcontainer`", hints=["leave it out"])
-    container = find_running(arguments.words[0]) if arguments.words else choose((), task)[0]
+    container = (
+        find_running(arguments.words[0]) if arguments.words else choose((), task, call.settings.engine)[0]
+    )
     install = arguments.flag("install")
     way = find_way(container, arguments.text("editor") or EDITORS[0], task, install=install)
     if call.json:
@@ -90,7 +92,7 @@ def _debug(call: Call) -> Answer:
     from shipway.verbs.ssh import choose
 
     task = call.task()
-    container, argv = choose(call.arguments.words, task, plain=call.arguments.plain)
+    container, argv = choose(call.arguments.words, task, call.settings.engine, plain=call.arguments.plain)
     command = argv[1:] if argv[:1] == ("--",) else argv
     return Answer(code=run_debug(container, command, task, tty=_is_terminal()))
 

@@ -21,10 +21,19 @@ _NETWORK_FILES = frozenset({"etc/hosts", "etc/resolv.conf"})
 
 
 def namespaces(request: RunRequest, dialect: Dialect) -> tuple[str, ...]:
-    """The engine's own words. Root inside is the caller of a Podman without root only where nobody else is mapped to them."""
-    if request.user and request.account.uid == 0:
-        return tuple(word for word in dialect.always if word != _KEEP_ID)
-    return dialect.always
+    """The engine's own words.
+
+    Root inside is the caller of a Podman without root only where nobody else is mapped to them. Beside another container ids are
+    mapped as they are there, for what belongs to one user namespace cannot be joined from another (user_namespaces(7)).
+    """
+    if _KEEP_ID not in dialect.always:
+        return dialect.always
+    others = tuple(word for word in dialect.always if word != _KEEP_ID)
+    spaces = (f"container:{request.beside}" if request.beside else "", request.pid_space, request.ipc_space)
+    joined = next((space for space in spaces if space.startswith("container:")), "")
+    if joined:
+        return (*others, f"--userns={joined}")
+    return others if request.user and request.account.uid == 0 else dialect.always
 
 
 def spaces(request: RunRequest, dialect: Dialect) -> tuple[str, ...]:

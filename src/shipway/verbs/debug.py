@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.events import Note
+from shipway.run.model import Network
 from shipway.verbs.run import RunWords, run_command
 from shipway.verbs.tool_folders import Tool, tool_task
 
@@ -90,12 +91,13 @@ def beside(container: Container, argv: Sequence[str]) -> RunWords:
     workdir = container.environment.workdir
     native = container.engine == "native"
     placed = workdir not in ("", "/")
+    network = container.record.asked.network or container.environment.options.network
     return RunWords(
         argv=tuple(argv),
         shell=not argv,
         pid=space,
         ipc=space if native else "",  # others lend theirs only where the first one was made to
-        network=space,
+        network="host" if network is Network.HOST and not container.record.asked.beside else space,
         user=container.record.asked.user or container.environment.options.user,
         engine=container.engine,
         mounts=(f"{container.project}:{workdir}",) if placed else (),

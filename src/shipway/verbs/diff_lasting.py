@@ -5,20 +5,23 @@ How a start gives an engine's container its variables and its command is no chan
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import StoreError
+from shipway.core.manifest import FILE, SYMLINK, WHITEOUT, Entry, Manifest
 from shipway.host.dirs import state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from shipway.core.manifest import Entry, Manifest
     from shipway.image.contents import LayerFiles
     from shipway.image.databases import Owner
     from shipway.plan.diff import Named, Side
+    from shipway.run.installed import Top
     from shipway.run.life.model import Container
+    from shipway.run.top_content import Piece
+    from shipway.store.store import Store
     from shipway.store.tree import Tree
     from shipway.verbs.context import Task
 
@@ -45,18 +48,13 @@ def read_begun(name: str, task: Task) -> Side:
         StoreError: the store has lost a tree of it.
     """
     from shipway.image.contents import tree_files
-    from shipway.verbs.diff_images import read_engine_image
 
-    container = _find(name)
-    label = f"image of {name}"
-    if container.engine != "native":
-        side = read_engine_image(container.engine, container.record.engine_id, task)
-        return replace(side, label=label, config={}, settings={}, facts={})
-    return _side(label, [tree_files(tree) for tree in _trees(container, task)], task)
+    trees = _trees(_find(name), _store(task))
+    return _side(f"image of {name}", [tree_files(tree) for tree in trees], task)
 
 
 def read_lasting(name: str, task: Task) -> Side:
-    """The container `name`, running or not, as its file system is now.
+    """The container `name`, running or not, as its file system is now, but for what every start writes.
 
     Raises:
         NotFound: there is no such container.
@@ -64,31 +62,41 @@ def read_lasting(name: str, task: Task) -> Side:
         OSError: what it has written cannot be read.
         EngineError: its engine does not answer.
     """
-    from shipway.core.overlay import stack
-    from shipway.host.files import translating_disk_errors
-    from shipway.image.contents import tree_files
-    from shipway.plan.diff import Named
-    from shipway.run.kept_changes import places_of_mounts, read_changes
-    from shipway.verbs.diff_images import read_container
+    from shipway.image.contents import LayerFiles, tree_files
+    from shipway.run.tree_changes import TreeFiles
+    from shipway.verbs.bringing import read_own
 
-    container = _find(name)
-    label = f"container:{name}"
-    if container.engine != "native":
-        side = read_container(container.engine, container.record.engine_id, task)
-        return replace(side, label=label, config={}, settings={})
-    layers = [tree_files(tree) for tree in _trees(container, task)]
-    lower = {one.entry.path: one.entry for one in stack([layer.manifest for layer in layers])}
-    upper = f"{container.folder}/upper"
-    with translating_disk_errors(f"read what `{name}` has written"):
-        entries = read_changes(upper, lower)
-    ours, theirs = tell_apart(entries, places_of_mounts(container.environment, container.record.asked))
-    side = _side(label, [*layers, _upper_files(upper, theirs)], task)
-    return replace(side, trees=(*(side.trees or ()), Named(START, ours)))
+    container, store = _find(name), _store(task)
+    trees = _trees(container, store)
+    top, _ = read_own(container, [TreeFiles(tree.root, tree.manifest_text()) for tree in trees], store)
+    written = LayerFiles(_manifest(container, top), lambda path: top.read(path) or b"")
+    return _side(f"container:{name}", [*(tree_files(tree) for tree in trees), written], task)
+
+
+def _manifest(container: Container, top: Top) -> Manifest:
+    """What `container` has written; on disk that belongs to whoever ran it, and in an image all belongs to root."""
+    from shipway.host.files import translating_disk_errors
+    from shipway.run.top_content import read_pieces
+
+    there = [one.path for one in top.written if one.what != "D"]
+    with translating_disk_errors(f"read what `{container.name}` has written"):
+        entries = [_entry(piece) for piece in read_pieces(container, there)]
+    return Manifest([*entries, *(Entry(path, WHITEOUT, 0) for path in top.gone)])
+
+
+def _entry(piece: Piece) -> Entry:
+    digest, size = hashlib.sha256(), 0
+    for chunk in piece.chunks():
+        digest.update(chunk)
+        size += len(chunk)
+    mode = 0o777 if piece.kind == SYMLINK else piece.mode
+    found = digest.hexdigest() if piece.kind == FILE else ""
+    return Entry(piece.path, piece.kind, mode, size=size, digest=found, target=piece.target)
 
 
 def tell_apart(entries: Sequence[Entry], places: Sequence[str]) -> tuple[Manifest, Manifest]:
     """What every start of a container writes itself, and what its command wrote. `places`: see `is_of_start`."""
-    from shipway.core.manifest import DIRECTORY, Manifest
+    from shipway.core.manifest import DIRECTORY
     from shipway.run.kept_changes import is_of_start
 
     at_start = {
@@ -104,12 +112,16 @@ def _find(name: str) -> Container:
     return client.find_container(state_dir(), name)
 
 
-def _trees(container: Container, task: Task) -> list[Tree]:
-    """Bottom first."""
-    from shipway.core.digest import TreeKey
+def _store(task: Task) -> Store:
     from shipway.store.store import Store
 
-    store = Store.open(emit=task.emit)
+    return Store.open(emit=task.emit)
+
+
+def _trees(container: Container, store: Store) -> list[Tree]:
+    """Bottom first."""
+    from shipway.core.digest import TreeKey
+
     keys = container.record.begun or container.environment.keys
     trees = [store.find_tree(TreeKey(key)) for key in reversed(keys)]
     found = [tree for tree in trees if tree is not None]
@@ -119,13 +131,6 @@ def _trees(container: Container, task: Task) -> list[Tree]:
             hints=["make it anew: `shipway up --recreate`"],
         )
     return found
-
-
-def _upper_files(upper: str, manifest: Manifest) -> LayerFiles:
-    from shipway.image.contents import LayerFiles
-    from shipway.run.top_reading import read_beneath
-
-    return LayerFiles(manifest, lambda path: read_beneath(upper, path) or b"")
 
 
 def _side(label: str, layers: Sequence[LayerFiles], task: Task) -> Side:

@@ -92,10 +92,12 @@ def run_ssh(container: Container, argv: Sequence[str], task: Task, *, tty: bool)
     return run_attached((program, "-F", entry.config, *terminal, entry.host, *line), os.environ)
 
 
-def choose(words: Sequence[str], task: Task, *, plain: bool = False) -> tuple[Container, tuple[str, ...]]:
+def choose(
+    words: Sequence[str], task: Task, engine: str, *, plain: bool = False
+) -> tuple[Container, tuple[str, ...]]:
     """The container that the first word names, and the words behind it; else the project's own, which is started if need be.
 
-    `plain`: no word names a container, for all stand behind `--`.
+    `engine`: what runs it then; empty: as the spec says. `plain`: no word names a container, for all stand behind `--`.
 
     Raises:
         ToolError: it is not there, does not run, or could not be started.
@@ -107,7 +109,7 @@ def choose(words: Sequence[str], task: Task, *, plain: bool = False) -> tuple[Co
         container, argv = choose_words(words, task)
         client.require_running(container)
         return container, argv
-    found = run_up(RunWords(), task, recreate=False, dry_run=False).container
+    found = run_up(RunWords(engine=engine), task, recreate=False, dry_run=False).container
     return client.find_container(state_dir(), found.id if found else ""), tuple(words)
 
 

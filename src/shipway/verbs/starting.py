@@ -121,6 +121,8 @@ def find_differences(container: Container, words: RunWords, task: Task) -> tuple
     from shipway.verbs.run import find_environment
 
     found = []
+    if words.engine and words.engine != container.engine:
+        found.append(f"it runs in {container.engine}, not in {words.engine}")
     wanted = find_environment(task)
     if wanted is None:
         found.append("the lock or spec has changed, and what they mean now is not built yet")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from shipway.core.events import Emit
+    from shipway.host.proc import Finished
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Put, Record, Service
     from shipway.run.life.processes import Process
@@ -144,7 +145,9 @@ class OciLife:
         environ = {**os.environ, **dict(inputs.inherited)}
         finished = run(type(command)(argv=command.argv, env=environ))
         if finished.code != 0:
-            raise program.trouble(finished, "create")
+            raise (
+                _explain_name(record, program) if _is_taken(finished) else program.trouble(finished, "create")
+            )
         made = record._replace(engine_id=finished.text.strip().splitlines()[-1])
         records.write_record(begin.folder, made)
         return made
@@ -368,3 +371,19 @@ def _standing_in(ends: Ends) -> Iterator[None]:
         for number, fd in enumerate(kept):
             os.dup2(fd, number)
             os.close(fd)
+
+
+def _is_taken(finished: Finished) -> bool:
+    text = finished.stderr.decode("utf-8", "replace")
+    return "already in use" in text and "name" in text
+
+
+def _explain_name(record: Record, program: Program) -> EngineError:
+    title, name = program.dialect.title, record.name
+    return EngineError(
+        f"{title} has a container `{name}` that shipway did not make",
+        hints=(
+            "choose another name: `--name NAME`",
+            f"or remove that one: `{program.dialect.name} rm {name}` (`{program.dialect.name} inspect {name}` says what it is)",
+        ),
+    )
