@@ -364,7 +364,9 @@ def test_a_name_of_the_engines_own_is_explained(world):
     """A container that somebody made by the engine's own words keeps its name."""
     made = world.call("job", "--name", "first", "--image", "life:1", "--", "true")
     world.names.append("first")
-    image = call_engine(world.engine, world.environ, "inspect", "--format", "{{.Image}}", made.stdout.split()[0]).strip()
+    image = call_engine(
+        world.engine, world.environ, "inspect", "--format", "{{.Image}}", made.stdout.split()[0]
+    ).strip()
     call_engine(world.engine, world.environ, "create", "--name", "theirs", image, "true")
     refused = world.call("job", "--name", "theirs", "--image", "life:1", "--", "true", code=125)
     assert "has a container `theirs` that shipway did not make" in refused.stderr

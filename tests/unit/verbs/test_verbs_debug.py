@@ -8,25 +8,29 @@ import pytest
 from shipway.core.errors import ExitCode, ToolError
 from shipway.core.events import silent
 from shipway.run.life.model import Container, Record, State, Status
-from shipway.run.model import Environment, Invocation, LifeOptions
+from shipway.run.model import Environment, Invocation, LifeOptions, Network
 from shipway.verbs import debug
 from shipway.verbs.context import Task
 
 
-def _container(engine="native", user=""):
+def _container(engine="native", user="", network=None):
     environment = Environment("/home/ada/digits", "digits", "default", (), (), (), "/work")
-    record = Record("0" * 12, "far", engine, environment, Invocation(user=user), LifeOptions(), 1.0)
+    record = Record(
+        "0" * 12, "far", engine, environment, Invocation(user=user, network=network), LifeOptions(), 1.0
+    )
     return Container(record, Status(State.RUNNING), "/nowhere")
 
 
 def test_it_is_beside_the_container_on_the_same_engine():
     words = debug.beside(_container(user="root"), ("htop",))
-    assert (words.pid, words.network, words.ipc) == ("container:far",) * 3
+    assert (words.pid, words.ipc) == ("container:far", "container:far")
+    assert words.network == "host"  # which is its network too, and joined by anybody
     assert (words.argv, words.engine, words.user) == (("htop",), "native", "root")
     assert words.mounts == ("/home/ada/digits:/work",)
     assert words.workdir == "/work"
     assert debug.beside(_container("docker"), ()).ipc == ""
     assert debug.beside(_container("docker"), ()).shell
+    assert debug.beside(_container(network=Network.BRIDGE), ()).network == "container:far"
 
 
 @pytest.mark.parametrize(("scope", "said"), [("0\n", False), ("", False), ("1\n", True), ("3\n", True)])
