@@ -10,6 +10,7 @@ import importlib.resources
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -151,7 +152,15 @@ def _answer(data: bytes, label: str) -> Built:
 def _hints(output: str) -> list[str]:
     """What to do, by signs in the output of compilers and backends."""
     lowered = output.lower()
-    compiler = any(sign in lowered for sign in ("'gcc'", "'cc'", "'g++'", "c compiler", "linux-gnu-gcc"))
+    # A compiler that misses a header is there, however much its own name and "no such file" stand in the output.
+    header = re.search(
+        r"fatal error: ['\"]?([\w./+-]{1,200}\.h(?:pp|h)?)['\"]?(?:: No such file| file not found)", output
+    )
+    if header is not None and header[1].rpartition("/")[2].lower() != "python.h":
+        return [f"add the package that has the header `{header[1]}` to `apt`, mostly one called `lib…-dev`"]
+    compiler = header is None and any(
+        sign in lowered for sign in ("'gcc'", "'cc'", "'g++'", "c compiler", "linux-gnu-gcc")
+    )
     if compiler and any(
         sign in lowered for sign in ("not found", "no such file", "failed", "unable to find")
     ):

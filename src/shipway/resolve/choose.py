@@ -35,6 +35,14 @@ def wheel_platforms(platform: str, glibc: tuple[int, int]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def name_built(filename: str, platform: str, glibc: tuple[int, int]) -> str:
+    """The name of a wheel that was built there, with the C library that it was linked with in place of `linux_x86_64`."""
+    plain = f"-linux_{machine_name(platform)}.whl"
+    if not filename.endswith(plain):
+        return filename
+    return f"{filename.removesuffix(plain)}-{wheel_platforms(platform, glibc)[0]}.whl"
+
+
 @functools.lru_cache(maxsize=64)
 def _ranks(platform: str, minor_version: str, glibc: tuple[int, int]) -> dict[str, int]:
     major, minor = (int(part) for part in minor_version.split(".")[:2])

@@ -25,7 +25,7 @@ from shipway.host.http import Fetcher, NotOffered
 from shipway.host.indexes import DEFAULT, IndexTable
 from shipway.host.scratch import scratch_folder
 from shipway.lock.model import Lock, Source, Wheel
-from shipway.resolve.choose import find_wheel
+from shipway.resolve.choose import find_wheel, name_built
 from shipway.resolve.simple_api import ProjectFile, fetch_project, file_location, version_of
 from shipway.resolve.stand_ins import write_stand_in
 from shipway.resolve.uv_groups import Additions, parse_wish
@@ -262,14 +262,16 @@ class Workshop:
             )
             result = self._builder.build_wheel(job)
             if not result.needs:
-                return self._take(source, result, environment)
+                return self._take(source, result, environment, request)
             asked = tuple(dict.fromkeys((*asked, *result.needs)))
         raise BuildError(
             f"{label} asks for ever more build requirements", hints=["ask for a version that has a wheel"]
         )
 
-    def _take(self, source: Source, result: BuiltWheel, environment: WheelResolution) -> Wheel:
-        filename = result.filename
+    def _take(
+        self, source: Source, result: BuiltWheel, environment: WheelResolution, request: WheelRequest
+    ) -> Wheel:
+        filename = name_built(result.filename, request.platform, request.glibc)
         name, version, _, _ = parse_wheel_filename(filename)
         named = replace(
             source,

@@ -104,6 +104,12 @@ def test_answer_that_is_none(data):
         ("error: command 'gcc' failed: No such file or directory", "build-essential"),
         ("ModuleNotFoundError: No module named 'distutils.core'", "python3-distutils"),
         ("thing.c:1:10: fatal error: Python.h: No such file or directory", "python3-dev"),
+        (
+            "a.c:1:10: fatal error: Python.h: No such file or directory\nerror: Command '['x86_64-linux-gnu-gcc', '-c'",
+            "python3-dev",
+        ),
+        ("a.c:1:10: fatal error: libpq-fe.h: No such file or directory\n'gcc' failed", "`libpq-fe.h`"),
+        ("a.cc:1:10: fatal error: 'sys/capability.h' file not found", "`sys/capability.h`"),
         ("urlopen error [Errno -3] Temporary failure in name resolution", "network"),
         ("LookupError: setuptools-scm was unable to detect version", "git's history"),
         ("KeyError: 'x'", "last lines"),

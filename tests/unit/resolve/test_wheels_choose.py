@@ -8,7 +8,7 @@ from shipway.core.digest import BlobDigest, TreeKey
 from shipway.core.errors import FetchError, ToolError
 from shipway.host.http import Response
 from shipway.lock.model import Lock, TargetLock, Wheel
-from shipway.resolve.choose import describe_misfit, find_wheel, wheel_platforms
+from shipway.resolve.choose import describe_misfit, find_wheel, name_built, wheel_platforms
 from shipway.resolve.simple_api import parse_project, versions
 from shipway.resolve.twins import check_twins
 from shipway.resolve.uv_lock import packages_of, parse_uv_lock
@@ -51,6 +51,19 @@ def pick(*tags, platform=AMD64, python="3.11", glibc=(2, 36)):
 def test_best_file(tags, best):
     assert pick(*tags) == best
     assert pick(*reversed(tags)) == best
+
+
+@pytest.mark.parametrize(
+    ("name", "glibc", "called"),
+    [
+        ("x-1-cp311-cp311-linux_x86_64.whl", (2, 36), "x-1-cp311-cp311-manylinux_2_36_x86_64.whl"),
+        ("x-1-cp311-cp311-linux_x86_64.whl", (1, 2), "x-1-cp311-cp311-musllinux_1_2_x86_64.whl"),
+        ("x-1-cp311-cp311-manylinux_2_17_x86_64.whl", (2, 36), "x-1-cp311-cp311-manylinux_2_17_x86_64.whl"),
+        ("x-1-py3-none-any.whl", (2, 36), "x-1-py3-none-any.whl"),
+    ],
+)
+def test_what_is_built_is_called_after_its_c_library(name, glibc, called):
+    assert name_built(name, AMD64, glibc) == called
 
 
 def test_other_platform_and_newer_base():

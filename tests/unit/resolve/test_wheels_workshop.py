@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,7 @@ class FakeBuilder:
 
     def __init__(self, folder):
         self.folder, self.jobs, self.needs = folder, [], []
+        self.tag = "py3-none-any"
 
     def build_wheel(self, job):
         self.jobs.append(job)
@@ -39,7 +41,7 @@ class FakeBuilder:
         files = {file.path: file.data.decode() for file in job.files}
         words = files.get("build.txt", "").split()
         name, version = words[0], words[1]
-        filename, body = make_wheel(name, version, requires=words[2:])
+        filename, body = make_wheel(name, version, requires=words[2:], tag=self.tag)
         path = os.path.join(self.folder, hashlib.sha256(body).hexdigest())
         with open(path, "wb") as file:
             file.write(body)
@@ -121,6 +123,20 @@ def test_lock_holds_source_wheel_and_build_environment_by_hash(index, resolve):
     assert (wheel.source, wheel.index) == (source.id, "")
     assert "backend" in {wheel.name for wheel in got.wheels}
     assert "backend" not in versions(got)
+
+
+def test_what_was_compiled_fits_the_c_library_that_it_was_linked_with(resolve, builder):
+    """Backends call it `linux_x86_64`, which says nothing about that."""
+    builder.tag = "cp311-cp311-linux_x86_64"
+    got = resolve(request("src-only"), request("src-only", target="gpu"))
+    names = {wheel.filename for wheel in got.wheels if wheel.source}
+    assert names == {"src_only-3.0-cp311-cp311-manylinux_2_36_x86_64.whl"}
+    assert len(builder.jobs) == 1
+    older = replace(request("src-only", target="gpu"), glibc=(2, 31))
+    got = resolve(request("src-only"), older)
+    assert {wheel.filename for wheel in got.wheels if wheel.source} == names | {
+        "src_only-3.0-cp311-cp311-manylinux_2_31_x86_64.whl"
+    }
 
 
 def test_two_targets_share_one_build(resolve, builder):
