@@ -209,6 +209,15 @@ def test_a_network_of_another_brings_its_host_name():
     assert not any(word.startswith("--hostname") for word in line)
 
 
+def test_ids_beside_another_container_are_mapped_as_there():
+    """What belongs to one user namespace cannot be joined from another."""
+    for asked in ({"beside": "dp"}, {"pid_space": "container:dp"}, {"ipc_space": "container:dp"}):
+        line = words(podman_for(1000), **asked)
+        assert "--userns=container:dp" in line
+        assert "--userns=keep-id" not in line
+        assert not any(word.startswith("--userns") for word in words(podman_for(0), **asked))
+
+
 def test_podman_names_devices_and_maps_root_to_the_caller():
     line = words(podman_for(1000), gpus='"device=0,1"', ports=(Port(80),), user="root")
     assert {"--device=nvidia.com/gpu=0", "--device=nvidia.com/gpu=1"} <= set(line)
