@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from life_world import LifeWorld, Terminal, store_image
+from life_world import IMAGE, LifeWorld, Terminal, store_image
 
 from private_engines import PRIVATE, call_engine, wait_until
 
@@ -212,6 +212,17 @@ def test_a_code_outlives_its_container(world):
     waiting = subprocess.Popen(world.words("wait", "brief"), env=world.environ, stdout=subprocess.PIPE)
     world.call("exec", "brief", "touch", "/tmp/end")
     assert (waiting.communicate(timeout=30)[0], waiting.returncode) == (b"3\n", 3)
+
+
+@pytest.mark.parametrize("world", ENGINES[1:], indirect=True)
+def test_an_end_for_memory_is_told_and_leaves_nothing(world):
+    """Podman's monitor writes a file `oom` where it was started."""
+    eats = ("sh", "-c", "all=$(yes | head -c 300000000)")
+    done = world.call("run", "--image", IMAGE, "--memory", "20m", "--", *eats, code=137, cwd=world.project)
+    assert "memory limit of 20.0 MiB" in done.stderr
+    world.run("eats", *eats, options=("-d", "--memory", "20m"), cwd=world.project)
+    world.await_state("eats", "exited")
+    assert os.listdir(world.project) == []
 
 
 def test_removed_at_its_end(world):

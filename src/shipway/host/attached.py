@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _FORWARDED = (
     signal.SIGHUP,
@@ -19,6 +20,20 @@ _FORWARDED = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
+
+
+@contextlib.contextmanager
+def in_folder(path: str) -> Iterator[None]:
+    """Have this process, and what it starts meanwhile, stand in the folder `path`. That the way back is gone is no error."""
+    before = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.chdir(path)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.fchdir(before)
+        os.close(before)
+
 
 _LOOK_AGAIN = 0.2
 """Seconds; the kernel may give SIGCHLD to any thread of ours that does not block it, where it is lost."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode
 from shipway.core.events import Note
-from shipway.host.attached import run_attached
+from shipway.core.units import render_size
+from shipway.host.attached import in_folder, run_attached
 from shipway.host.files import translating_disk_errors
 from shipway.run.bus_error import find_sign
 from shipway.run.bus_watch import in_engine, watching
@@ -101,9 +102,12 @@ def run_oci(
             write_folder(folder, request, inputs.file)
         words = render_run(request, dialect, image=identity, folder=folder)
         written = f"{folder}/{dialect.name}{CID}"
-        with watching(in_engine(lambda: _read_id(written))) as seen:
+        with in_folder(folder), watching(in_engine(lambda: _read_id(written))) as seen:
             code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)})
     _require_started(program, request, code)
+    if code == 128 + signal.SIGKILL and request.limits.memory:
+        limit = render_size(request.limits.memory)
+        emit(Note(f"the command was killed, most likely for reaching its memory limit of {limit}", "warning"))
     return Outcome(code, dialect.name, find_sign(code, seen.count) or "")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import tarfile
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from shipway.core.errors import EngineError
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from shipway.run.life.model import Container, Put
     from shipway.run.oci_program import Program
 
+_TYPES = {DIRECTORY: tarfile.DIRTYPE, FILE: tarfile.REGTYPE, SYMLINK: tarfile.SYMTYPE}
 _AT_ONCE = 500
 """Paths of one call."""
 
@@ -43,13 +47,9 @@ def put_in(program: Program, container: Container, puts: Iterable[Put]) -> None:
     if not chosen:
         return
 
-    def feed(pipe: BinaryIO) -> None:
-        with tarfile.open(fileobj=pipe, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-            for put in chosen:
-                _add(archive, put)
-
     finished = run_fed(
-        program.command("cp", *program.dialect.put, "-", f"{container.record.engine_id}:/"), feed
+        program.command("cp", *program.dialect.put, "-", f"{container.record.engine_id}:/"),
+        partial(_write, chosen),
     )
     if finished.code != 0:
         error = program.trouble(finished, "cp")
@@ -58,16 +58,17 @@ def put_in(program: Program, container: Container, puts: Iterable[Put]) -> None:
         )
 
 
-def _add(archive: tarfile.TarFile, put: Put) -> None:
-    member = tarfile.TarInfo(put.path)
-    member.mode, member.mtime = put.mode, int(now())
-    if put.kind == DIRECTORY:
-        member.type = tarfile.DIRTYPE
-        archive.addfile(member)
-    elif put.kind == SYMLINK:
-        member.type, member.linkname = tarfile.SYMTYPE, put.target
-        archive.addfile(member)
-    elif put.kind == FILE:
-        with open(put.source, "rb") as file:
-            member.size = os.fstat(file.fileno()).st_size
-            archive.addfile(member, file)
+def _write(puts: Sequence[Put], pipe: BinaryIO) -> None:
+    """As a tar archive. Nothing follows the two blocks that end it, as `TarFile.close` would have it: Podman stops reading there,
+    and what is written to it beyond is an error.
+    """
+    for put in puts:
+        member = tarfile.TarInfo(put.path)
+        member.type, member.mode, member.mtime = _TYPES[put.kind], put.mode, int(now())
+        member.linkname = put.target
+        with open(put.source, "rb") if put.kind == FILE else io.BytesIO() as content:
+            member.size = os.fstat(content.fileno()).st_size if put.kind == FILE else 0
+            pipe.write(member.tobuf(tarfile.PAX_FORMAT))
+            shutil.copyfileobj(content, pipe)
+        pipe.write(bytes(-member.size % tarfile.BLOCKSIZE))
+    pipe.write(bytes(2 * tarfile.BLOCKSIZE))

@@ -1,4 +1,8 @@
-"""Containers of Docker and Podman: the engine owns them; beside each stands a keeper that follows its log and its end."""
+"""Containers of Docker and Podman: the engine owns them; beside each stands a keeper that follows its log and its end.
+
+Whatever starts a process of theirs does so in the container's own folder: Podman's monitor leaves a file `oom` where it was
+started when the kernel kills for memory, and the caller's folder is the caller's.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import EngineError, ExitCode
 from shipway.core.events import Note, silent
 from shipway.core.text import shown
+from shipway.host.attached import in_folder
 from shipway.host.files import translating_disk_errors
 from shipway.host.lock import is_locked
 from shipway.host.proc import run
@@ -81,7 +86,8 @@ class OciLife:
             record = self._create(program, begin)
         since = f"{time.time():.6f}" if record.engine_id == begin.record.engine_id else ""
         if begin.ends is None:
-            program.require("start", record.engine_id)
+            with in_folder(begin.folder):
+                program.require("start", record.engine_id)
             spawn_keeper(self.engine, record, begin.folder, begin.state, since)
             return None
         words = (
@@ -90,7 +96,7 @@ class OciLife:
             *(("--interactive",) if record.options.interactive else ()),
             record.engine_id,
         )
-        with watching(in_engine(lambda: record.engine_id)) as seen:
+        with in_folder(begin.folder), watching(in_engine(lambda: record.engine_id)) as seen:
             code = run_joined((program.path, *words), begin.ends, tty=record.asked.tty)
         sign = find_sign(code or 0, seen.count)
         mark(begin.folder, sign)
@@ -162,7 +168,7 @@ class OciLife:
         program = self._program()
         with environment_file(container, asked) as file, _standing_in(ends):
             words = exec_words(container, asked, file)
-            with watching(in_engine(lambda: container.record.engine_id)) as seen:
+            with in_folder(container.folder), watching(in_engine(lambda: container.record.engine_id)) as seen:
                 code = run_joined((program.path, *words), Ends(), tty=asked.tty)
         sign = find_sign(code or 0, seen.count)
         if sign is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from shipway.core.errors import EngineError, NotFound
 from shipway.core.events import silent
 from shipway.core.text import shown
+from shipway.host.attached import in_folder
 from shipway.host.clock import now
 from shipway.host.files import make_directory, write_atomic
 from shipway.host.lock import is_locked
@@ -140,7 +141,8 @@ class _Keeper:
         else:
             ends = self.streams.make_pipes(interactive=False)
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(ends)]
-        pid = os.posix_spawn(self.words[0], self.words, os.environ, file_actions=actions, setsid=True)
+        with in_folder(self.folder):
+            pid = os.posix_spawn(self.words[0], self.words, os.environ, file_actions=actions, setsid=True)
         for fd in set(ends):
             os.close(fd)
         return pid
