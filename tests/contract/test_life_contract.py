@@ -262,7 +262,7 @@ def test_signals_and_names(world):
     world.call("kill", "--signal", "TERM", "renamed")
     world.await_state("renamed", "exited")
     assert world.listed("renamed")["code"] == 7
-    assert world.call("exec", "signalled", "true", code=14).stderr.startswith("error: there is no container")
+    assert world.call("exec", "signalled", "true", code=125).stderr.startswith("error: there is no container")
 
 
 def test_files_are_copied_both_ways(world, tmp_path):

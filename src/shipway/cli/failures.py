@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shipway.cli.console import Console
 
-_CONTAINER_VERBS = ("run", "shell")
+_CONTAINER_VERBS = ("run", "shell", "exec", "attach", "debug")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _SECRET_OPTIONS = ("-e", "--env")
 _KEPT_LINES = 60
@@ -30,7 +30,7 @@ class Terminated(BaseException):
 
 
 def exit_code(error: ToolError, verb: str) -> int:
-    """The process's answer. `run` and `shell` answer with the command's own code, so theirs stay at 125 to 127."""
+    """The process's answer. Verbs that answer with a command's own code keep theirs at 125 to 127."""
     if verb in _CONTAINER_VERBS and error.code not in (ExitCode.NOT_EXECUTABLE, ExitCode.COMMAND_NOT_FOUND):
         return ExitCode.ENGINE
     return error.code

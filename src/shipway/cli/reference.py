@@ -30,8 +30,8 @@ _JSON = (
     "is removed or changes its meaning; new fields do not change it."
 )
 _PASSED_ON = (
-    "`run` and `shell` answer with the command's own code, so their own failures, whatever the cause, are 125 (also 126 "
-    "and 127, which mean what they mean in every shell); the message still names the cause."
+    "`run`, `shell`, `exec`, `attach` and `debug` answer with the command's own code, so their own failures, whatever the "
+    "cause, are 125 (also 126 and 127, which mean what they mean in every shell); the message still names the cause."
 )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What the process answers. `run` and `shell` pass the child's own code; ours then stay at 125 to 127."""
+    """What the process answers. `run`, `exec` and others pass a command's own code; ours then stay at 125 to 127."""
 
     OK = 0
     FAILED = 1
@@ -57,11 +57,11 @@ class ExitCode(IntEnum):
     DOCTOR = 27
     """`doctor` found an error."""
     ENGINE = 125
-    """`run`, `shell`: the container could not be started."""
+    """`run`, `shell`, `exec`, `attach`, `debug`: the command did not begin, for whatever reason."""
     NOT_EXECUTABLE = 126
-    """`run`, `shell`: the command cannot be executed."""
+    """The same: the command cannot be executed."""
     COMMAND_NOT_FOUND = 127
-    """`run`, `shell`: the command is not in the environment."""
+    """The same: the command is not in the environment."""
     INTERRUPTED = 130
     """Ctrl-C; 128 + n for any other signal n."""
 
