@@ -16,11 +16,17 @@ MANY = 12
 AT_ONCE = 6
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("life")
+    store_image(folder / "layout", str(folder / "store"))
+    return str(folder / "store")
+
+
 @pytest.fixture
-def world(tmp_path):
+def world(store, tmp_path):
     """With a home of its own, so that all containers are this test's."""
-    store_image(tmp_path / "layout", str(tmp_path / "store"))
-    made = LifeWorld(tmp_path, "native", str(tmp_path / "store"), {"XDG_STATE_HOME": str(tmp_path / "state")})
+    made = LifeWorld(tmp_path, "native", store, {"XDG_STATE_HOME": str(tmp_path / "state")})
     yield made
     made.close()
 

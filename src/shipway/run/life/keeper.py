@@ -79,6 +79,10 @@ class _Resumed:
         """Nobody waits for a keeper."""
         return False
 
+    def when_room(self, call: Callable[[], None]) -> None:
+        """There always is."""
+        call()
+
     def feed(self, stream: int, data: bytes) -> None:
         """One piece."""
         skipped = min(self._skip[stream], len(data))

@@ -20,6 +20,7 @@ class Output:
     def __init__(self, sink: Sink):
         self._sink = sink
         self._peers: list[Peer] = []
+        self._wait_for_room: list[Callable[[], None]] = []
 
     def feed(self, stream: int, data: bytes) -> None:
         """One piece from stream 1 or 2. A reader that is behind loses it, unless the command was started for that very reader."""
@@ -40,15 +41,27 @@ class Output:
         def leave() -> None:
             if peer in self._peers:
                 self._peers.remove(peer)
+            self._look()
             on_leave()
 
         peer.on_close = leave
+        peer.on_sent = self._look
+
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call `call` once, when the command need not wait any more."""
+        self._wait_for_room.append(call)
+
+    def _look(self) -> None:
+        if self._wait_for_room and not self.stalled:
+            calls, self._wait_for_room = self._wait_for_room, []
+            for call in calls:
+                call()
 
     def end(self, code: int, note: str = "") -> None:
         """Nothing more comes: tell all who are attached. `note`: what they should know besides."""
         peers, self._peers = self._peers, []
         for peer in peers:
-            peer.on_close = None
+            peer.on_close = peer.on_sent = None
             peer.send({"exit": code, "note": note})
             peer.finish()
         self._sink.close()

@@ -31,6 +31,8 @@ class Peer:
         self._on_request: Callable[[Peer, dict[str, Any]], None] | None = on_request
         self.on_frame: Callable[[Frame], None] | None = None
         self.on_close: Callable[[], None] | None = None
+        self.on_sent: Callable[[], None] | None = None
+        """Called when some of what waited has been sent."""
         self.lossless = False
         """The command waits for this reader, for it was started for it."""
         self._waiting = bytearray()
@@ -41,8 +43,8 @@ class Peer:
 
     @property
     def waiting(self) -> int:
-        """Bytes that it has not read yet."""
-        return len(self._waiting)
+        """Bytes that it has not read yet, and may still read."""
+        return len(self._waiting) if self.open else 0
 
     def take_fds(self) -> list[int]:
         """The descriptors that it sent; the caller closes them."""
@@ -98,6 +100,7 @@ class Peer:
                 del self._waiting[:sent]
         except BlockingIOError:
             self._loop.change(self._connection.fileno(), READ | WRITE)
+            self._tell_sent()
             return
         except OSError:
             self.close()
@@ -105,6 +108,12 @@ class Peer:
         self._loop.change(self._connection.fileno(), READ)
         if self._ends:
             self.close()
+        else:
+            self._tell_sent()
+
+    def _tell_sent(self) -> None:
+        if self.on_sent is not None:
+            self.on_sent()
 
     def _ready(self, what: int) -> None:
         if what & WRITE:

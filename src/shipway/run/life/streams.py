@@ -30,10 +30,13 @@ class Feeds(Protocol):
         """One piece from stream 1 or 2."""
         ...
 
+    def when_room(self, call: Callable[[], None]) -> None:
+        """Call `call` once, when the command need not wait any more."""
+        ...
+
 
 _PIPE = 1 << 20
 """Bytes that a pipe holds, where the kernel allows it: what a command may be ahead of its log."""
-_LOOK_AGAIN = 0.02
 
 
 class Streams:
@@ -92,15 +95,12 @@ class Streams:
         if not self._output.stalled:
             return False
         self._loop.change(fd, 0)
-        self._loop.after(_LOOK_AGAIN, lambda: self._wake(fd))
+        self._output.when_room(lambda: self._wake(fd))
         return True
 
     def _wake(self, fd: int) -> None:
         if fd in self._readers:
-            if self._output.stalled:
-                self._loop.after(_LOOK_AGAIN, lambda: self._wake(fd))
-            else:
-                self._loop.change(fd, READ)
+            self._loop.change(fd, READ)
 
     def _move(self, fd: int) -> bool:
         """Read one piece; False when there is none."""

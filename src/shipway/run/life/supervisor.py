@@ -40,6 +40,8 @@ _STOP, _KILL, _HANGUP = 15, 9, 1
 PATIENCE = 10.0
 """Seconds between the request to end and the kill."""
 _HARD = 3.0
+_LAST_READ = 2.0
+"""Seconds that readers who joined have for what they have not read when the command is over."""
 
 
 class Plan(NamedTuple):
@@ -72,6 +74,7 @@ class Supervisor:
         status = records.read_status(plan.folder)
         self._status = status._replace(pid=os.getpid(), restarts=0, reason="", services=False)
         self._request: RunRequest | None = None
+        self._peers: list[Peer] = []
         self._stopping = False
         self._over = False
         self._began = 0.0
@@ -89,6 +92,8 @@ class Supervisor:
         if not self.plan.waits:
             self._start()
         self._loop.run(lambda: self._over)
+        self._loop.after(_LAST_READ, self._leave_slow_readers)
+        self._loop.run(lambda: not any(peer.waiting for peer in self._peers))
         self._listener.close()
         if self.plan.record.options.rm and self._tell is None:
             records.remove_container(self.plan.folder)
@@ -100,7 +105,14 @@ class Supervisor:
     def _greet(self) -> None:
         connection = accept(self._listener)
         if connection is not None:
-            Peer(self._loop, connection, self._answer)
+            here = [peer for peer in self._peers if peer.open]
+            self._peers = [*here, Peer(self._loop, connection, self._answer)]
+
+    def _leave_slow_readers(self) -> None:
+        """Those that joined may have stopped reading; whom the command was started for gets all of it, however slowly."""
+        for peer in self._peers:
+            if not peer.lossless:
+                peer.close()
 
     # The life of the command.
 
