@@ -318,7 +318,7 @@ def test_a_token_is_seen_by_commands_alone(world):
         "sh",
         "-c",
         f"{shown} >/tmp/seen; while true; do sleep 0.05; done",
-        options=("-e", "API_TOKEN"),
+        options=("--secret", "API_TOKEN"),
     )
     wait_until(lambda: world.call("exec", "vault", "cat", "/tmp/seen").stdout == f"[{token}]")
     assert world.call("exec", "vault", "sh", "-c", shown).stdout == f"[{token}]"
@@ -349,6 +349,13 @@ def test_a_token_is_seen_by_commands_alone(world):
         ).stdout
         assert b"/bin/sh" in known
         assert part not in known
+    # It is nowhere while nothing runs, and the next start has that of now.
+    world.call("stop", "vault")
+    wait_until(lambda: not any(part in Path(path).read_bytes() for path in own))
+    world.environ["API_TOKEN"] = "another"
+    world.call("start", "vault")
+    wait_until(lambda: world.call("exec", "vault", "cat", "/tmp/seen").stdout == "[another]")
+    assert world.call("exec", "vault", "sh", "-c", shown).stdout == "[another]"
 
 
 def test_what_became_of_it_is_told_and_kept(world):

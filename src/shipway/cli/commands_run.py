@@ -141,6 +141,7 @@ def read_words(call: Call, *, shell: bool, detach: bool = False) -> RunWords:
         shell=shell,
         env=values["env"],
         env_files=values["env-file"],
+        secrets=values["secret"],
         mounts=values["mount"],
         workdir=arguments.text("workdir"),
         hostname=arguments.text("hostname"),

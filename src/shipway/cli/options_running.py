@@ -14,6 +14,8 @@ SEEING = (
     Option("env", "Set a variable, or pass the caller's own on", _VALUES, "e", "NAME[=VALUE]",
            default="none but those that the guide lists"),
     Option("env-file", "Read variables from a file of `NAME=VALUE` lines", _VALUES, "", "FILE", complete=_FILE, default="none"),
+    Option("secret", "Take a token from here that nobody else sees: a variable, `NAME?` if it may be missing, or "
+           "`file:SOURCE:TARGET`", _VALUES, "", "SECRET", default="the spec's `secrets`"),
     Option("volume", "Show a host folder inside, or a volume of its own that lasts; `:ro` makes it read-only", _VALUES, "",
            "HOST|NAME:TARGET[:ro]", complete=_FILE, letter="v", default="the project and a home folder"),
     Option("mount", "The same as `type=bind,source=HOST,target=TARGET[,readonly]`, or for folders `HOST:TARGET[:ro]`", _VALUES,

@@ -74,11 +74,12 @@ def read_invocation(words: RunWords) -> Invocation:
     env += [pair for text in words.env if text not in passed and (pair := parse_assignment(text, os.environ))]
     network, beside = _read_network(words.network)
     mounts, tmpfs = _read_mounts(words)
+    secrets, files = _read_secrets(words.secrets)
     return Invocation(
         argv=words.argv,
         shell=words.shell,
         env=tuple(env),
-        mounts=mounts,
+        mounts=(*mounts, *files),
         workdir=words.workdir,
         hostname=words.hostname,
         network=network,
@@ -98,7 +99,7 @@ def read_invocation(words: RunWords) -> Invocation:
         tmpfs=tmpfs,
         gpus=_read_gpus(words.gpus),
         built=not words.editable,
-        secrets=tuple(f"{name}?" for name in passed),
+        secrets=(*(f"{name}?" for name in passed), *secrets),
         display=words.display,
     )
 
@@ -108,6 +109,34 @@ def _is_secret(text: str) -> bool:
     from shipway.core.secrets import looks_secret
 
     return "=" not in text and text.isidentifier() and looks_secret(text, os.environ.get(text, ""))
+
+
+def _read_secrets(texts: Sequence[str]) -> tuple[tuple[str, ...], tuple[Mount, ...]]:
+    """Names of variables, with `?` behind those that may be missing, and mounts of files; in the words of the spec."""
+    if not texts:
+        return (), ()
+    import re
+
+    from shipway.core.errors import ExitCode, ToolError
+    from shipway.core.text import shown
+    from shipway.run.words import parse_mount
+
+    names, mounts = [], []
+    for text in texts:
+        kind, colon, rest = text.partition(":")
+        if kind == "file" and re.fullmatch(r"[^:]+:/[^:]+", rest):
+            mounts.append(parse_mount(f"{rest}:ro", folder=os.getcwd(), home=os.path.expanduser("~")))
+        elif not colon and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*\??", text, re.ASCII):
+            names.append(text)
+        else:
+            raise ToolError(
+                f"`--secret` cannot be `{shown(text.partition('=')[0])}`",
+                hints=(
+                    "it is the name of a variable of yours, `NAME?`, or `file:SOURCE:TARGET`; never a value",
+                ),
+                code=ExitCode.USAGE,
+            )
+    return tuple(names), tuple(mounts)
 
 
 def _read_network(text: str) -> tuple[Network | None, str]:

@@ -38,6 +38,7 @@ class RunWords(NamedTuple):
     shell: bool = False
     env: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
     workdir: str = ""
     hostname: str = ""

@@ -88,3 +88,19 @@ def test_a_clear_no_and_no_yes_means_vanished():
     assert not is_offered(HERE, Places(FetchError("the host name is not known"), no))
     assert is_offered(HERE, Places(FetchError("time-out"), FetchError("time-out")))
     assert not is_offered([], Places())
+
+
+def test_secrets_of_the_command_line_are_those_of_the_spec(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ada")
+    words = RunWords(secrets=("HF_TOKEN", "KEY?", "file:~/.netrc:/run/netrc", "file:own:/run/own"))
+    asked = read_invocation(words)
+    assert asked.secrets == ("HF_TOKEN", "KEY?")
+    assert asked.mounts == (
+        Mount("/home/ada/.netrc", "/run/netrc", read_only=True),
+        Mount(f"{tmp_path}/own", "/run/own", read_only=True),
+    )
+    for wrong in ("HF_TOKEN=hf_value", "file:own", "file:own:run", "1", "id=pip", ""):
+        with pytest.raises(ToolError, match="`--secret` cannot be") as caught:
+            read_invocation(RunWords(secrets=(wrong,)))
+        assert "hf_value" not in caught.value.message

@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from shipway.core.errors import EngineError
+from shipway.core.errors import EngineError, ToolError
 from shipway.host.files import remove_tree
 from shipway.run.bus_watch import in_engine, mark, sign_of_log
 from shipway.run.life import records
@@ -21,6 +21,7 @@ from shipway.run.life.log_write import log_file, open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import MAIN, Container, State, Status
 from shipway.run.life.native_top import describe_lost
+from shipway.run.life.oci_secrets import forget_secrets
 from shipway.run.life.oci_status import inspect_containers, read_changed
 from shipway.run.life.output import Output
 from shipway.run.life.spawn import detach
@@ -31,7 +32,6 @@ from shipway.sandbox.deaths import open_watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shipway.core.errors import ToolError
     from shipway.core.events import Emit
     from shipway.run.life.model import Record
     from shipway.run.oci_program import Program
@@ -133,6 +133,8 @@ class _Keeper:
                 log_file(self.folder, MAIN),
             ),
         )
+        with contextlib.suppress(ToolError):
+            forget_secrets(self.folder, self.record)
         with contextlib.suppress(OSError), open(self.complete, "xb"):
             pass
         if self.record.options.rm:

@@ -25,6 +25,7 @@ from shipway.run.life import oci_services, records
 from shipway.run.life.keeper import COMPLETE, spawn_keeper
 from shipway.run.life.model import Captured, Container, State, Status, shm_size
 from shipway.run.life.native_top import describe_lost, describe_removal
+from shipway.run.life.oci_secrets import has_secrets, renew_secrets
 from shipway.run.life.oci_status import inspect_containers, read_changed
 from shipway.run.life.oci_terminal import run_joined
 from shipway.run.life.relay import Ends
@@ -34,7 +35,7 @@ from shipway.run.oci_command import plan_inputs, render_create
 from shipway.run.oci_engine import owner_notes, require_start, write_folder
 from shipway.run.oci_image import ensure_image, find_image, local_tag
 from shipway.run.oci_program import Program, require_limits, require_program
-from shipway.run.secrets import FILE, open_variables, with_hidden, wrapped
+from shipway.run.secrets import open_variables, with_hidden, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -84,6 +85,9 @@ class OciLife:
         record = begin.record
         if not record.engine_id or not inspect_containers(program, [record.engine_id]):
             record = self._create(program, begin)
+        elif has_secrets(begin.folder):
+            self._await_keeper(begin.folder)  # which empties the file
+            renew_secrets(begin.folder, with_hidden(begin.read_request(), program.dialect.title))
         since = f"{time.time():.6f}" if record.engine_id == begin.record.engine_id else ""
         if begin.ends is None:
             with in_folder(begin.folder):
@@ -118,7 +122,7 @@ class OciLife:
         if status.state is not State.RUNNING and record.options.rm:
             lost = describe_lost(read_changed(program, container))
             spawn_keeper(self.engine, record, begin.folder, begin.state, since)
-            self._await_keeper(container, _REMOVAL_PATIENCE)
+            self._await_keeper(container.folder, _REMOVAL_PATIENCE)
             if lost:
                 begin.emit(Note(describe_removal(record.name, lost)))
             return code
@@ -205,12 +209,12 @@ class OciLife:
         if service:
             return oci_services.stop(program, container, service, patience)
         program.require("stop", "--time", str(round(patience)), container.record.engine_id)
-        self._await_keeper(container)
+        self._await_keeper(container.folder)
         return inspect_containers(program, [container.record.engine_id])[container.record.engine_id].code
 
-    def _await_keeper(self, container: Container, seconds: float = _LOG_PATIENCE) -> None:
+    def _await_keeper(self, folder: str, seconds: float = _LOG_PATIENCE) -> None:
         deadline = time.monotonic() + seconds
-        while is_locked(f"{container.folder}/{records.LOCK}") and time.monotonic() < deadline:
+        while is_locked(f"{folder}/{records.LOCK}") and time.monotonic() < deadline:
             time.sleep(_POLL)
 
     def signal(self, container: Container, number: int, service: str = "") -> None:
@@ -282,7 +286,7 @@ class OciLife:
             spawn_keeper(self.engine, container.record, container.folder, state_dir(), "")
             time.sleep(_POLL)
         if not container.running:
-            self._await_keeper(container)
+            self._await_keeper(container.folder)
 
     def remove(self, container: Container) -> None:
         """With its anonymous volumes; one that the engine has lost is no error."""
@@ -293,7 +297,7 @@ class OciLife:
                 text = finished.stderr.decode("utf-8", "replace").lower()
                 if finished.code != 0 and "no such container" not in text and "no container" not in text:
                     raise self._program().trouble(finished, "rm")
-            self._await_keeper(container)
+            self._await_keeper(container.folder)
 
         if container.record.engine_id:
             before()
@@ -321,7 +325,6 @@ def dialect_of(engine: str) -> Dialect:
 
 def exec_words(container: Container, asked: Asked, env_file: str) -> tuple[str, ...]:
     """The words of the engine's `exec`; what is hidden is taken up as at the container's start."""
-    hidden = os.path.exists(f"{container.folder}/{FILE}")
     return (
         "exec",
         *(("--interactive",) if asked.interactive else ()),
@@ -330,7 +333,7 @@ def exec_words(container: Container, asked: Asked, env_file: str) -> tuple[str, 
         *((f"--user={asked.user}",) if asked.user else ()),
         *((f"--env-file={env_file}",) if env_file else ()),
         container.record.engine_id,
-        *(wrapped(asked.argv) if hidden else asked.argv),
+        *(wrapped(asked.argv) if has_secrets(container.folder) else asked.argv),
     )
 
 
