@@ -157,6 +157,7 @@ def test_images_and_volumes_are_told_from_commands_and_switches():
 
 
 WRONG = {
+    "secret": "TOKEN=value",
     "env": "9=x",
     "env-file": "/nowhere/at/all",
     "volume": ":/x",
@@ -179,7 +180,7 @@ WRONG = {
 UNREFUSED = {"image", "entrypoint", "workdir", "hostname", "group-add", "keep"}
 """Whose values are checked against what is there: the store, the environment, the state folder."""
 FIELDS = {"env-file": "env_files", "publish": "ports", "cpuset-cpus": "cpuset", "mount": "mounts", "volume": "volumes",
-          "ulimit": "ulimits"}  # fmt: skip
+          "ulimit": "ulimits", "secret": "secrets"}  # fmt: skip
 
 
 @pytest.mark.parametrize("option", RUNNING, ids=[option.name for option in RUNNING])
