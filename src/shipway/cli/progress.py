@@ -222,6 +222,16 @@ class JsonProgress(Progress):
         self.console.talk(json.dumps({"event": type(event).__name__.lower(), **event._asdict()}))
 
 
+class _Status:
+    """What a bar says of its phase, at each moment at which it is drawn: also of one that is silent, time passes."""
+
+    def __init__(self, phase: Phase, clock: Callable[[], float]):
+        self.phase, self.clock = phase, clock
+
+    def __str__(self) -> str:
+        return render_phase(self.phase, self.clock()).partition(": ")[2]
+
+
 class BarProgress(Progress):
     """Moving bars, one for each phase that goes on; a line stays behind when it ends."""
 
@@ -241,12 +251,13 @@ class BarProgress(Progress):
             self._start()
         if phase.name not in self.tasks:
             self.tasks[phase.name] = self.bars.add_task(
-                phase.name, total=phase.size or phase.count or None, status=""
+                phase.name,
+                total=phase.size or phase.count or None,
+                status=_Status(phase, self.clock),
             )
         moved = phase.bytes if phase.size else phase.done
         total = phase.size or phase.count or None
-        status = render_phase(phase, now).partition(": ")[2]
-        self.bars.update(self.tasks[phase.name], completed=moved, total=total, status=status)
+        self.bars.update(self.tasks[phase.name], completed=moved, total=total)
 
     def close(self) -> None:
         """Take the bars away."""

@@ -153,6 +153,18 @@ def test_bars_leave_one_line_for_each_phase(monkeypatch):
     assert "fetch: 1 done, 1.5 KiB, 3.0 s" in stream.getvalue()
 
 
+def test_bars_say_how_long_a_silent_phase_takes(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    clock = Clock()
+    progress = BarProgress(Console(color=False), clock)
+    progress(Began("resolve", 2))
+    clock.time += 7
+    progress.bars.refresh()
+    progress.close()
+    assert "0/2, 7.0 s so far" in " ".join(stream.getvalue().split())
+
+
 def test_events_of_many_threads_are_counted(said):
     clock = Clock()
     progress = PlainProgress(Console(color=False), clock)
