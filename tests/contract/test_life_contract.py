@@ -65,7 +65,7 @@ def test_a_day(world):
     assert (done.stdout, done.stderr.endswith("err\n")) == ("out\ntyped", True)
     assert (
         world.call(
-            "exec", "-e", "MINE=1", "-w", "/tmp", "day", "sh", "-c", "echo $MINE $OF_IMAGE $PWD"
+            "exec", "-e", "MINE=1", "-w", "/tmp", "day", "--", "sh", "-c", "echo $MINE $OF_IMAGE $PWD"
         ).stdout
         == "1 1 /tmp\n"
     )

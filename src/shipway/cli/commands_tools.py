@@ -93,8 +93,7 @@ def _debug(call: Call) -> Answer:
 
     task = call.task()
     container, argv = choose(call.arguments.words, task, call.settings.engine, plain=call.arguments.plain)
-    command = argv[1:] if argv[:1] == ("--",) else argv
-    return Answer(code=run_debug(container, command, task, tty=_is_terminal()))
+    return Answer(code=run_debug(container, argv, task, tty=_is_terminal()))
 
 
 def page_document(page: Page) -> dict[str, object]:

@@ -80,7 +80,7 @@ def require_own(task: Task) -> Container:
 
 
 def choose_words(words: Sequence[str], task: Task) -> tuple[Container, tuple[str, ...]]:
-    """The container that the first word names, and the words behind it; else the project's own, and all words.
+    """The container that the first word names, and the words behind it and a `--`; else the project's own, and all words.
 
     Raises:
         NotFound: neither is there.
@@ -89,7 +89,8 @@ def choose_words(words: Sequence[str], task: Task) -> tuple[Container, tuple[str
     if words:
         named = client.look_up(state, words[0])
         if named is not None:
-            return named, tuple(words[1:])
+            rest = tuple(words[1:])
+            return named, rest[1:] if rest[:1] == ("--",) else rest
         own = client.find_own(state, find_folder(task.directory), task.target)
         if own is None:
             missing = no_container(state, words[0])
