@@ -1,7 +1,5 @@
 """The Development Containers CLI, from npm, on an image that was handed to Docker: a container up, and a command in it."""
 
-import base64
-import hashlib
 import json
 import os
 import pwd
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from devcontainer_cli import fetch_cli
 from private_engines import private_docker
 from shipway.host.files import remove_tree
 
@@ -23,9 +22,6 @@ pytestmark = [
     pytest.mark.needs_tool("node", "npm"),
 ]
 
-PACKAGE = "@devcontainers/cli@0.83.0"
-"""The newest that Node 18 runs, which Debian 12 has; it needs Docker's client alone, for the image is not built."""
-INTEGRITY = "sha512-F5imPWyugs1rpsIStcI8lGCLb+KI69RBqHCmIBeYdG7aTczn6U6zr5iC6ZR1Y6Nb2TEz/LfQw1xJzaabSetaPg=="
 USER = pwd.getpwnam("nobody").pw_uid
 """A plain user with a name, which the program asks for."""
 SPEC = 'name = "points"\nbase = "debian:bookworm"\npython = "3.11"\npip = ["einops"]\nenv = { OF_SPEC = "a b" }\n'
@@ -38,19 +34,6 @@ def place():
     folder = Path(tempfile.mkdtemp(prefix="shipway-devcontainer-", dir="/var/tmp"))
     yield folder
     remove_tree(str(folder))
-
-
-def fetch_cli(folder):
-    """The program, from where this host's npm gets packages, and the very bytes that are known."""
-    done = subprocess.run(
-        ["npm", "pack", "--silent", PACKAGE], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    archive = folder / done.stdout.split()[-1]
-    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    assert f"sha512-{found}" == INTEGRITY
-    subprocess.run(["tar", "-xzf", archive, "-C", folder], check=True)
-    return folder / "package/devcontainer.js"
 
 
 class Caller:

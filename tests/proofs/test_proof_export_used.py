@@ -15,6 +15,7 @@ import pytest
 from export_world import BUILD, docker, import_base, place_programs
 from rootfs_compare import differences, from_manifests, from_tar, read_allowed
 
+from devcontainer_cli import fetch_cli
 from private_engines import private_docker
 from shipway.verbs.context import Task
 from shipway.verbs.export import run_export
@@ -60,7 +61,7 @@ pytestmark = [
     pytest.mark.needs_userns,
     pytest.mark.needs_network,
     pytest.mark.needs_docker,
-    pytest.mark.needs_tool("mmdebstrap", "make", "docker-compose", "git"),
+    pytest.mark.needs_tool("mmdebstrap", "make", "docker-compose", "git", "node", "npm"),
     pytest.mark.timeout(900),
 ]
 
@@ -133,7 +134,7 @@ def test_exported_files_are_used(project, tmp_path):
         env["PATH"] = f"{place_programs(tmp_path / 'bin')}:{os.environ['PATH']}"
         check_makefile(project, engine, env)
         check_compose(project, env)
-        check_devcontainer(project, engine, env)
+        check_devcontainer(project, tmp_path, env)
         check_slim(project, engine, tmp_path)
 
 
@@ -165,36 +166,19 @@ def check_compose(project, env):
     assert said.split() == ["on", "/tmp"]
 
 
-def check_devcontainer(project, engine, env):
-    """What the devcontainer CLI (0.72, 0.89) does with the file, in its own words but for what is its own."""
-    document = json.loads((project / ".devcontainer/devcontainer.json").read_text())
-    call(project, env, *document["initializeCommand"])
+def check_devcontainer(project, folder, env):
+    """The Development Containers CLI builds the Dockerfile by the words of the file, starts a container and goes in."""
+    cli = str(fetch_cli(folder))
 
-    def here(text):
-        return text.replace("${localWorkspaceFolder}", str(project))
+    def devcontainer(verb, *words):
+        # Its own small build, of the user's number, goes by the same engine as the one of the file.
+        building = {**env, "DOCKER_BUILDKIT": "1"}
+        return call(project, building, "node", cli, verb, "--workspace-folder", str(project), *words)
 
-    mounts = [document["workspaceMount"], *document["mounts"]]
-    words = [word for mount in mounts for word in ("--mount", here(mount))]
-    words += [*document["runArgs"], *(["--init"] if document["init"] else [])]
-    inner = [
-        "--entrypoint",
-        "/bin/sh",
-        document["image"],
-        "-c",
-        "id -un; cd ~ && pwd; cd /work && python -B main.py",
-    ]
-    said = call(
-        project,
-        {**env, **engine},
-        "docker",
-        "run",
-        "--rm",
-        *words,
-        f"--user={document['remoteUser']}",
-        *inner,
-    )
+    up = json.loads(devcontainer("up"))
+    assert (up["outcome"], up["remoteUser"], up["remoteWorkspaceFolder"]) == ("success", "dev", "/work")
+    said = devcontainer("exec", "sh", "-c", "id -un; cd ~ && pwd; cd /work && python -B main.py")
     assert said.split("\n") == ["dev", "/home/dev", SAYS.format(1000)]
-    assert document["workspaceFolder"] == "/work"
 
 
 def check_slim(project, engine, tmp_path):
