@@ -79,7 +79,7 @@ def _answer(arguments: Arguments, settings: Settings, console: Console) -> int:
     if answer.data:
         console.data(answer.data)
     if answer.talk:
-        console.note(answer.talk)
+        console.note(answer.talk.rstrip("\n"))
     return answer.code
 
 

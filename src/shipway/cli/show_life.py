@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shipway.cli.console import render_table
 from shipway.core.text import shown
-from shipway.core.units import render_size
+from shipway.core.units import render_age, render_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ _LONGEST = 40
 _COMMENT, _FILES = 300, 20
 _SIGNS = {"A": "+", "C": "~", "D": "-"}
 _CHANGES = {"A": "added", "C": "changed", "D": "removed"}
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def describe_up(result: UpResult) -> str:
@@ -94,7 +93,7 @@ def describe_status(container: Container, now: float) -> str:
     match status.state.value:
         case "running":
             again = f", started again {status.restarts} times" if status.restarts else ""
-            return f"up {_span(now - status.started)}{again}"
+            return f"up {render_age(now - status.started)}{again}"
         case "exited":
             reason = f", {shown(status.reason)}" if status.reason else ""
             reason += ", out of memory" if status.memory_kills else ""
@@ -108,7 +107,7 @@ def describe_status(container: Container, now: float) -> str:
 def _describe_service(service: Service, now: float) -> str:
     if service.ended:
         return f"exited ({service.code}) {_age(now - service.ended)}"
-    return f"up {_span(now - service.started)}"
+    return f"up {render_age(now - service.started)}"
 
 
 def _shortened(argv: Sequence[str]) -> str:
@@ -117,17 +116,7 @@ def _shortened(argv: Sequence[str]) -> str:
 
 
 def _age(seconds: float) -> str:
-    return f"{_span(seconds)} ago"
-
-
-def _span(seconds: float) -> str:
-    """`5 seconds`, `2 minutes`, `3 hours`, `4 days`."""
-    count = max(0, int(seconds))
-    for size, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
-        if count >= size:
-            number = count // size
-            return f"{number} {name}{'s' if number > 1 else ''}"
-    return f"{count} second{'' if count == 1 else 's'}"
+    return f"{render_age(seconds)} ago"
 
 
 def container_document(container: Container) -> dict[str, Any]:

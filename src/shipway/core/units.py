@@ -42,3 +42,13 @@ def parse_age(text: str) -> int:
     if not match:
         raise ValueError(f"not an age: {text!r}")
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def render_age(seconds: float) -> str:
+    """`5 seconds`, `1 minute`, `3 hours`, `4 days`: whole units, the largest one that fits."""
+    count = max(0, int(seconds))
+    for letter, name in (("d", "day"), ("h", "hour"), ("m", "minute")):
+        number = count // _SECONDS[letter]
+        if number:
+            return f"{number} {name}{'s' if number > 1 else ''}"
+    return f"{count} second{'' if count == 1 else 's'}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipway.core.events import Began, Did, Ended, Note
-from shipway.core.units import render_size
+from shipway.core.units import render_age, render_size
 from shipway.host import files
 from shipway.host.lock import FileLock
 from shipway.store import layout, staging
@@ -107,7 +107,7 @@ def plan_collection(
 def _why_kept(one: Holding, age: float, grace: int) -> str:
     if one.needed:
         return ", ".join(one.needed)
-    return f"used within the last {grace} seconds" if age < grace else ""
+    return f"used within the last {render_age(grace).removeprefix('1 ')}" if age < grace else ""
 
 
 def _why_gone(one: Holding, age: float, older_than: int | None, max_bytes: int | None, excess: int) -> str:

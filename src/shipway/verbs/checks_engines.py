@@ -24,6 +24,9 @@ def _engine(name: str, machine: Machine) -> Seen:
             f"`{path}` does not say its version",
             f"run `{path} --version` and see why it fails",
         )
+    if name == "docker" and machine.output(path, "version", "--format", "{{.Server.Version}}") is None:
+        why = "whose daemon does not answer (`docker version` says why)"
+        return Seen(Severity.INFO, f"{version}, {why}; only `--engine docker` needs it")
     return Seen(Severity.OK, version)
 
 

@@ -5,7 +5,7 @@ import pytest
 from shipway.core.digest import BlobDigest, DiffId, Digest, canonical_json, key_of
 from shipway.core.errors import ExitCode, SpecError, ToolError, Vanished
 from shipway.core.text import shown
-from shipway.core.units import parse_age, parse_size, render_size
+from shipway.core.units import parse_age, parse_size, render_age, render_size
 
 GOOD = "sha256:" + "0f" * 32
 
@@ -97,3 +97,17 @@ def test_every_error_kind_has_its_own_exit_code():
     codes = [kind.code for kind in kinds]
     assert len(set(codes)) == len(codes)
     assert all(code not in {ExitCode.OK, ExitCode.USAGE} for code in codes)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0 seconds"),
+        (1.9, "1 second"),
+        (119, "1 minute"),
+        (3 * 3600 + 5, "3 hours"),
+        (2 * 86400, "2 days"),
+    ],
+)
+def test_ages_for_people(seconds, text):
+    assert render_age(seconds) == text

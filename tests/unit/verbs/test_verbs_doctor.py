@@ -62,7 +62,8 @@ class FakeMachine:
         return self.changes.get("closed", "")
 
     def output(self, *argv):
-        return self.changes.get("output", "Docker version 20.10.24")
+        answer = self.changes.get("output", "Docker version 20.10.24")
+        return self.changes.get("daemon", answer) if "{{.Server.Version}}" in argv else answer
 
     def free(self, path):
         return self.changes.get("free", 100 << 30)
@@ -175,6 +176,7 @@ NOTHING_WORKS = {"missing": ("userns", "overlay_userns", "mount", "overlay", "ch
         ("indexes", FakeMachine(unreachable={"https://i.invalid": "401"}), Severity.ERROR, "401"),
         ("docker", FakeMachine(), Severity.OK, "20.10.24"),
         ("docker", FakeMachine(output=None), Severity.WARNING, "version"),
+        ("docker", FakeMachine(daemon=None), Severity.INFO, "daemon does not answer"),
         ("podman", FakeMachine(), Severity.INFO, "not installed"),
     ],
 )
