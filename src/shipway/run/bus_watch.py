@@ -108,14 +108,23 @@ def find_mark(folder: str, since: float) -> Sign | None:
         return None
 
 
-def sign_of_log(code: int, bus_errors: int, log: str) -> Sign | None:
-    """As `find_sign`, with the end of the file `log`, if there is one, as what the command wrote."""
+def log_size(log: str) -> int:
+    """Bytes of the log now."""
+    try:
+        return os.stat(log).st_size
+    except OSError:
+        return 0
+
+
+def sign_of_log(code: int, bus_errors: int, log: str, begin: int = 0) -> Sign | None:
+    """As `find_sign`, with the end of the file `log` as what the command wrote. `begin`: bytes of earlier runs."""
     sign = find_sign(code, bus_errors)
     if sign is not None or not code:
         return sign
     try:
         with open(log, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(begin if begin <= size else 0, size - _TAIL))
             return find_sign(code, 0, file.read())
     except OSError:
         return None

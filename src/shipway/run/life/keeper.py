@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ToolError
 from shipway.host.files import remove_tree
-from shipway.run.bus_watch import in_engine, mark, sign_of_log
+from shipway.run.bus_watch import in_engine, log_size, mark, sign_of_log
 from shipway.run.life import records
 from shipway.run.life.journal import write_event
 from shipway.run.life.log_write import log_file, open_sink
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipway.core.events import Emit
+    from shipway.run.bus_error import Sign
     from shipway.run.life.model import Record
     from shipway.run.oci_program import Program
 
@@ -110,10 +111,12 @@ class _Keeper:
         if not since:
             remove_tree(f"{self.folder}/log/{MAIN}.log")
             remove_tree(f"{self.folder}/log/{MAIN}.idx")
+        log = log_file(self.folder, MAIN)
+        begin = log_size(log)
         output = Output(open_sink(self.folder, MAIN, self.record.options.log))
         ready()
         if self.watch is not None:
-            self.loop.watch(self.watch.fd, lambda _: self._hear())
+            self.loop.watch(self.watch.fd, self._hear)
         told, restarts, seen = -1, 0, {1: 0, 2: 0}
         while True:
             self._follow(_Resumed(output, seen), since)
@@ -125,14 +128,7 @@ class _Keeper:
             if ended and restarts == before:  # else a run began and ended after the log was read
                 break
         output.end(status.code)
-        mark(
-            self.folder,
-            sign_of_log(
-                status.code,
-                self.watch.count() if self.watch is not None else 0,
-                log_file(self.folder, MAIN),
-            ),
-        )
+        mark(self.folder, self._sign(status.code, log, begin))
         with contextlib.suppress(ToolError):
             forget_secrets(self.folder, self.record)
         with contextlib.suppress(OSError), open(self.complete, "xb"):
@@ -140,9 +136,14 @@ class _Keeper:
         if self.record.options.rm:
             self._remove()
 
-    def _hear(self) -> None:
+    def _hear(self, _: int = 0) -> None:
         if self.watch is not None:
             self.watch.read()
+
+    def _sign(self, code: int, log: str, begin: int) -> Sign | None:
+        """Of a bus error, in how the container ended. `begin`: bytes of its log before this start."""
+        self._hear()
+        return sign_of_log(code, 0 if self.watch is None else self.watch.count(), log, begin)
 
     @property
     def complete(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.host.clock import monotonic, now
 from shipway.run.bus_error import SIGBUS_CODE, explain_bus_error
-from shipway.run.bus_watch import sign_of_log
+from shipway.run.bus_watch import log_size, sign_of_log
 from shipway.run.life import records
 from shipway.run.life.journal import write_event
 from shipway.run.life.log_write import log_file, open_sink
@@ -74,6 +74,7 @@ class Supervisor:
         status = records.read_status(plan.folder)
         self._status = status._replace(pid=os.getpid(), restarts=0, reason="", services=False)
         self._request: RunRequest | None = None
+        self._log_begin = 0
         self._peers: list[Peer] = []
         self._stopping = False
         self._over = False
@@ -119,6 +120,7 @@ class Supervisor:
     def _start(self) -> None:
         try:
             self._request = request = self.plan.read_request()
+            self._log_begin = log_size(log_file(self.plan.folder, MAIN))
             folders = lasting_folders(request, self.plan.folder, self.plan.emit)
             options = self.plan.record.options
             self._session = Session(
@@ -167,7 +169,7 @@ class Supervisor:
         if ended.error is not None or ended.reason:
             return ended.error.message if ended.error is not None else ended.reason
         log = "" if self._stopping else log_file(self.plan.folder, MAIN)
-        sign = sign_of_log(ended.code, ended.bus_errors, log)
+        sign = sign_of_log(ended.code, ended.bus_errors, log, self._log_begin)
         return "" if sign is None else explain_bus_error(self._request, sign)
 
     def _again(self) -> None:
