@@ -122,10 +122,10 @@ class LifeWorld:
 class Terminal:
     """A terminal with a program at its other side."""
 
-    def __init__(self, words: list[str], environ: dict[str, str]):
+    def __init__(self, words: list[str], environ: dict[str, str], folder: str | None = None):
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            words, stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True
+            words, stdin=slave, stdout=slave, stderr=slave, env=environ, cwd=folder, start_new_session=True
         )
         os.close(slave)
         self.seen = b""
@@ -146,6 +146,17 @@ class Terminal:
                     raise AssertionError(self.seen) from problem
         before, _, self.seen = self.seen.partition(text)
         return before
+
+    def finish(self, seconds: float = 60) -> tuple[str, int]:
+        """Read to the program's end; what came, and its exit code."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self.master], [], [], left)[0]:
+                try:
+                    self.seen += os.read(self.master, 65536)
+                except OSError:  # its last process has closed it
+                    break
+        return self.seen.decode("utf-8", "replace"), self.end()
 
     def end(self) -> int:
         """Wait for the program's end; its exit code."""

@@ -11,10 +11,18 @@ class Run:
     """One command with what is expected of it."""
 
     command: str
-    code: int = 0
+    codes: dict[str, int] = field(default_factory=dict)
+    """By engine; `` is any."""
     exact: dict[str, str] = field(default_factory=dict)
     """`stdout`, `stderr` -> text."""
-    has: dict[str, list[str]] = field(default_factory=dict)
+    has: list[tuple[str, str, str]] = field(default_factory=list)
+    """Stream, engine (empty: any), what one line holds; an ellipsis stands for anything."""
+    typed: list[tuple[str, str]] = field(default_factory=list)
+    """At a terminal: what appears, and what is typed then. Without it there is no terminal."""
+
+    def code(self, engine: str = "") -> int:
+        """How it ends there."""
+        return self.codes.get(engine, self.codes.get("", 0))
 
 
 @dataclass
@@ -24,11 +32,17 @@ class Scenario:
     about: str
     needs: list[str]
     filters: list[str]
+    engines: list[str]
+    images: list[str]
+    """Names of a stored image with some programs of this machine."""
+    folder: str
+    """What the folder is called."""
     files: list[tuple[str, int, str]]
     runs: list[Run]
 
 
-_HEAD = re.compile(r"=== (\w+)( has)?(?:: (.*))?\Z")
+_HEAD = re.compile(r"=== (\w+)( has)?(?: on ([\w ]+))?(?:: (.*))?\Z")
+_WORDS = ("needs", "filters", "engines", "images", "folder")
 FILTERS = {
     "digest": (re.compile(r"\b(?:sha256:)?(?:[0-9a-f]{64}|[0-9a-f]{12})\b"), "DIGEST"),
     "size": (re.compile(r"\b\d+(?:\.\d+)? (?:B|[KMGT]iB)\b"), "SIZE"),
@@ -40,22 +54,31 @@ FILTERS = {
 
 def parse_scenario(text: str) -> Scenario:
     head, *sections = re.split(r"^(?==== )", text, flags=re.MULTILINE)
-    about, needs, filters = [], [], []
+    about: list[str] = []
+    said: dict[str, list[str]] = {word: [] for word in _WORDS}
     for line in head.splitlines():
-        if line.startswith("needs:"):
-            needs = line[6:].split()
-        elif line.startswith("filters:"):
-            filters = line[8:].split()
+        word, colon, rest = line.partition(":")
+        if colon and word in said:
+            said[word] = rest.split()
         else:
             about.append(line)
-    unknown = set(filters) - set(FILTERS)
+    unknown = set(said["filters"]) - set(FILTERS)
     if unknown or not "".join(about).strip():
         raise ValueError(
             f"unknown filters {unknown}"
             if unknown
             else "a scenario starts with a sentence that says what is shown"
         )
-    scenario = Scenario("\n".join(about).strip(), needs, filters, [], [])
+    scenario = Scenario(
+        "\n".join(about).strip(),
+        said["needs"],
+        said["filters"],
+        said["engines"],
+        said["images"],
+        next(iter(said["folder"]), "project"),
+        [],
+        [],
+    )
     for section in sections:
         _add(scenario, section)
     if not scenario.runs:
@@ -68,7 +91,8 @@ def _add(scenario: Scenario, section: str) -> None:
     match = _HEAD.match(first)
     if not match:
         raise ValueError(f"not a section: {first!r}")
-    kind, has, argument = match[1], bool(match[2]), (match[3] or "").strip()
+    kind, has, engines, argument = match[1], bool(match[2]), (match[3] or "").split() or [""], match[4] or ""
+    argument = argument.strip()
     if kind == "file":
         path, _, mode = argument.partition(" ")
         scenario.files.append((path, int(mode or "644", 8), body))
@@ -77,14 +101,40 @@ def _add(scenario: Scenario, section: str) -> None:
         if body.strip():
             raise ValueError(f"text below {first!r}")
     elif kind == "exit":
-        scenario.runs[-1].code = int(argument)
+        scenario.runs[-1].codes |= dict.fromkeys(engines, int(argument))
+    elif kind == "typed":
+        scenario.runs[-1].typed = [_typed(line) for line in body.splitlines() if line.strip()]
     elif kind in ("stdout", "stderr"):
         if has:
-            scenario.runs[-1].has[kind] = [line for line in body.splitlines() if line.strip()]
+            lines = [line.strip() for line in body.splitlines() if line.strip()]
+            scenario.runs[-1].has += [(kind, engine, line) for engine in engines for line in lines]
         else:
             scenario.runs[-1].exact[kind] = body
     else:
         raise ValueError(f"unknown section: {first!r}")
+
+
+def _typed(line: str) -> tuple[str, str]:
+    """`WHAT APPEARS => WHAT IS TYPED`; `^P^Q` is Ctrl-P Ctrl-Q and no line, `^[` an escape; nothing behind the arrow only waits."""
+    appears, arrow, typed = (part.strip() for part in line.partition("=>"))
+    appears = appears.replace("^[", "\x1b")
+    if not arrow:
+        raise ValueError(f"no `=>` in {line!r}")
+    keys = re.fullmatch(r"(?:\^[A-Z])+", typed)
+    if keys:
+        return appears, "".join(chr(ord(key) - 64) for key in typed.split("^")[1:])
+    return appears, f"{typed}\n" if typed else ""
+
+
+def holds(line: str, wanted: str) -> bool:
+    """Whether `line` holds the parts of `wanted` between ellipses, in this order."""
+    place = 0
+    for part in wanted.split("…"):
+        found = line.find(part.strip(), place)
+        if found < 0:
+            return False
+        place = found + len(part.strip())
+    return True
 
 
 def filtered(text: str, names: list[str], places: dict[str, str], version: str) -> str:

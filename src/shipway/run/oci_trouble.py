@@ -56,7 +56,7 @@ def find_trouble(dialect: Dialect, text: str) -> EngineError | None:
         message = f"{dialect.title} knows no context `{shown(context[1])}`"
         hint = "`docker context ls` lists them; correct DOCKER_CONTEXT, or choose one by `docker context use`"
     elif cpus:
-        message = f"There are no CPUs {cpus[1]} where {dialect.title} runs"
+        message = f"there are no CPUs {cpus[1]} where {dialect.title} runs"
         hint = f"choose among {cpus[2]} for `--cpuset-cpus`"
     elif any(sentence in lower for sentence in _NO_GPUS):
         message, hint = f"{dialect.title} has no GPUs to hand out here", dialect.gpus

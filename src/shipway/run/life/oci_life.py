@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 _LOG_PATIENCE = 3.0
 """Seconds that an end waits for the keeper to have read the last of the log."""
 _REMOVAL_PATIENCE = 10.0
+_END_PATIENCE = 2.0
 _POLL = 0.02
 _LACKING = 3
 
@@ -111,7 +112,10 @@ class OciLife:
     def _end_of_joining(
         self, program: Program, record: Record, begin: Begin, code: int | None, since: str
     ) -> int | None:
-        status = inspect_containers(program, [record.engine_id]).get(record.engine_id)
+        if code is None:
+            spawn_keeper(self.engine, record, begin.folder, begin.state, since)
+            return None
+        status = _after_joining(program, record.engine_id)
         if status is None or status.state is State.CREATED:
             raise EngineError(
                 f"{program.dialect.title} did not start `{record.name}`",
@@ -232,10 +236,10 @@ class OciLife:
         program = self._program()
         words = (program.path, "attach", container.record.engine_id)
         code = run_joined(words, ends, tty=container.record.asked.tty)
-        status = inspect_containers(program, [container.record.engine_id]).get(container.record.engine_id)
-        if status is None or code is None:
-            return code
-        return None if status.state is State.RUNNING else status.code
+        if code is None:
+            return None
+        status = _after_joining(program, container.record.engine_id)
+        return code if status is None else None if status.state is State.RUNNING else status.code
 
     def apply(self, container: Container, removals: Sequence[str], puts: Iterable[Put]) -> None:
         """Removed by a process inside that is the files' owner, put in by the engine."""
@@ -313,6 +317,16 @@ def _explained(status: Status, record: Record, folder: str) -> Status:
         return status
     sign = find_sign(status.code) or find_mark(folder, status.started)
     return status if sign is None else status._replace(reason=explain_sign(sign, shm_size(record)))
+
+
+def _after_joining(program: Program, engine_id: str) -> Status | None:
+    """How a container stands that an engine's program has stopped following: Podman's ends a moment before that is known."""
+    deadline = time.monotonic() + _END_PATIENCE
+    while True:
+        status = inspect_containers(program, [engine_id]).get(engine_id)
+        if status is None or status.state is not State.RUNNING or time.monotonic() > deadline:
+            return status
+        time.sleep(_POLL)
 
 
 def dialect_of(engine: str) -> Dialect:
