@@ -19,8 +19,11 @@ from shipway.verbs.run import RunWords, find_remembered, merger, run_command
 if TYPE_CHECKING:
     from shipway.image.portable import PortableImage
     from shipway.run.life.model import Container
+    from shipway.run.model import Invocation
     from shipway.verbs.context import Task
 
+_NO_OPTIONS = ("argv", "shell", "tty", "built")
+"""Of an invocation: the command, and what is of one start only."""
 IDLE = ("sleep", "infinity")
 """What the container of a project does while nobody asks it for anything."""
 
@@ -118,6 +121,7 @@ def _give_way(container: Container, task: Task) -> None:
 
 def find_differences(container: Container, words: RunWords, task: Task) -> tuple[str, ...]:
     """In what a container differs from what would be made now, each as a sentence."""
+    from shipway.verbs.invocation import read_invocation
     from shipway.verbs.run import find_environment
 
     found = []
@@ -132,7 +136,22 @@ def find_differences(container: Container, words: RunWords, task: Task) -> tuple
         found.append("the spec's `[run]` has changed")
     if words.argv and words.argv != container.record.asked.argv:
         found.append("it runs another command")
+    if words.life is not None and words.life.name not in ("", container.name):
+        found.append(f"it is called `{container.name}`")
+    others = find_other_options(container.record.asked, read_invocation(words))
+    if others:
+        found.append(f"it was made with other options than these: {', '.join(others)}")
     return tuple(found)
+
+
+def find_other_options(made: Invocation, asked: Invocation) -> tuple[str, ...]:
+    """What `asked` says that is not so in a container `made` before. What is not said is as it is."""
+    said = {name: value for name, value in asked._asdict().items() if value != asked._field_defaults[name]}
+    return tuple(
+        name.replace("_", " ")
+        for name, value in said.items()
+        if name not in _NO_OPTIONS and value != getattr(made, name)
+    )
 
 
 def start_again(container: Container, task: Task, *, attached: bool) -> int | None:
