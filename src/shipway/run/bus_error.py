@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SIGBUS_CODE = 128 + 7
 """What a shell reports of a command that SIGBUS ended."""
+_ENDED = tuple(128 + number for number in (1, 2, 9, 15))
+"""What a shell reports of a command that was told to end, or killed, by somebody: SIGHUP, SIGINT, SIGKILL, SIGTERM."""
 _WORDS = (
     b"killed by signal: Bus error",
     b"Unexpected bus error encountered in worker",
@@ -44,6 +46,8 @@ def find_sign(code: int, bus_errors: int = 0, shown: bytes = b"") -> Sign | None
     """The sign in how a command ended. `bus_errors`: processes that SIGBUS ended. `shown`: the last of what it wrote."""
     if code == SIGBUS_CODE:
         return Sign.COMMAND
+    if code in _ENDED:
+        return None
     if code and bus_errors:
         return Sign.PROCESS
     return Sign.WORDS if code and any(words in shown for words in _WORDS) else None

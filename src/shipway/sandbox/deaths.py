@@ -32,7 +32,8 @@ _EXIT = struct.Struct("=iiIIii")
 """Process, its group, status, signal to the parent, parent, the parent's group."""
 _STATUS = _HEAD + (8 if sys.byteorder == "little" else 11)
 """Where the byte with the signal is."""
-_MOMENT = 1.0
+_RELATED, _MOMENT = 600.0, 1.0
+"""Seconds."""
 _LONGEST = 64
 """Generations that are looked at."""
 
@@ -68,8 +69,12 @@ class Watch:
                 (self._doubtful if ours is None else self._times).append(time.monotonic())
 
     def count(self, since: float = 0.0) -> int:
-        """How many there were since `since`. One whose parent was gone at once counts for a moment: for what failed with it."""
-        recent = max(since, time.monotonic() - _MOMENT)
+        """How many there were since `since`, and not so long ago that what ends now would have another reason.
+
+        One whose parent was gone at once counts for a moment only: for what failed with it.
+        """
+        now = time.monotonic()
+        since, recent = max(since, now - _RELATED), max(since, now - _MOMENT)
         return sum(one >= since for one in self._times) + sum(one >= recent for one in self._doubtful)
 
     def close(self) -> None:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from shipway.sandbox.deaths import Watch
 
 _STREAMS = 3
-_KILLED = 137
-"""128 + SIGKILL."""
 _HANGUP = 1
 
 
@@ -73,8 +71,6 @@ class Desk:
         before = monotonic()
 
         def tell(code: int) -> str:
-            if code == _KILLED:  # mostly with the container, which tells of itself
-                return ""
             sign = find_sign(code, 0 if watch is None else watch.count(before))
             return explain_bus_error(self.request, sign) if sign is not None else ""
 
