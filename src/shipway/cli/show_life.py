@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from shipway.cli.console import render_table
+from shipway.cli.show_ports import address_of, port_document
 from shipway.core.text import shown
 from shipway.core.units import render_age, render_size
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from shipway.verbs.commit import CommitResult
     from shipway.verbs.containers import Container, Listed, Service, TakenDown
     from shipway.verbs.happenings import Event
+    from shipway.verbs.port import Port
     from shipway.verbs.starting import UpResult
     from shipway.verbs.usage import Process, Usage
 
@@ -75,16 +77,22 @@ def render_ps(listed: Sequence[Listed], now: float) -> str:
                 _shortened(record.asked.argv or container.environment.command or ("(shell)",)),
                 _age(now - record.made),
                 describe_status(container, now),
+                ", ".join(map(_describe_port, container.status.ports)),
             )
         )
         rows += [_service_row(container, service, now) for service in services]
-    return render_table(("NAME", "ID", "ENGINE", "FROM", "COMMAND", "MADE", "STATUS"), rows)
+    return render_table(("NAME", "ID", "ENGINE", "FROM", "COMMAND", "MADE", "STATUS", "PORTS"), rows)
 
 
 def _service_row(container: Container, service: Service, now: float) -> tuple[str, ...]:
     name = f"  {shown(container.name)}/{shown(service.name)}"
     made = _age(now - service.started)
-    return name, "", "", "", _shortened(service.argv), made, _describe_service(service, now)
+    return name, "", "", "", _shortened(service.argv), made, _describe_service(service, now), ""
+
+
+def _describe_port(port: Port) -> str:
+    """As `docker ps` writes it."""
+    return f"{address_of(port)}->{port.container}/{port.protocol}"
 
 
 def describe_status(container: Container, now: float) -> str:
@@ -98,6 +106,8 @@ def describe_status(container: Container, now: float) -> str:
             reason = f", {shown(status.reason)}" if status.reason else ""
             reason += ", out of memory" if status.memory_kills else ""
             return f"exited ({status.code}) {_age(now - status.ended)}{reason}"
+        case "unknown":
+            return f"unknown: {shown(status.reason)}"
         case "restarting":
             return f"waits to start again, exited ({status.code})"
         case other:
@@ -137,6 +147,7 @@ def container_document(container: Container) -> dict[str, Any]:
         "made": record.made,
         "started": status.started or None,
         "ended": status.ended or None,
+        "ports": [port_document(port) for port in status.ports],
         "lasting": record.lasting,
         "folder": container.folder,
         "log": f"{container.folder}/log/main.log" if record.lasting else None,

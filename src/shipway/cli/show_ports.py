@@ -18,7 +18,7 @@ def render_ports(result: PortsResult) -> str:
     rows = [
         (
             f"{one.port.container}/{one.port.protocol}",
-            _address(one.port),
+            address_of(one.port),
             _describe_listening(one),
             "this machine" if one.local else "others too",
         )
@@ -57,7 +57,8 @@ def _describe_listening(one: Shown) -> str:
     return "no" if one.open else "no, and this machine's port is closed"
 
 
-def _address(port: Port) -> str:
+def address_of(port: Port) -> str:
+    """`127.0.0.1:18888`, on the host."""
     return f"[{port.address}]:{port.host}" if ":" in port.address else f"{port.address}:{port.host}"
 
 
@@ -71,12 +72,19 @@ def ports_document(result: PortsResult) -> dict[str, Any]:
     }
 
 
+def port_document(port: Port) -> dict[str, Any]:
+    """Its number inside, and where the host shows it."""
+    return {
+        "container": port.container,
+        "protocol": port.protocol,
+        "address": port.address,
+        "host": port.host,
+    }
+
+
 def _document(one: Shown) -> dict[str, Any]:
     return {
-        "container": one.port.container,
-        "protocol": one.port.protocol,
-        "address": one.port.address,
-        "host": one.port.host,
+        **port_document(one.port),
         "listening": one.listening,
         "program": one.program or None,
         "open": one.open,

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
 from shipway.core.events import Note
-from shipway.host.files import write_atomic
+from shipway.host.files import translating_disk_errors, write_atomic
 from shipway.host.proc import find_tool
-from shipway.run.bridge_guard import Wanted, count_restarts, start_guard
+from shipway.run.bridge_guard import Guard, Wanted
+from shipway.run.bridge_watch import Watched
 from shipway.run.bridge_words import (
     NAME_SERVERS,
     PASTA,
@@ -29,16 +30,16 @@ from shipway.run.bridge_words import (
     read_version,
     with_name_server,
 )
+from shipway.run.life.model import NETWORK
 from shipway.run.ports import bound_socket, describe_listener, find_listeners, held_port, probe_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from shipway.core.events import Emit
+    from shipway.run.life.loop import Loop
     from shipway.run.model import Port, RunRequest
 
-RECORD = "network.json"
-"""In a container's folder while it has such a network."""
 FOLDERS = "shipway-net-"
 """How folders for sockets begin; a container's own may be too long a path for one."""
 TUN = "/dev/net/tun"
@@ -63,11 +64,12 @@ def tun_trouble(path: str = TUN) -> str:
 
 @contextlib.contextmanager
 def opened_bridge(
-    request: RunRequest, *, state: str, folder: str, emit: Emit
+    request: RunRequest, *, state: str, folder: str, emit: Emit, loop: Loop | None = None
 ) -> Iterator[tuple[RunRequest, Mapping[str, int]]]:
     """A network for `request`, which then knows its ports and its name server; descriptors of the namespaces to join.
 
-    What it is stands in `folder`, the container's, as long as it is there.
+    What it is stands in `folder`, the container's, as long as it is there. `loop`: notices when what keeps it up is killed, and
+    has it started again.
 
     Raises:
         EngineError: no program is here, a port is taken, or the kernel refuses.
@@ -77,7 +79,7 @@ def opened_bridge(
         ports = _settle(request, state, stack)
         bridge = _choose(bridges, ports, emit)
         own = stack.enter_context(tempfile.TemporaryDirectory(prefix=FOLDERS, ignore_cleanup_errors=True))
-        fds = stack.enter_context(_guarded(bridge, ports, own, emit))
+        network = stack.enter_context(_guarded(bridge, ports, own, emit))
         for asked, port in zip(request.ports, ports, strict=True):
             if not asked.host:
                 emit(
@@ -85,27 +87,48 @@ def opened_bridge(
                         f"port {port.container}/{port.protocol} is {port.host} of {port.address} on this machine"
                     )
                 )
-        record = f"{folder}/{RECORD}"
-        write_atomic(record, _render_record(bridge, ports))
+        record = f"{folder}/{NETWORK}"
+
+        def note(guard: Guard | None) -> None:
+            _forget(record) if guard is None else _write_record(record, bridge, ports, guard)
+
+        note(network.first)
         stack.callback(_forget, record)
+        if loop is not None:
+            network.follow(loop, note)
         files = with_name_server(request.files, NAME_SERVERS[bridge.program])
-        yield request._replace(ports=ports, files=files), fds
+        joined = {name: network.first.fds[name] for name in ("user", "net")}
+        yield request._replace(ports=ports, files=files), joined
 
 
 def read_record(folder: str) -> tuple[str, tuple[Port, ...]] | None:
-    """The program and the ports of a container's network, or None where it has none now."""
+    """The program and the ports of a container's network, or None where it has none now, or what kept it up was killed."""
     from shipway.run.model import Port  # noqa: PLC0415 - a value for whoever asks
 
     try:
-        with open(f"{folder}/{RECORD}", encoding="utf-8") as file:
+        with open(f"{folder}/{NETWORK}", encoding="utf-8") as file:
             value = json.load(file)
+        if value["started"] != _start_of(value["guard"]):
+            return None
         return value["program"], tuple(Port(*port) for port in value["ports"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
 
 
-def _render_record(bridge: Bridge, ports: Sequence[Port]) -> bytes:
-    return json.dumps({"program": bridge.program, "ports": ports}).encode()
+def _write_record(path: str, bridge: Bridge, ports: Sequence[Port], guard: Guard) -> None:
+    value = {
+        "program": bridge.program,
+        "ports": ports,
+        "guard": guard.pid,
+        "started": _start_of(guard.pid),
+    }
+    with translating_disk_errors(f"write `{path}`"):
+        write_atomic(path, json.dumps(value).encode())
+
+
+def _start_of(pid: int) -> str:
+    """When the process was started, in ticks after the boot (proc(5)): its number may be another's by now."""
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[19]
 
 
 def _forget(path: str) -> None:
@@ -174,21 +197,23 @@ def _read_version(bridge: Bridge, ports: Sequence[Port]) -> int:
 
 
 @contextlib.contextmanager
-def _guarded(bridge: Bridge, ports: Sequence[Port], folder: str, emit: Emit) -> Iterator[Mapping[str, int]]:
+def _guarded(bridge: Bridge, ports: Sequence[Port], folder: str, emit: Emit) -> Iterator[Watched]:
     reader, writer = os.pipe2(os.O_CLOEXEC)
     try:
-        guard = start_guard(Wanted(bridge, ports, reader, folder))
+        network = Watched(Wanted(bridge, ports, reader, folder))
     except BaseException:
         os.close(writer)
-        raise
-    finally:
         os.close(reader)
+        raise
     try:
-        yield guard.fds
+        yield network
     finally:
-        count = count_restarts(folder)
-        lost = os.waitpid(guard.pid, os.WNOHANG)[0] != 0
+        count = network.restarts
+        lost = network.is_lost()
         os.close(writer)
+        network.end()
+        os.close(reader)
+        network.close()
         if lost:
             emit(
                 Note(
@@ -196,8 +221,6 @@ def _guarded(bridge: Bridge, ports: Sequence[Port], folder: str, emit: Emit) -> 
                     "warning",
                 )
             )
-        else:
-            os.waitpid(guard.pid, 0)
         if count:
             emit(
                 Note(
@@ -205,8 +228,6 @@ def _guarded(bridge: Bridge, ports: Sequence[Port], folder: str, emit: Emit) -> 
                     "warning",
                 )
             )
-        for fd in guard.fds.values():
-            os.close(fd)
 
 
 def _settle(request: RunRequest, state: str, stack: contextlib.ExitStack) -> tuple[Port, ...]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shipway.run.bridge_words import Bridge
     from shipway.run.model import Port
 
+_NAMES = ("user", "net", "rights")
 _PATIENCE = 10.0
 _SYS_ADMIN = 1 << 21
 """CAP_SYS_ADMIN in a set of capabilities."""
@@ -43,6 +44,8 @@ class Wanted(NamedTuple):
     """A pipe's end: when the other has no holder, it is over."""
     folder: str
     """For sockets and what is said."""
+    fds: Mapping[str, int] = {}
+    """The namespaces of a network that is there and has lost its guard; empty: it is made."""
 
 
 class Guard(NamedTuple):
@@ -50,7 +53,7 @@ class Guard(NamedTuple):
 
     pid: int
     fds: Mapping[str, int]
-    """Of its namespaces, by name."""
+    """Of its namespaces, by name; `rights` is that of users in which its program runs."""
 
 
 def start_guard(wanted: Wanted) -> Guard:
@@ -67,8 +70,8 @@ def start_guard(wanted: Wanted) -> Guard:
     theirs.close()
     said, fds = _receive(ours)
     ours.close()
-    if said == b"ready" and len(fds) == 2:  # noqa: PLR2004 - user and network
-        return Guard(pid, dict(zip(("user", "net"), fds, strict=True)))
+    if said == b"ready" and len(fds) == len(_NAMES):
+        return Guard(pid, dict(zip(_NAMES, fds, strict=True)))
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -88,7 +91,9 @@ def count_restarts(folder: str) -> int:
 
 
 def _receive(connection: _socket.socket) -> tuple[bytes, list[int]]:
-    message, ancillary, _, _ = connection.recvmsg(4096, _socket.CMSG_SPACE(8), _socket.MSG_CMSG_CLOEXEC)
+    message, ancillary, _, _ = connection.recvmsg(
+        4096, _socket.CMSG_SPACE(4 * len(_NAMES)), _socket.MSG_CMSG_CLOEXEC
+    )
     fds = [
         int.from_bytes(data[at : at + 4], "little")
         for _, _, data in ancillary
@@ -146,8 +151,8 @@ def _be_guard(wanted: Wanted, tell: _socket.socket) -> NoReturn:
 
     try:
         _settle_in(wanted, tell.fileno())
-        _gain_rights()
-        fds = make_network()
+        _gain_rights(wanted.fds)
+        fds = {name: wanted.fds[name] for name in ("user", "net")} if wanted.fds else make_network()
         syscalls.unshare(syscalls.CLONE_NEWPID)
         alive, alive_writer = os.pipe2(os.O_CLOEXEC)
         keeper = os.fork()
@@ -187,15 +192,18 @@ def _settle_in(wanted: Wanted, tell: int) -> None:
     errors = os.open(f"{wanted.folder}/errors", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     for number, fd in ((0, null), (1, errors), (2, errors)):
         os.dup2(fd, number)
-    close_all_but({0, 1, 2, wanted.life, tell})
+    close_all_but({0, 1, 2, wanted.life, tell, *wanted.fds.values()})
 
 
-def _gain_rights() -> None:
+def _gain_rights(there: Mapping[str, int]) -> None:
     """Who is not the machine's administrator makes a process namespace in a user namespace only; the network's is below it."""
     from shipway.sandbox import syscalls  # noqa: PLC0415 - as above
     from shipway.sandbox.outside import write_id_maps  # noqa: PLC0415
 
     if syscalls.permitted_capabilities() & _SYS_ADMIN:
+        return
+    if there:
+        syscalls.setns(there["rights"], syscalls.CLONE_NEWUSER)
         return
     uid, gid = os.geteuid(), os.getegid()
     syscalls.unshare(syscalls.CLONE_NEWUSER)
@@ -206,7 +214,8 @@ def _be_keeper(wanted: Wanted, fds: Mapping[str, int], tell: _socket.socket, ali
     """Start the program, say that it works, and start it again when it ends, until nobody wants it any more."""
     try:
         program = _start_program(wanted, fds)
-        _send(tell, b"ready", [fds[name] for name in ("user", "net")])
+        rights = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        _send(tell, b"ready", [fds["user"], fds["net"], rights])
         tell.close()
         _keep(wanted, fds, program, alive)
     except BaseException as problem:  # noqa: BLE001 - as above

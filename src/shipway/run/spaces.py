@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from shipway.core.events import Emit
+    from shipway.run.life.loop import Loop
     from shipway.run.model import RunRequest
 
 _CONTAINER = "container:"
@@ -30,11 +31,11 @@ def _shared(request: RunRequest) -> dict[str, str]:
 
 @contextlib.contextmanager
 def opened_spaces(
-    request: RunRequest, *, state: str, folder: str, emit: Emit
+    request: RunRequest, *, state: str, folder: str, emit: Emit, loop: Loop | None = None
 ) -> Iterator[tuple[RunRequest, Mapping[str, int]]]:
     """The request as it is to be run, and descriptors of the namespaces to join; what serves them lives as long as the block.
 
-    `folder` is the container's own.
+    `folder` is the container's own. `loop`: see `bridge.opened_bridge`.
 
     Raises:
         EngineError: a container is not there or cannot be joined, or there is no program for a network of its own.
@@ -47,7 +48,7 @@ def opened_spaces(
     elif request.network is Network.BRIDGE:
         from shipway.run.bridge import opened_bridge  # noqa: PLC0415 - most containers have the host's network
 
-        with opened_bridge(request, state=state, folder=folder, emit=emit) as opened:
+        with opened_bridge(request, state=state, folder=folder, emit=emit, loop=loop) as opened:
             yield opened
     else:
         yield request, {}

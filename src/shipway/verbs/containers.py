@@ -9,11 +9,12 @@ from shipway.core.errors import EngineError, ExitCode, NotFound, ToolError
 from shipway.core.events import Note
 from shipway.core.text import shown
 from shipway.host.dirs import state_dir
-from shipway.run.life import client
+from shipway.host.lock import is_locked
+from shipway.run.life import client, records
 from shipway.run.life.journal import write_event
 from shipway.run.life.lives import life_of
 from shipway.run.life.model import MAIN, Container, Service, State
-from shipway.run.life.records import no_container
+from shipway.run.life.records import LOCK, no_container
 from shipway.verbs.find import find_folder
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Container", "Service"]
 LIVES = (State.RUNNING, State.RESTARTING, State.PAUSED)
+ENDED = (State.CREATED, State.EXITED)
 
 
 class Named(NamedTuple):
@@ -118,12 +120,12 @@ def explaining_words(container: Container, words: Sequence[str]) -> Iterator[Non
 
 
 def list_all(task: Task, *, every: bool, here: bool) -> tuple[Listed, ...]:
-    """What `ps` shows. `every`: also those that have ended. `here`: only those of this project."""
+    """What `ps` shows. `every`: also those of which it is known that they do not run. `here`: only those of this project."""
     folder = find_folder(task.directory) if here else ""
     chosen = [
         one
         for one in client.list_containers(state_dir())
-        if (every or one.status.state in LIVES) and folder in ("", one.project)
+        if (every or one.status.state in (*LIVES, State.UNKNOWN)) and folder in ("", one.project)
     ]
     return tuple(Listed(one, client.list_services(one)) for one in chosen)
 
@@ -131,12 +133,17 @@ def list_all(task: Task, *, every: bool, here: bool) -> tuple[Listed, ...]:
 def list_ended(task: Task) -> tuple[Container, ...]:
     """All on this machine that have ended, and are of the caller."""
     listed = (one.container for one in list_all(task, every=True, here=False))
-    return tuple(one for one in listed if one.status.state not in LIVES and one.record.lasting)
+    return tuple(one for one in listed if one.status.state in ENDED and one.record.lasting)
 
 
 def is_alive(named: Named) -> bool:
-    """Whether it runs, or waits to be started again."""
+    """Whether it runs, or waits to be started again.
+
+    Raises:
+        EngineError: its engine does not answer.
+    """
     container, service = named
+    client.require_known(container)
     if service:
         return not require_service(container, service).ended
     return container.status.state in LIVES
@@ -146,9 +153,11 @@ def stop(named: Named, patience: float, emit: Emit) -> int:
     """End it: ask, and kill after `patience` seconds. Returns its exit code.
 
     Raises:
+        EngineError: its engine does not answer.
         NotFound: no such service runs.
     """
     container, service = named
+    client.require_known(container)
     if not service and container.status.state not in LIVES:
         emit(Note(f"`{container.name}` has ended already"))
         return container.status.code
@@ -190,6 +199,9 @@ def remove(container: Container, *, force: bool, emit: Emit, dry_run: bool = Fal
             )
         if not dry_run:
             life_of(container.engine).stop(container, 0.0)
+            if records.read_record(container.folder) is None:  # as `--rm` asks
+                emit(Note(f"removed `{container.name}`"))
+                return f"`{container.name}`"
     from shipway.run.life.native_top import describe_files
     from shipway.verbs.tops import measure_own
 
@@ -213,6 +225,7 @@ def take_down(task: Task, patience: float, *, keep_files: bool, dry_run: bool) -
     for container, _ in list_all(task, every=True, here=True):
         if task.target not in ("", container.target):
             continue
+        client.require_known(container)
         if container.status.state in LIVES:
             ended.append(container.name)
             if not dry_run:
@@ -251,7 +264,6 @@ def rename(container: Container, name: str, *, dry_run: bool = False) -> str:
     Raises:
         ToolError: the name is in use, or none.
     """
-    from shipway.run.life import records
     from shipway.run.words import require_container_name
 
     state = state_dir()
@@ -277,6 +289,8 @@ def lives(container: Container, service: str) -> bool:
         now = client.find_container(state_dir(), container.id)
     except NotFound:
         return False
+    if now.status.state is State.UNKNOWN:  # whoever keeps its log waits for the engine, too
+        return is_locked(f"{now.folder}/{LOCK}")
     if not service or service == MAIN:
         return now.status.state in LIVES or now.status.state is State.CREATED
     return any(one.name == service and not one.ended for one in client.list_services(now))

@@ -68,7 +68,7 @@ def list_ports(words: Sequence[str], task: Task) -> PortsResult:
     container = find_named(name, task).container
     client.require_running(container)
     processes = life_of(container.engine).processes(container)
-    mapped = life_of(container.engine).ports(container)
+    mapped = container.status.ports
     shared = not mapped and not any(has_own_network(one.pid) for one in processes[:1])
     found = _own_listeners(processes) if shared else _look_inside(mapped, processes)
     chosen = tuple(one for one in found if wanted in ("", _called(one.port), str(one.port.container)))

@@ -23,8 +23,13 @@ _POLL = 0.05
 
 
 def wait_for(named: Named, emit: Emit) -> int:
-    """Wait until it is over, and say why it ended where there is more to say than its exit code, which is returned."""
+    """Wait until it is over, and say why it ended where there is more to say than its exit code, which is returned.
+
+    Raises:
+        EngineError: its engine does not answer.
+    """
     container, service = named
+    client.require_known(container)
     if service:
         return _wait_service(container, service)
     while container.status.state in LIVES or container.status.state is State.CREATED:
@@ -33,6 +38,7 @@ def wait_for(named: Named, emit: Emit) -> int:
             container = client.find_container(state_dir(), container.id)
         except NotFound:  # it was removed at its end
             return _code_of_end(container)
+        client.require_known(container)
     if container.record.lasting and not container.record.options.rm:
         life_of(container.engine).refresh(container)  # what keeps its log knows more of the end
         container = client.find_container(state_dir(), container.id)

@@ -1,9 +1,10 @@
 """A container's ports as people and programs see them."""
 
+import json
 from types import SimpleNamespace
 
 from shipway.cli.show_ports import describe_ways, ports_document, render_ports
-from shipway.run.life.oci_status import parse_shown_ports
+from shipway.run.life.oci_status import parse_inspected
 from shipway.run.model import Port
 from shipway.verbs.port import PortsResult, Shown
 
@@ -37,9 +38,15 @@ def test_a_document():
     assert (two["protocol"], two["open"], len(two["firewall"])) == ("udp", False, 2)
 
 
-def test_what_engines_print():
-    text = "8000/tcp -> 127.0.0.1:18090\n53/udp -> [::]:5353\nnothing\n"
-    assert parse_shown_ports(text) == (
-        Port(8000, 18090),
-        Port(53, 5353, "::", "udp"),
-    )
+def test_what_engines_say():
+    ports = {
+        "8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18090"}],
+        "53/udp": [{"HostIp": "", "HostPort": "5353"}],
+    }
+    one = {"Id": "x", "NetworkSettings": {"Ports": {**ports, "9/tcp": None}}}
+
+    def status(state):
+        return parse_inspected(json.dumps([{**one, "State": {"Status": state}}]))["x"]
+
+    assert status("running").ports == (Port(8000, 18090), Port(53, 5353, "0.0.0.0", "udp"))
+    assert status("exited").ports == ()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipway.run.life.model import Container
-    from shipway.run.model import RunRequest
+    from shipway.run.model import Port, RunRequest
     from shipway.sandbox.launch import Running
 
 _FILE = "container.json"
@@ -77,7 +77,7 @@ def list_runs(state: str) -> tuple[Container, ...]:
 
 
 def _read(folder: str) -> Container | None:
-    from shipway.run.life.model import Container, Record, State, Status  # noqa: PLC0415 - a run does not list
+    from shipway.run.life.model import NETWORK, Container, Record, State, Status  # noqa: PLC0415 - a run does not list
     from shipway.run.model import Environment, Invocation, LifeOptions  # noqa: PLC0415
 
     try:
@@ -102,4 +102,10 @@ def _read(folder: str) -> Container | None:
         return None
     if not is_locked(f"{folder}.lock"):
         return None
-    return Container(record, Status(State.RUNNING, pid=pid, started=started), folder)
+    ports: tuple[Port, ...] = ()
+    if os.path.exists(f"{folder}/{NETWORK}"):
+        from shipway.run.bridge import read_record  # noqa: PLC0415 - most runs have the host's network
+
+        network = read_record(folder)
+        ports = network[1] if network else ()
+    return Container(record, Status(State.RUNNING, pid=pid, started=started, ports=ports), folder)

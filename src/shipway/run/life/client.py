@@ -85,12 +85,28 @@ def find_own(state: str, project: str, target: str = "") -> Container | None:
     return next(iter((*running, *found)), None)
 
 
+def require_known(container: Container) -> None:
+    """Make sure that its engine has said how it stands.
+
+    Raises:
+        EngineError: it has not.
+    """
+    if container.status.state is State.UNKNOWN:
+        from shipway.run.life.oci_life import dialect_of  # noqa: PLC0415 - an engine that does not answer
+
+        raise EngineError(
+            f"whether `{shown(container.name)}` runs is not known: {shown(container.status.reason)}",
+            hints=(dialect_of(container.engine).stopped,),
+        )
+
+
 def require_running(container: Container) -> None:
     """Make sure that something can be asked of it.
 
     Raises:
-        EngineError: it does not run.
+        EngineError: it does not run, or nobody knows.
     """
+    require_known(container)
     if not container.running:
         raise EngineError(
             f"the container `{shown(container.name)}` does not run",

@@ -1,7 +1,7 @@
 """The process beside a container of Docker or Podman: it keeps the container's log as a file of the caller's, and tells its end.
 
-The container does not need it. One that was killed is replaced by the next command that reads the log, and begins it anew from
-what the engine has.
+The container does not need it. One that was killed is replaced by the next command that reads the log, and goes on where the log
+ends.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from shipway.core.errors import EngineError, ToolError
 from shipway.host.files import remove_tree
 from shipway.run.bus_watch import in_engine, log_size, mark, sign_of_log
 from shipway.run.life import records
+from shipway.run.life.engine_words import WithoutTrouble
 from shipway.run.life.journal import write_event
-from shipway.run.life.log_write import log_file, open_sink
+from shipway.run.life.log_write import count_kept, log_file, open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import MAIN, Container, State, Status
 from shipway.run.life.native_top import describe_lost
 from shipway.run.life.oci_secrets import forget_secrets
 from shipway.run.life.oci_status import inspect_containers, read_changed
 from shipway.run.life.output import Output
+from shipway.run.life.restarts import wants_restart
 from shipway.run.life.spawn import detach
 from shipway.run.life.streams import Streams
+from shipway.run.model import RestartKind
 from shipway.run.oci_program import require_program
 from shipway.sandbox.deaths import open_watch
 
@@ -39,7 +42,11 @@ if TYPE_CHECKING:
 
 COMPLETE = "log-complete"
 """A file in the container's folder: its command is over, and its log is whole."""
+STOPPED = "stop-asked"
+"""A file there: whatever its policy, it is not started again."""
 _POLL = 0.2
+_RESTART = 10.0
+"""Seconds."""
 _ENGINE_GONE = 3600.0
 """Seconds that an engine may be silent before its keeper gives up."""
 
@@ -47,7 +54,8 @@ _ENGINE_GONE = 3600.0
 def spawn_keeper(engine: str, record: Record, folder: str, state: str, since: str) -> None:
     """Start the keeper of a container that was started, up to where its log is there; nothing happens where there is one.
 
-    `since`: when it was started again, in seconds since 1970: what is older is in the log already. Empty: the log is made anew.
+    `since`: when it was started again, in seconds since 1970: what is older is in the log already. Empty: the engine's log is
+    read from its beginning, and what ours has of it already is left out.
     """
     from shipway.core.events import silent  # noqa: PLC0415
     from shipway.run.life.oci_life import dialect_of  # noqa: PLC0415 - the two need each other
@@ -108,25 +116,26 @@ class _Keeper:
         """Follow until the container is over. `ready`: called when its log is there."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         remove_tree(self.complete)
-        if not since:
-            remove_tree(f"{self.folder}/log/{MAIN}.log")
-            remove_tree(f"{self.folder}/log/{MAIN}.idx")
+        seen = {1: 0, 2: 0} if since else count_kept(self.folder, MAIN)
         log = log_file(self.folder, MAIN)
         begin = log_size(log)
         output = Output(open_sink(self.folder, MAIN, self.record.options.log))
         ready()
         if self.watch is not None:
             self.loop.watch(self.watch.fd, self._hear)
-        told, restarts, seen = -1, 0, {1: 0, 2: 0}
+        once, started, told = self.record.options.restart.kind == RestartKind.NO, -1.0, -1
         while True:
             self._follow(_Resumed(output, seen), since)
             status = self._settled()
+            if status is None:
+                return
+            ended = status.state not in (State.RUNNING, State.RESTARTING, State.PAUSED)
             if status.restarts != told and status.state is State.EXITED:
                 write_event(self.state, self.record, "die", code=status.code)
-            told, before, restarts = status.restarts, restarts, status.restarts
-            ended = status.state not in (State.RUNNING, State.RESTARTING, State.PAUSED)
-            if ended and restarts == before:  # else a run began and ended after the log was read
+                told = status.restarts
+            if ended and (once or status.started == started):
                 break
+            started = status.started  # it may have run once more since its log was read
         output.end(status.code)
         mark(self.folder, self._sign(status.code, log, begin))
         with contextlib.suppress(ToolError):
@@ -166,7 +175,8 @@ class _Keeper:
             self.program.ask("wait", self.record.engine_id)
             return
         words = ("logs", "--follow", *((f"--since={since}",) if since else ()), self.record.engine_id)
-        streams = Streams(self.loop, output)
+        words_of_container = WithoutTrouble(output)
+        streams = Streams(self.loop, words_of_container)
         ends = streams.make_pipes(interactive=False)
         pid = os.posix_spawn(
             self.program.path,
@@ -177,20 +187,34 @@ class _Keeper:
         for fd in ends:
             os.close(fd)
         self.loop.run(lambda: not streams.open)
-        os.waitpid(pid, 0)
-        streams.finish(_nothing)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        streams.finish(lambda: words_of_container.end(code))
 
-    def _settled(self) -> Status:
-        """How it stands, once the engine answers and knows."""
+    def _settled(self) -> Status | None:
+        """How it stands, once the engine answers and knows; None when it does not any more."""
         deadline = time.monotonic() + _ENGINE_GONE
+        patience = time.monotonic() + _RESTART
         while time.monotonic() < deadline:
             with contextlib.suppress(Exception):
                 found = inspect_containers(self.program, [self.record.engine_id])
-                status = found.get(self.record.engine_id, Status(State.EXITED, code=137))
+                status = found.get(self.record.engine_id)
+                if status is None:
+                    return Status(State.EXITED, code=137)
+                if time.monotonic() < patience and self._comes_again(status):
+                    continue
                 if status.state is not State.RUNNING or self._still_runs():
                     return status
             time.sleep(_POLL)
-        return Status(State.EXITED, code=137)
+        return None
+
+    def _comes_again(self, status: Status) -> bool:
+        """Whether it has ended and its policy has it started again: Podman takes a moment for that, and does not say so."""
+        if status.state is not State.EXITED or os.path.exists(f"{self.folder}/{STOPPED}"):
+            return False
+        if not wants_restart(self.record.options.restart, status.code, status.restarts):
+            return False
+        time.sleep(_POLL)
+        return True
 
     def _still_runs(self) -> bool:
         """Whether it runs a moment later as well: the log may end a moment before the container does."""
@@ -198,7 +222,3 @@ class _Keeper:
         found = inspect_containers(self.program, [self.record.engine_id])
         status = found.get(self.record.engine_id)
         return status is not None and status.state is State.RUNNING
-
-
-def _nothing() -> None:
-    return

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shipway.run.life.model import Captured, Container, Put, Record, Service, Status
     from shipway.run.life.processes import Process
     from shipway.run.life.relay import Ends
-    from shipway.run.model import Merge, Port, RunRequest
+    from shipway.run.model import Merge, RunRequest
 
 
 class Asked(NamedTuple):
@@ -119,10 +119,6 @@ class Life(Protocol):
 
     def processes(self, container: Container) -> tuple[Process, ...]:
         """What runs inside."""
-        ...
-
-    def ports(self, container: Container) -> tuple[Port, ...]:
-        """Those that the host shows now, each with its number there."""
         ...
 
     def rename(self, container: Container, name: str) -> None:

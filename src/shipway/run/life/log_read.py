@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import time
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -70,25 +71,42 @@ def _index(path: str) -> str:
 
 def _read_file(path: str, start: int = 0) -> Iterator[Piece]:
     """The pieces of one file from byte `start` on. Pieces of one stream and second are joined where that saves work."""
-    with open(path, "rb") as log, open(_index(path), "rb") as index:
+    with open(path, "rb") as log, _open_index(path) as index:
         yield from _pieces(log, index, start)
+
+
+def _open_index(path: str) -> BinaryIO:
+    """A writer that was killed while it began a new file may have left one without an index."""
+    try:
+        return open(_index(path), "rb")
+    except FileNotFoundError:
+        return io.BytesIO()
 
 
 def _pieces(log: BinaryIO, index: BinaryIO, start: int) -> Iterator[Piece]:
     log.seek(start)
+    at = start
     while True:
         table = index.read(ENTRY.size * 4096)
         whole = len(table) - len(table) % ENTRY.size
         if not whole:
             break
         for place, when, stream, size in ENTRY.iter_unpack(table[:whole]):
-            skipped = max(0, start - place)
-            if skipped < size:
-                data = log.read(size - skipped)
+            if place > at:  # a kill or a full disk left it without an entry
+                data = log.read(place - at)
+                at += len(data)
+                yield Piece(1, when, data)
+            if place + size > at:
+                data = log.read(place + size - at)
+                at += len(data)
                 if data:
                     yield Piece(stream, when, data)
         index.seek(whole - len(table), os.SEEK_CUR)
-    # What a power loss or a kill left without an entry.
+    yield from _rest(log)
+
+
+def _rest(log: BinaryIO) -> Iterator[Piece]:
+    """What is left behind the last entry."""
     while rest := log.read(_CHUNK):
         yield Piece(1, time.time_ns(), rest)
 
@@ -164,12 +182,13 @@ def _left(newest: str, lines: int) -> int:
 
 def _follow_from(path: str, start: int, lives: Callable[[], bool]) -> Iterator[Piece]:
     while True:
-        with open(path, "rb") as log, open(_index(path), "rb") as index:
+        with open(path, "rb") as log, _open_index(path) as index:
             log.seek(start)
             while True:
                 ended, moved = not lives(), _is_other(log, path)
                 yield from _grown(log, index)
                 if moved or ended:
+                    yield from _rest(log)
                     break
                 yield Piece(1, 0, b"")
                 time.sleep(_POLL)

@@ -17,7 +17,7 @@ import syslog
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shipway.host.files import make_directory, write_all
 
@@ -30,6 +30,11 @@ _MAX_SIZE, _MAX_FILES, _BUFFER = 100 << 20, 5, 1 << 20
 
 class Sink(Protocol):
     """What takes the output of a command."""
+
+    @property
+    def lost(self) -> str:
+        """What could not be kept and could not be said there; empty: nothing."""
+        ...
 
     def write(self, stream: int, data: bytes) -> None:
         """Take one piece of stream 1 or 2."""
@@ -64,8 +69,34 @@ def open_sink(folder: str, service: str, options: LogOptions) -> Sink:
     return Buffered(written, options.buffer or _BUFFER) if options.mode == "non-blocking" else written
 
 
+def count_kept(folder: str, service: str) -> dict[int, int]:
+    """Bytes by stream that the log has, to go on behind them; what a kill left without an entry is cut off first."""
+    path, counts = log_file(folder, service), {1: 0, 2: 0}
+    number = 0
+    while os.path.exists(log := f"{path}.{number}" if number else path):
+        with open(log, "ab") as file:
+            table = _read_index(f"{_index_of(path)}.{number}" if number else _index_of(path))
+            end = 0
+            for place, _, stream, size in ENTRY.iter_unpack(table[: len(table) - len(table) % ENTRY.size]):
+                counts[stream] += size
+                end = place + size
+            os.ftruncate(file.fileno(), min(end, file.tell()))
+        number += 1
+    return counts
+
+
+def _read_index(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 class _Nowhere:
     """Keeps nothing."""
+
+    lost = ""
 
     def write(self, stream: int, data: bytes) -> None:
         """Drop it."""
@@ -76,6 +107,8 @@ class _Nowhere:
 
 class _Syslog:
     """The host's log, a message for each line."""
+
+    lost = ""
 
     def __init__(self, service: str):
         syslog.openlog(f"shipway-{service}", syslog.LOG_PID, syslog.LOG_USER)
@@ -94,6 +127,21 @@ class _Syslog:
             self.write(1, b"\n")
 
 
+class Lost(NamedTuple):
+    """Output that is not in a log."""
+
+    size: int = 0
+    lines: int = 0
+
+    def and_also(self, data: bytes) -> Lost:
+        """With these."""
+        return Lost(self.size + len(data), self.lines + data.count(b"\n"))
+
+    def describe(self) -> str:
+        """`12 lines (345 bytes)`."""
+        return f"{self.lines} lines ({self.size} bytes)"
+
+
 class LogFiles:
     """The files of one log."""
 
@@ -102,45 +150,74 @@ class LogFiles:
         self._path = path
         self._most = most
         self._files = files
-        self._lost = 0
+        self._lost = Lost()
+        self._torn = False
+        self._log = self._index = -1
         self._open()
 
     def _open(self) -> None:
+        """The index first: whoever finds a log finds its index."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._log = os.open(self._path, flags, 0o600)
         self._index = os.open(_index_of(self._path), flags, 0o600)
-        self._size = os.fstat(self._log).st_size
+        self._log = os.open(self._path, flags, 0o600)
+        status = os.fstat(self._log)
+        self._inode, self._size = status.st_ino, status.st_size
+        entries = os.fstat(self._index).st_size
+        if not self._size or entries % ENTRY.size:  # a writer was killed, or the disk was full
+            os.ftruncate(self._index, (entries - entries % ENTRY.size) if self._size else 0)
 
     def write(self, stream: int, data: bytes) -> None:
         """Write one piece, into a new file where it would not fit any more."""
         if self._size and self._size + len(data) > self._most:
             self._rotate()
-        if self._lost and not self._put(
-            2, f"[{self._lost} bytes of output were lost: the log could not be written]\n".encode()
-        ):
-            self._lost += len(data)
+        if self._lost.size and not self._say_lost():
+            self._lost = self._lost.and_also(data)
             return
-        self._lost = 0
-        if not self._put(stream, data):
-            self._lost += len(data)
+        self._lost = Lost().and_also(data[self._put(stream, data) :])
 
-    def _put(self, stream: int, data: bytes) -> bool:
-        entry = ENTRY.pack(self._size, time.time_ns(), stream, len(data))
-        try:
-            write_all(self._log, data)
-            self._size += len(data)
-            write_all(self._index, entry)
-        except OSError:
-            with contextlib.suppress(OSError):
-                self._size = os.fstat(self._log).st_size
-            return False
-        return True
+    def _say_lost(self) -> bool:
+        words = f"[{self._lost.describe()} of output were lost: the log could not be written]\n".encode()
+        words = b"\n" + words if self._torn else words
+        return self._put(2, words) == len(words)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The newest file's inode, and its size."""
+        return self._inode, self._size
+
+    @property
+    def lost(self) -> str:
+        """What was lost and is not said in the log yet; empty: nothing."""
+        return self._lost.describe() if self._lost.size else ""
+
+    def _put(self, stream: int, data: bytes) -> int:
+        """Write what there is room for; how much that was."""
+        done = self._append(data)
+        if done:
+            self._torn = not data[:done].endswith(b"\n")
+            entry = ENTRY.pack(self._size, time.time_ns(), stream, done)
+            self._size += done
+            try:
+                write_all(self._index, entry)
+            except OSError:  # read as what the first stream wrote
+                with contextlib.suppress(OSError):
+                    kept = os.fstat(self._index).st_size
+                    os.ftruncate(self._index, kept - kept % ENTRY.size)
+        return done
+
+    def _append(self, data: bytes) -> int:
+        done = 0
+        with contextlib.suppress(OSError):
+            if self._log < 0:
+                self._open()
+            while done < len(data):
+                done += os.write(self._log, data[done:] if done else data)
+        return done
 
     def _rotate(self) -> None:
         """The newest file first becomes `.1`: whoever follows reads it to its end there."""
-        os.close(self._log)
-        os.close(self._index)
-        try:
+        self._close()
+        with contextlib.suppress(OSError):  # a full disk: there is another try for each piece
             for number in range(self._files - 1, 0, -1):
                 for path in (self._path, _index_of(self._path)):
                     older = f"{path}.{number}"
@@ -150,15 +227,21 @@ class LogFiles:
             if self._files == 1:
                 os.unlink(self._path)
                 os.unlink(_index_of(self._path))
-        finally:
+        self._size = 0
+        with contextlib.suppress(OSError):
             self._open()
 
     def close(self) -> None:
         """Close the files."""
-        if self._lost:
+        if self._lost.size:
             self.write(2, b"")
-        os.close(self._log)
-        os.close(self._index)
+        self._close()
+
+    def _close(self) -> None:
+        for fd in (self._log, self._index):
+            if fd >= 0:
+                os.close(fd)
+        self._log = self._index = -1
 
 
 class Buffered:
@@ -170,17 +253,22 @@ class Buffered:
         self._most = most
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._size = 0
-        self._dropped = 0
+        self._dropped = Lost()
         self._ended = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
+    @property
+    def lost(self) -> str:
+        """Of the sink behind it."""
+        return self._sink.lost
+
     def write(self, stream: int, data: bytes) -> None:
         """Queue one piece, or drop it."""
         with self._changed:
             if self._size + len(data) > self._most:
-                self._dropped += len(data)
+                self._dropped = self._dropped.and_also(data)
                 return
             self._waiting.append((stream, data))
             self._size += len(data)
@@ -195,12 +283,11 @@ class Buffered:
                     return
                 stream, data = self._waiting.popleft()
                 self._size -= len(data)
-                dropped, self._dropped = self._dropped, 0
+                dropped, self._dropped = self._dropped, Lost()
             self._sink.write(stream, data)
-            if dropped:
-                self._sink.write(
-                    2, f"[{dropped} bytes of output were dropped: the log was too slow]\n".encode()
-                )
+            if dropped.size:
+                text = f"[{dropped.describe()} of output were dropped: the log was too slow]\n"
+                self._sink.write(2, text.encode())
 
     def close(self) -> None:
         """Wait for what is queued, for a while."""

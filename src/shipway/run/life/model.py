@@ -5,10 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from shipway.run.model import Environment, Invocation, LifeOptions
+from shipway.run.model import Environment, Invocation, LifeOptions, Port
 
 TOOLS = "/opt/shipway"
 """Where the host's folder of tools is seen in every container that lives on."""
+NETWORK = "network.json"
+"""In a container's folder while it has a network of its own with a way out."""
 MAIN = "main"
 """The service that is the container's own command."""
 
@@ -44,6 +46,8 @@ class Status(NamedTuple):
     """Why it ended, where there is more to say than the code."""
     services: bool = False
     """Its supervisor has started services since the container was started."""
+    ports: tuple[Port, ...] = ()
+    """Those that the host shows now, each with its number there."""
 
 
 class Record(NamedTuple):

@@ -12,7 +12,7 @@ from shipway.core.text import shown
 from shipway.host.lock import is_locked
 from shipway.run.inside import command_missing, command_unusable
 from shipway.run.life import records, wire
-from shipway.run.life.model import MAIN, Captured, Service
+from shipway.run.life.model import MAIN, NETWORK, Captured, Service, State
 from shipway.run.life.relay import Ends, MasterLink, SocketLink, relay
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Container, Put, Record, Status
     from shipway.run.life.processes import Process
-    from shipway.run.model import Port
 
 _AGAIN = 0.01
 
@@ -33,7 +32,7 @@ class NativeLife:
 
     def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status]:
         """From the containers' own files and locks."""
-        return [records.find_status(folder) for _, folder in pairs]
+        return [_with_ports(records.find_status(folder), folder) for _, folder in pairs]
 
     def begin(self, begin: Begin) -> int | None:
         """A supervisor is forked off; with streams, it is attached to before the command starts."""
@@ -171,13 +170,6 @@ class NativeLife:
 
         return read_below(container.status.pid, skip=2, without=GUARD_NAME)
 
-    def ports(self, container: Container) -> tuple[Port, ...]:
-        """As its network's record has them."""
-        from shipway.run.bridge import read_record  # noqa: PLC0415 - as above
-
-        record = read_record(container.folder)
-        return record[1] if record else ()
-
     def rename(self, container: Container, name: str) -> None:
         """Nothing knows it by name but its record."""
 
@@ -193,6 +185,16 @@ class NativeLife:
     def remove(self, container: Container) -> None:
         """Its folder is all there is."""
         records.remove_container(container.folder)
+
+
+def _with_ports(status: Status, folder: str) -> Status:
+    """As its network's record has them."""
+    if status.state is not State.RUNNING or not os.path.exists(f"{folder}/{NETWORK}"):
+        return status
+    from shipway.run.bridge import read_record  # noqa: PLC0415 - only such networks need it
+
+    record = read_record(folder)
+    return status._replace(ports=record[1]) if record else status
 
 
 def ask_namespaces(folder: str) -> dict[str, int]:

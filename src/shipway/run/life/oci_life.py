@@ -22,11 +22,11 @@ from shipway.run.bus_error import Sign, explain_sign, find_sign
 from shipway.run.bus_watch import find_mark, in_engine, mark, watching
 from shipway.run.inside import command_missing, find_fault
 from shipway.run.life import oci_services, records
-from shipway.run.life.keeper import COMPLETE, spawn_keeper
+from shipway.run.life.keeper import COMPLETE, STOPPED, spawn_keeper
 from shipway.run.life.model import Captured, Container, State, Status, shm_size
 from shipway.run.life.native_top import describe_lost, describe_removal
 from shipway.run.life.oci_secrets import has_secrets, renew_secrets
-from shipway.run.life.oci_status import inspect_containers, read_changed
+from shipway.run.life.oci_status import inspect_containers, read_changed, says_missing
 from shipway.run.life.oci_terminal import run_joined
 from shipway.run.life.relay import Ends
 from shipway.run.model import ImageIds
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from shipway.run.life.lives import Asked, Begin, Changed
     from shipway.run.life.model import Put, Record, Service
     from shipway.run.life.processes import Process
-    from shipway.run.model import Port, RunRequest
+    from shipway.run.model import RunRequest
     from shipway.run.oci_command import Dialect
 
 _LOG_PATIENCE = 3.0
@@ -90,6 +90,9 @@ class OciLife:
             self._await_keeper(begin.folder)  # which empties the file
             renew_secrets(begin.folder, with_hidden(begin.read_request(), program.dialect.title))
         since = f"{time.time():.6f}" if record.engine_id == begin.record.engine_id else ""
+        oci_services.leave_all(begin.folder)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{begin.folder}/{STOPPED}")
         if begin.ends is None:
             with in_folder(begin.folder):
                 program.require("start", record.engine_id)
@@ -205,16 +208,21 @@ class OciLife:
 
     def services(self, container: Container) -> tuple[Service, ...]:
         """As their own files and locks say."""
-        return oci_services.list_services(container)
+        return oci_services.list_services(self._program(), container)
 
     def stop(self, container: Container, patience: float, service: str = "") -> int:
         """The engine waits, and then the keeper has a moment to read the last of the log."""
         program = self._program()
         if service:
             return oci_services.stop(program, container, service, patience)
-        program.require("stop", "--time", str(round(patience)), container.record.engine_id)
+        identity = container.record.engine_id
+        with contextlib.suppress(OSError), open(f"{container.folder}/{STOPPED}", "wb"):
+            pass
+        program.require("stop", "--time", str(round(patience)), identity)
+        code = inspect_containers(program, [identity]).get(identity, container.status).code
         self._await_keeper(container.folder)
-        return inspect_containers(program, [container.record.engine_id])[container.record.engine_id].code
+        oci_services.leave_all(container.folder)
+        return code
 
     def _await_keeper(self, folder: str, seconds: float = _LOG_PATIENCE) -> None:
         deadline = time.monotonic() + seconds
@@ -232,7 +240,7 @@ class OciLife:
     def attach(self, container: Container, service: str, ends: Ends) -> int | None:
         """By the engine's own program."""
         if service:
-            return oci_services.attach(container, service, ends)
+            return oci_services.attach(self._program(), container, service, ends)
         program = self._program()
         words = (program.path, "attach", container.record.engine_id)
         code = run_joined(words, ends, tty=container.record.asked.tty)
@@ -262,13 +270,6 @@ class OciLife:
         first = read_process(container.status.pid)
         return (*((first,) if first is not None else ()), *read_below(container.status.pid))
 
-    def ports(self, container: Container) -> tuple[Port, ...]:
-        """As the engine says."""
-        from shipway.run.life.oci_status import parse_shown_ports  # noqa: PLC0415 - as above
-
-        finished = self._program().ask("container", "port", container.record.engine_id)
-        return parse_shown_ports(finished.text) if finished.code == 0 else ()
-
     def rename(self, container: Container, name: str) -> None:
         """Known by name there."""
         if container.record.engine_id:
@@ -284,7 +285,8 @@ class OciLife:
         """Have a keeper where one was killed: it reads the log from the beginning, for which this waits."""
         from shipway.host.dirs import state_dir  # noqa: PLC0415
 
-        if not container.record.engine_id or os.path.exists(f"{container.folder}/{COMPLETE}"):
+        over = not container.running and os.path.exists(f"{container.folder}/{COMPLETE}")
+        if not container.record.engine_id or over:
             return
         if not is_locked(f"{container.folder}/{records.LOCK}"):
             spawn_keeper(self.engine, container.record, container.folder, state_dir(), "")
@@ -298,10 +300,10 @@ class OciLife:
         def before() -> None:
             if container.record.engine_id:
                 finished = self._program().ask("rm", "--force", "--volumes", container.record.engine_id)
-                text = finished.stderr.decode("utf-8", "replace").lower()
-                if finished.code != 0 and "no such container" not in text and "no container" not in text:
+                if finished.code != 0 and not says_missing(finished.stderr.decode("utf-8", "replace")):
                     raise self._program().trouble(finished, "rm")
             self._await_keeper(container.folder)
+            oci_services.leave_all(container.folder)
 
         if container.record.engine_id:
             before()

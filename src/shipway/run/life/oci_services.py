@@ -7,6 +7,7 @@ FOLDER/services/NAME/service.json  what it is, and how it ended
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal as signals
@@ -21,6 +22,7 @@ from shipway.host.clock import now
 from shipway.host.files import make_directory, write_atomic
 from shipway.host.lock import is_locked
 from shipway.run.life import wire
+from shipway.run.life.engine_words import WithoutTrouble
 from shipway.run.life.log_write import open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import Service
@@ -30,6 +32,7 @@ from shipway.run.life.records import LOCK
 from shipway.run.life.relay import SocketLink, relay
 from shipway.run.life.spawn import detach
 from shipway.run.life.streams import Streams
+from shipway.run.oci_trouble import find_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +45,16 @@ if TYPE_CHECKING:
     from shipway.run.oci_program import Program
 
 _FILE = "service.json"
-_WRAPPER = 'echo $$ >"$0" && exec "$@"'
-"""Run by the container's shell: the process id inside is where `stop` finds it."""
+_STARTED = 'of() { echo "${20}"; }; started() { read -r s <"/proc/$1/stat" && of ${s##*) }; }; '
+"""A shell's function for when a process was started, in ticks after the boot (proc(5)): its number may be another's by now."""
+_WRAPPER = _STARTED + 'echo "$$ $(started $$)" >"$0" && exec "$@"'
+"""Run by the container's shell: the process inside is where `stop` finds it."""
+_IF_SAME = _STARTED + 'read -r pid when <"$0" && [ "$(started "$pid")" = "$when" ] && kill -"$1" "$pid"'
 _POLL = 0.05
 _PATIENCE = 10.0
+_KILLED = 137
+_ENGINE_GONE = 3600.0
+"""Seconds that an engine may be silent before nobody waits for it any more."""
 
 
 def _folder(container: Container, name: str) -> str:
@@ -54,6 +63,21 @@ def _folder(container: Container, name: str) -> str:
 
 def _pid_file(name: str) -> str:
     return f"/tmp/.shipway-{name}.pid"  # noqa: S108 - inside, where `/run` may be root's alone
+
+
+def _reach(program: Program, container: Container, name: str, number: int) -> bool:
+    """Send a signal to the process inside; whether it is there. 0: only look.
+
+    Raises:
+        EngineError: the engine does not answer.
+    """
+    words = ("/bin/sh", "-c", _IF_SAME, _pid_file(name), str(number))
+    finished = program.ask("exec", container.record.engine_id, *words)
+    if finished.code and (
+        trouble := find_trouble(program.dialect, finished.stderr.decode("utf-8", "replace"))
+    ):
+        raise trouble
+    return finished.code == 0
 
 
 def start(program: Program, container: Container, name: str, asked: Asked) -> None:
@@ -65,7 +89,7 @@ def start(program: Program, container: Container, name: str, asked: Asked) -> No
     from shipway.run.life.oci_life import environment_file, exec_words  # noqa: PLC0415 - the two need each other
 
     folder = _folder(container, name)
-    if is_locked(f"{folder}/{LOCK}"):
+    if any(one.name == name and not one.ended for one in list_services(program, container)):
         raise EngineError(
             f"`{shown(name)}` runs already", hints=(f"stop it first: `shipway stop {container.name}/{name}`",)
         )
@@ -75,11 +99,11 @@ def start(program: Program, container: Container, name: str, asked: Asked) -> No
     with environment_file(container, asked) as file:
         words = (program.path, *exec_words(container, wrapped, file))
         service = Service(name, asked.argv, 0, now(), asked.tty)
-        _write(folder, service)
+        _write(folder, service, container.status.started)
 
         def live(tell: Callable[[ToolError | None], None], ready: Callable[[], None], emit: Emit) -> None:
             del emit
-            _Keeper(container, service, words, folder).run(tell, ready)
+            _Keeper(program, container, service, words, folder).run(tell, ready)
 
         spawned = detach(folder, f"shipway: {container.name}/{name}", silent, (), live)
         try:
@@ -96,14 +120,14 @@ def _await_pid(program: Program, container: Container, service: Service, folder:
     while time.monotonic() < deadline:
         if not is_locked(f"{folder}/{LOCK}"):
             over = _read(folder)
-            if over is not None and over.code in (126, 127):
+            if over is not None and over[0].code in (126, 127):
                 raise EngineError(
                     f"`{shown(service.argv[0])}` could not be started in `{container.name}`",
                     hints=(f"`shipway logs {container.name}/{service.name}` has the engine's own words",),
-                    code=over.code,  # type: ignore[arg-type]
+                    code=over[0].code,  # type: ignore[arg-type]
                 )
             return
-        if program.ask("exec", container.record.engine_id, "test", "-s", _pid_file(service.name)).code == 0:
+        if _reach(program, container, service.name, 0):
             return
         time.sleep(_POLL)
 
@@ -111,13 +135,20 @@ def _await_pid(program: Program, container: Container, service: Service, folder:
 class _Keeper:
     """Beside one service."""
 
-    def __init__(self, container: Container, service: Service, words: tuple[str, ...], folder: str):
+    def __init__(
+        self, program: Program, container: Container, service: Service, words: tuple[str, ...], folder: str
+    ):
         self.loop = Loop()
+        self.program = program
+        self.container = container
+        self.left = False
+        """The container was started again, or is gone, and the engine's program may never learn of it."""
         self.service = service
         self.words = words
         self.folder = folder
         self.output = Output(open_sink(container.folder, service.name, container.record.options.log))
-        self.streams = Streams(self.loop, self.output)
+        self.words_of_service = WithoutTrouble(self.output)
+        self.streams = Streams(self.loop, self.words_of_service)
 
     def run(self, tell: Callable[[ToolError | None], None], ready: Callable[[], None]) -> None:
         """Until the command is over."""
@@ -127,11 +158,27 @@ class _Keeper:
         pid = self._spawn()
         ready()
         tell(None)
-        self.loop.run(lambda: not self.streams.open)
+        self.loop.run(lambda: self.left or not self.streams.open)
+        if self.left:
+            os.kill(pid, signals.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         code = code if code >= 0 else 128 - code
-        _write(self.folder, self.service._replace(ended=now(), code=code))
-        self.streams.finish(lambda: self.output.end(code))
+        self.streams.finish(lambda: self.words_of_service.end(code))
+        if not self._was_lost(code):
+            over = self.service._replace(ended=now(), code=code)
+            _write(self.folder, over, self.container.status.started)
+        self.output.end(code)
+
+    def _was_lost(self, code: int) -> bool:
+        """Whether the command goes on without us, for the engine's service was started again meanwhile."""
+        deadline = time.monotonic() + _ENGINE_GONE
+        while code and not self.left and time.monotonic() < deadline:
+            try:
+                return _reach(self.program, self.container, self.service.name, 0)
+            except EngineError:
+                self.loop.after(_PATIENCE / 10, _nothing)
+                self.loop.turn()
+        return False
 
     def _spawn(self) -> int:
         if self.service.tty:
@@ -153,7 +200,10 @@ class _Keeper:
             Peer(self.loop, connection, self._attach)
 
     def _attach(self, peer: Peer, words: dict[str, Any]) -> None:
-        del words
+        if words.get("do") == "leave":
+            self.left = True
+            peer.finish()
+            return
 
         def heard(frame: wire.Frame) -> None:
             if frame.kind == wire.INPUT:
@@ -166,23 +216,53 @@ class _Keeper:
         peer.send({"attached": self.service.name, "tty": self.service.tty})
 
 
-def list_services(container: Container) -> tuple[Service, ...]:
+def list_services(program: Program, container: Container) -> tuple[Service, ...]:
     """Those that run, and those that have ended."""
-    base = f"{container.folder}/services"
-    names = sorted(os.listdir(base)) if os.path.isdir(base) else []
-    found = [_read(f"{base}/{name}") for name in names]
-    return tuple(
-        one
-        if one.ended or is_locked(f"{base}/{one.name}/{LOCK}")
-        else one._replace(ended=one.started, code=137)
-        for one in found
-        if one is not None
-    )
+    found = [_read(f"{container.folder}/services/{name}") for name in _names(container.folder)]
+    return tuple(_as_it_is(program, container, *one) for one in found if one is not None)
 
 
-def _require(container: Container, name: str) -> str:
+def _names(folder: str) -> list[str]:
+    base = f"{folder}/services"
+    return sorted(os.listdir(base)) if os.path.isdir(base) else []
+
+
+def _as_it_is(program: Program, container: Container, service: Service, start: float) -> Service:
+    """What was written last, corrected by who lives: the container may have been started again, the process beside it killed."""
+    if service.ended or _runs(program, container, service, start):
+        return service
+    return service._replace(ended=max(service.started, container.status.started), code=_KILLED)
+
+
+def _runs(program: Program, container: Container, service: Service, start: float) -> bool:
+    if service.ended or container.status.started != start:
+        return False
+    if is_locked(f"{_folder(container, service.name)}/{LOCK}"):
+        return True
+    with contextlib.suppress(EngineError):
+        return _reach(program, container, service.name, 0)
+    return False
+
+
+def leave_all(folder: str) -> None:
+    """Have the processes beside services of a container end that does not run, or was started anew."""
+    for name in _names(folder):
+        beside = f"{folder}/services/{name}"
+        if not is_locked(f"{beside}/{LOCK}"):
+            continue
+        with contextlib.suppress(OSError):
+            connection = wire.connect(beside)
+            wire.send_words(connection, {"do": "leave"})
+            connection.close()
+        deadline = time.monotonic() + _PATIENCE
+        while is_locked(f"{beside}/{LOCK}") and time.monotonic() < deadline:
+            time.sleep(_POLL)
+
+
+def _require(program: Program, container: Container, name: str) -> str:
     folder = _folder(container, name)
-    if not is_locked(f"{folder}/{LOCK}"):
+    found = _read(folder)
+    if found is None or not _runs(program, container, *found):
         raise NotFound(
             f"no service `{shown(name)}` runs in `{container.name}`",
             hints=("`shipway ps` lists those that do",),
@@ -196,9 +276,8 @@ def signal(program: Program, container: Container, name: str, number: int) -> No
     Raises:
         NotFound: no such service runs.
     """
-    _require(container, name)
-    script = f'kill -{int(number)} "$(cat {_pid_file(name)})"'
-    program.ask("exec", container.record.engine_id, "/bin/sh", "-c", script)
+    _require(program, container, name)
+    _reach(program, container, name, number)
 
 
 def stop(program: Program, container: Container, name: str, patience: float) -> int:
@@ -207,25 +286,33 @@ def stop(program: Program, container: Container, name: str, patience: float) -> 
     Raises:
         NotFound: no such service runs.
     """
-    folder = _require(container, name)
-    signal(program, container, name, signals.SIGTERM)
+    folder = _require(program, container, name)
+    _reach(program, container, name, signals.SIGTERM)
     deadline = time.monotonic() + patience
-    while is_locked(f"{folder}/{LOCK}"):
+    while is_locked(f"{folder}/{LOCK}") or _reach(program, container, name, 0):
         if time.monotonic() > deadline:
-            signal(program, container, name, signals.SIGKILL)
+            _reach(program, container, name, signals.SIGKILL)
             deadline = time.monotonic() + _PATIENCE
         time.sleep(_POLL)
     over = _read(folder)
-    return over.code if over is not None else 0
+    return over[0].code if over is not None and over[0].ended else _KILLED
 
 
-def attach(container: Container, name: str, ends: Ends) -> int | None:
+def attach(program: Program, container: Container, name: str, ends: Ends) -> int | None:
     """Join its streams.
 
     Raises:
         NotFound: no such service runs.
+        EngineError: nobody holds its streams any more.
     """
-    connection = wire.connect(_require(container, name))
+    folder = _require(program, container, name)
+    try:
+        connection = wire.connect(folder)
+    except OSError as problem:
+        raise EngineError(
+            f"`{container.name}/{shown(name)}` goes on, but what held its streams was killed",
+            hints=(f"end it: `shipway stop {container.name}/{name}`, and start it again",),
+        ) from problem
     receiver = wire.Receiver(connection)
     try:
         wire.send_words(connection, {"do": "attach"})
@@ -235,14 +322,20 @@ def attach(container: Container, name: str, ends: Ends) -> int | None:
         receiver.close()
 
 
-def _write(folder: str, service: Service) -> None:
-    write_atomic(f"{folder}/{_FILE}", json.dumps(service).encode(), 0o600, durable=False)
+def _nothing() -> None:
+    return
 
 
-def _read(folder: str) -> Service | None:
+def _write(folder: str, service: Service, start: float) -> None:
+    """`start`: when the container was started that it runs in, by the engine's clock."""
+    write_atomic(f"{folder}/{_FILE}", json.dumps([*service, start]).encode(), 0o600, durable=False)
+
+
+def _read(folder: str) -> tuple[Service, float] | None:
+    """The service, and the container's start that it belongs to."""
     try:
         with open(f"{folder}/{_FILE}", encoding="utf-8") as file:
-            name, argv, *rest = json.load(file)
-        return Service(name, tuple(argv), *rest)
+            name, argv, *rest, start = json.load(file)
+        return Service(name, tuple(argv), *rest), start
     except (OSError, ValueError, TypeError):
         return None

@@ -12,6 +12,7 @@ from shipway.run.kept_changes import is_of_start, places_of_mounts
 from shipway.run.life.lives import Changed
 from shipway.run.life.model import State, Status
 from shipway.run.model import Port
+from shipway.run.oci_trouble import find_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,19 +44,18 @@ def inspect_containers(program: Program, ids: Sequence[str]) -> dict[str, Status
     if not ids:
         return {}
     finished = program.ask("container", "inspect", *ids)
-    text = finished.stderr.decode("utf-8", "replace").lower()
-    if finished.code != 0 and "no such" not in text and "no container" not in text:
+    text = finished.stderr.decode("utf-8", "replace")
+    if finished.code != 0 and (find_trouble(program.dialect, text) or not says_missing(text)):
         raise program.trouble(finished, "container", "inspect")
     return parse_inspected(finished.text)
 
 
-_SHOWN = re.compile(r"(\d+)/(tcp|udp) -> \[?([0-9a-f.:]+?)\]?:(\d+)\Z", re.ASCII)
+def says_missing(text: str) -> bool:
+    """Whether an engine's words say that it has no such container; that there is no such socket is something else."""
+    return _MISSING.search(text) is not None
 
 
-def parse_shown_ports(text: str) -> tuple[Port, ...]:
-    """What `container port` prints: lines such as `8000/tcp -> 127.0.0.1:18090`."""
-    found = filter(None, map(_SHOWN.match, text.splitlines()))
-    return tuple(Port(int(one[1]), int(one[4]), one[3], one[2]) for one in found)
+_MISSING = re.compile(r"no such (?:container|object)|no container with", re.IGNORECASE)
 
 
 def parse_inspected(text: str) -> dict[str, Status]:
@@ -69,8 +69,9 @@ def parse_inspected(text: str) -> dict[str, Status]:
 
 def _status(one: dict[str, Any]) -> Status:
     state = one.get("State", {})
+    does = _STATES.get(str(state.get("Status", "")).lower(), State.EXITED)
     return Status(
-        state=_STATES.get(str(state.get("Status", "")).lower(), State.EXITED),
+        state=does,
         pid=int(state.get("Pid") or 0),
         started=parse_time(str(state.get("StartedAt", ""))),
         ended=parse_time(str(state.get("FinishedAt", ""))),
@@ -78,7 +79,20 @@ def _status(one: dict[str, Any]) -> Status:
         restarts=int(one.get("RestartCount") or 0),
         memory_kills=int(bool(state.get("OOMKilled"))),
         reason=str(state.get("Error") or ""),
+        ports=_ports(one.get("NetworkSettings") or {}) if does is State.RUNNING else (),
     )
+
+
+def _ports(network: dict[str, Any]) -> tuple[Port, ...]:
+    """Podman leaves the address out where it is every one of the host's."""
+    found = []
+    for name, places in (network.get("Ports") or {}).items():
+        number, _, protocol = str(name).partition("/")
+        found += [
+            Port(int(number), int(place["HostPort"]), place.get("HostIp") or "0.0.0.0", protocol or "tcp")  # noqa: S104 - what it says
+            for place in places or ()
+        ]
+    return tuple(found)
 
 
 def parse_time(text: str) -> float:

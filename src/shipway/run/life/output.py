@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipway.run.life.log_write import LogFiles
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,6 +35,16 @@ class Output:
     def stalled(self) -> bool:
         """Whether the command has to wait for the reader that it was started for."""
         return any(peer.lossless and peer.waiting >= _FULL for peer in self._peers)
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """Where in its log files the next piece goes (`LogFiles.place`); None where it has none, or writes them later."""
+        return self._sink.place if isinstance(self._sink, LogFiles) else None
+
+    @property
+    def lost(self) -> str:
+        """What is not in the log, and is not said there."""
+        return self._sink.lost
 
     def attach(self, peer: Peer, on_leave: Callable[[], None]) -> None:
         """Send what comes from now on to `peer`, too."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import NotFound
 from shipway.core.text import shown
 from shipway.host.clock import now
-from shipway.host.files import make_directory, remove_tree, translating_disk_errors, write_atomic
+from shipway.host.files import FULL, make_directory, remove_tree, translating_disk_errors, write_atomic
 from shipway.host.lock import FileLock, is_locked
 from shipway.run.life.codec import decode, encode
 from shipway.run.life.model import Container, Record, State, Status
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _RECORD, _STATE, LOCK = "container.json", "state.json", "lock"
 _STARTING = "starting"
 _FORMAT = 1
-_KILLED = 137
+KILLED = 137
+SUPERVISOR_KILLED = "its supervisor was killed"
 
 
 def containers_folder(state: str) -> str:
@@ -50,6 +51,7 @@ def make_container(state: str, record: Record) -> str:
     with translating_disk_errors(f"make the container's folder `{folder}`"):
         make_directory(containers_folder(state))
         os.mkdir(folder, 0o700)
+        write_status(folder, Status())  # room for what is to be said when the disk is full
         write_record(folder, record)
     return folder
 
@@ -95,8 +97,23 @@ def read_record(folder: str) -> Record | None:
 
 
 def write_status(folder: str, status: Status) -> None:
-    """Say how the container stands."""
-    write_atomic(f"{folder}/{_STATE}", json.dumps(encode(status)).encode(), 0o600, durable=False)
+    """Say how the container stands; where the disk is full, in the place of what was said before.
+
+    Raises:
+        OSError: it cannot be written at all.
+    """
+    path, data = f"{folder}/{_STATE}", json.dumps(encode(status)).encode()
+    try:
+        write_atomic(path, data, 0o600, durable=False)
+    except OSError as problem:
+        if problem.errno not in FULL:
+            raise
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.pwrite(fd, data, 0)
+            os.ftruncate(fd, len(data))
+        finally:
+            os.close(fd)
 
 
 def read_status(folder: str) -> Status:
@@ -116,9 +133,7 @@ def find_status(folder: str) -> Status:
     again = read_status(folder)  # it may have ended in good order between the two looks
     if again.state in (State.CREATED, State.EXITED):
         return again
-    return again._replace(
-        state=State.EXITED, pid=0, ended=now(), code=_KILLED, reason="its supervisor was killed"
-    )
+    return again._replace(state=State.EXITED, pid=0, ended=now(), code=KILLED, reason=SUPERVISOR_KILLED)
 
 
 def list_records(state: str) -> tuple[tuple[Record, str], ...]:

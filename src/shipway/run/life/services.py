@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shipway.run.life.desk import Desk
     from shipway.run.life.loop import Loop
     from shipway.run.life.peers import Peer
+    from shipway.run.life.witness import Witness
     from shipway.run.model import LogOptions
 
 _TERM, _KILL = 15, 9
@@ -38,9 +39,12 @@ class Running:
 class Services:
     """All of one container, for as long as its sandbox lives."""
 
-    def __init__(self, loop: Loop, folder: str, log: LogOptions, on_use: Callable[[], None]):
+    def __init__(
+        self, loop: Loop, folder: str, log: LogOptions, witness: Witness, on_use: Callable[[], None]
+    ):
         """`on_use`: called before a service is started."""
         self._on_use = on_use
+        self._witness = witness
         self._loop = loop
         self._folder = folder
         self._log = log
@@ -61,8 +65,13 @@ class Services:
             return
         self._on_use()
         told = desk.words_of(words)
-        output = Output(open_sink(self._folder, name, self._log))
-        streams = Streams(self._loop, output)
+        try:
+            output = Output(open_sink(self._folder, name, self._log))
+        except OSError as problem:
+            peer.send({"error": f"its log cannot be made: {problem.strerror}", "code": ExitCode.ENGINE})
+            peer.finish()
+            return
+        streams = Streams(self._loop, output, self._witness.holding(name, output))
         tty = told["tty"]
         ends = _null() if tty else streams.make_pipes(interactive=bool(words.get("interactive")))
         service = Service(name, told["argv"], 0, now(), tty)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.run.life.loop import Loop
     from shipway.run.life.output import Output
+    from shipway.run.life.witness import Holding
     from shipway.run.limits import Enforcer
     from shipway.run.model import Merge, RunRequest
     from shipway.run.tops import TopFolders
@@ -53,7 +54,14 @@ class Session:
     """One run."""
 
     def __init__(
-        self, loop: Loop, request: RunRequest, folders: TopFolders, output: Output, *, interactive: bool
+        self,
+        loop: Loop,
+        request: RunRequest,
+        folders: TopFolders,
+        output: Output,
+        *,
+        interactive: bool,
+        holding: Holding,
     ):
         self._loop = loop
         self._folders = folders
@@ -66,7 +74,7 @@ class Session:
         self._failures: list[SandboxFailure] = []
         self._running: Running | None = None
         self.request = request
-        self.streams = Streams(loop, output)
+        self.streams = Streams(loop, output, holding)
         self.desk: Desk | None = None
         """Where more can be asked for; None before the command runs."""
         self._on_start: Callable[[], None] | None = None
@@ -91,7 +99,9 @@ class Session:
         self._on_start, self._on_end, self._merge = on_start, on_end, merge
         require_possible(self.request)
         prepare(self.request, self._folders, state)
-        spaces = opened_spaces(self.request, state=state, folder=self._folders.run, emit=emit)
+        spaces = opened_spaces(
+            self.request, state=state, folder=self._folders.run, emit=emit, loop=self._loop
+        )
         self.request, self._join = self._stack.enter_context(spaces)
         if self.request.limits.asked:
             from shipway.run.limits import enforced_limits  # noqa: PLC0415 - most containers have none

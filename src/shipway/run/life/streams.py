@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipway.run.life.loop import Loop
+    from shipway.run.life.witness import Holding
 
 
 class Feeds(Protocol):
@@ -42,7 +43,9 @@ _PIPE = 1 << 20
 class Streams:
     """The streams of one command, moved by a loop."""
 
-    def __init__(self, loop: Loop, output: Feeds):
+    def __init__(self, loop: Loop, output: Feeds, holding: Holding | None = None):
+        """`holding`: has somebody else hold them, too, who saves what they have when this process is killed."""
+        self._holding = holding
         self._loop = loop
         self._output = output
         self._readers: dict[int, int] = {}
@@ -69,7 +72,7 @@ class Streams:
             reader, writer = os.pipe2(os.O_CLOEXEC)
             with contextlib.suppress(OSError):
                 fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIPE)
-            self._watch(reader, stream)
+            self._watch(reader, stream, pipe=True)
             ends.append(writer)
         return ends[0], ends[1], ends[2]
 
@@ -77,11 +80,13 @@ class Streams:
         """The command has a terminal, and this is its master."""
         self._master = True
         self._input = master
-        self._watch(master, 1)
+        self._watch(master, 1, pipe=False)
 
-    def _watch(self, fd: int, stream: int) -> None:
+    def _watch(self, fd: int, stream: int, *, pipe: bool) -> None:
         os.set_blocking(fd, False)
         self._readers[fd] = stream
+        if self._holding is not None:
+            self._holding.hold(fd, stream, pipe=pipe)
         self._loop.watch(fd, lambda what: self._ready(fd, what))
 
     def _ready(self, fd: int, what: int) -> None:
@@ -105,19 +110,23 @@ class Streams:
     def _move(self, fd: int) -> bool:
         """Read one piece; False when there is none."""
         try:
-            data = os.read(fd, CHUNK)
+            data = os.read(fd, CHUNK) if self._holding is None else self._holding.read(fd)
         except BlockingIOError:
             return False
         except OSError:  # EIO: nobody has the other side of the terminal open
             data = b""
         if data:
             self._output.feed(self._readers[fd], data)
+            if self._holding is not None:
+                self._holding.done()
             return True
         self._drop(fd)
         return False
 
     def _drop(self, fd: int) -> None:
         self._readers.pop(fd, None)
+        if self._holding is not None:
+            self._holding.release(fd)
         self._loop.forget(fd)
         if fd == self._input:
             self._input = -1

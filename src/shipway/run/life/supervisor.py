@@ -6,6 +6,7 @@ is killed the kernel kills the container.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +26,7 @@ from shipway.run.life.restarts import next_delay, wants_restart
 from shipway.run.life.services import Services
 from shipway.run.life.session import Session
 from shipway.run.life.wire import INPUT, WORDS, listen
+from shipway.run.life.witness import Witness
 from shipway.run.tops import lasting_folders
 
 if TYPE_CHECKING:
@@ -67,9 +69,12 @@ class Supervisor:
         self.plan = plan
         self._tell: Callable[[ToolError | None], None] | None = tell
         self._loop = Loop()
+        self._witness = Witness(self._loop, plan.record, plan.folder, plan.state)
         self._listener = listen(plan.folder)
         self._output = Output(open_sink(plan.folder, MAIN, plan.record.options.log))
-        self._services = Services(self._loop, plan.folder, plan.record.options.log, self._note_services)
+        self._services = Services(
+            self._loop, plan.folder, plan.record.options.log, self._witness, self._note_services
+        )
         self._session: Session | None = None
         status = records.read_status(plan.folder)
         self._status = status._replace(pid=os.getpid(), restarts=0, reason="", services=False)
@@ -96,6 +101,7 @@ class Supervisor:
         self._loop.after(_LAST_READ, self._leave_slow_readers)
         self._loop.run(lambda: not any(peer.waiting for peer in self._peers))
         self._listener.close()
+        self._witness.close()
         if self.plan.record.options.rm and self._tell is None:
             records.remove_container(self.plan.folder)
 
@@ -124,7 +130,12 @@ class Supervisor:
             folders = lasting_folders(request, self.plan.folder, self.plan.emit)
             options = self.plan.record.options
             self._session = Session(
-                self._loop, request, folders, self._output, interactive=options.interactive
+                self._loop,
+                request,
+                folders,
+                self._output,
+                interactive=options.interactive,
+                holding=self._witness.holding(MAIN, self._output),
             )
             self._session.start(
                 state=self.plan.state,
@@ -182,6 +193,9 @@ class Supervisor:
         self._set(state=State.EXITED, pid=0, ended=now(), code=code, reason=reason)
         said = (self._farewell(), reason if code != SIGBUS_CODE else "") if error is None else ()
         self._output.end(code, "\n".join(filter(None, said)))
+        if lost := self._output.lost:
+            unsaid = f"{lost} of its output are not in its log"
+            self._set(reason="; ".join(filter(None, (reason, unsaid))))
         self._say(error)
         self._over = True
 
@@ -221,7 +235,8 @@ class Supervisor:
 
     def _set(self, **changes: Any) -> None:
         self._status = self._status._replace(**changes)
-        records.write_status(self.plan.folder, self._status)
+        with contextlib.suppress(OSError):  # a disk that cannot be written stops no command
+            records.write_status(self.plan.folder, self._status)
 
     def _note_services(self) -> None:
         if not self._status.services:
