@@ -88,12 +88,14 @@ def _code(call: Call) -> Answer:
 
 
 def _debug(call: Call) -> Answer:
+    from shipway.verbs.containers import explaining_words
     from shipway.verbs.debug import run_debug
     from shipway.verbs.ssh import choose
 
     task = call.task()
     container, argv = choose(call.arguments.words, task, call.settings.engine, plain=call.arguments.plain)
-    return Answer(code=run_debug(container, argv, task, tty=_is_terminal()))
+    with explaining_words(container, call.arguments.words):
+        return Answer(code=run_debug(container, argv, task, tty=_is_terminal()))
 
 
 def page_document(page: Page) -> dict[str, object]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     """Where others may ask for what runs, and who answers."""
 
 NAME = "native"
+_DOCTOR = "`shipway doctor` says what this host refuses"
+_WORKDIR = "cannot enter the working directory: No such file"
 REFUSALS = frozenset({"namespaces", "mounts", "overlay"})
 """Steps of the sandbox after whose failure nothing has run, and a merged tree may still do."""
 _EPHEMERAL = ("/run", "/var/tmp")  # noqa: S108 - inside a container, in memory of its own
@@ -38,6 +40,19 @@ _EPHEMERAL = ("/run", "/var/tmp")  # noqa: S108 - inside a container, in memory 
 
 class HostRefuses(EngineError):
     """The host allows none of the ways that our own engine has. Nothing of the command has run."""
+
+
+def not_set_up(failure: SandboxFailure) -> EngineError:
+    """The error of a container whose sandbox could not be set up."""
+    message = f"the container could not be started: {failure.message}"
+    if failure.step in REFUSALS:
+        return HostRefuses(message, hints=(*failure.hints, _DOCTOR))
+    if _WORKDIR in failure.message:
+        return EngineError(
+            message,
+            hints=("make that folder: in a folder of yours nothing is made unasked", "or leave `-w` out"),
+        )
+    return EngineError(message, hints=(*failure.hints, _DOCTOR))
 
 
 def plan_sandbox(request: RunRequest, folders: TopFolders) -> Request:
@@ -153,11 +168,7 @@ def run_native(
             if failure.step == "init" and (ended := _shared_end(request)):
                 emit(Note(f"the container was ended: {ended}", "warning"))
                 return Outcome(KILLED)
-            kind = HostRefuses if failure.step in REFUSALS else EngineError
-            raise kind(
-                f"the container could not be started: {failure.message}",
-                hints=(*failure.hints, "`shipway doctor` says what this host refuses"),
-            ) from failure
+            raise not_set_up(failure) from failure
     if result.note:
         emit(Note(result.note, "warning"))
     if result.message:

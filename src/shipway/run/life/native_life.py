@@ -248,9 +248,11 @@ def _asking(
 
 def _refusal(answer: dict[str, Any], command: str) -> ToolError:
     code, text = int(answer.get("code", ExitCode.ENGINE)), str(answer["error"])
+    if "working directory" in text:
+        return EngineError(shown(text), hints=("choose a folder that is there: `-w /work`",))
     if command and code == ExitCode.COMMAND_NOT_FOUND:
         return command_missing(command)
-    if command and code == ExitCode.NOT_EXECUTABLE and "working directory" not in text:
+    if command and code == ExitCode.NOT_EXECUTABLE:
         return command_unusable(command, text)
     return EngineError(shown(text), hints=("`shipway ps` shows what runs",), code=ExitCode(code))
 

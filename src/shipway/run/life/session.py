@@ -6,15 +6,15 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from shipway.core.errors import EngineError, ToolError
+from shipway.core.errors import ToolError
 from shipway.run.life.commands import Calls, Commands
 from shipway.run.life.desk import Desk
 from shipway.run.life.streams import Streams
 from shipway.run.native import (
     KILLED,
     REFUSALS,
-    HostRefuses,
     merged_request,
+    not_set_up,
     not_started,
     plan_sandbox,
     prepare,
@@ -199,11 +199,7 @@ class Session:
             self._plan(merged_request(self.request, self._folders, self._merge))
             self._try()
         else:
-            first = self._failures[0]
-            kind = HostRefuses if first.step in REFUSALS else EngineError
-            hints = (*first.hints, "`shipway doctor` says what this host refuses")
-            message = f"the container could not be started: {first.message}"
-            self._end(Ended(125, error=kind(message, hints=hints)))
+            self._end(Ended(125, error=not_set_up(self._failures[0])))
 
     def _may_merge(self, failure: SandboxFailure) -> bool:
         """Whether one tree of all lowers may do where overlays are refused; what is to be joined needs namespaces."""
