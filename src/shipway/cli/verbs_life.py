@@ -7,15 +7,21 @@ from shipway.cli.options_running import RUNNING
 
 _TIME = Option(
     "time",
-    "How long it has to end by itself before it is killed; the default is ten seconds",
+    "How long it has to end by itself before it is killed",
     Takes.VALUE,
     "",
     "SECONDS",
     kind="seconds",
+    default="10",
 )
 _FORCE = Option("force", "End it first if it runs", short="f")
 _TTY = (
-    Option("tty", "Give the command a terminal, also where the caller has none", short="t"),
+    Option(
+        "tty",
+        "Give the command a terminal, also where the caller has none",
+        short="t",
+        default="when there is one here",
+    ),
     Option("no-tty", "Give the command no terminal of its own", short="T"),
     Option(
         "interactive", "Accepted for other engines' habits: standard input is always passed on", short="i"
@@ -69,11 +75,13 @@ LIFE_VERBS = (
          ("shipway exec -d --service board digits tensorboard --logdir runs", "a command that stays, with a log of its own")),
         (Option("detach", "Let the command stay when this one ends, as a service", short="d"),
          Option("service", "The service's name; the default is the command's", Takes.VALUE, "", "NAME"),
-         Option("env", "Set a variable, or pass the caller's own on", Takes.VALUES, "e", "NAME[=VALUE]"),
+         Option("env", "Set a variable, or pass the caller's own on", Takes.VALUES, "e", "NAME[=VALUE]",
+                default="those of the container"),
          Option("env-file", "Read variables from a file of `NAME=VALUE` lines", Takes.VALUES, "", "FILE",
-                complete=Complete.FILE),
-         Option("workdir", "Start in this folder inside", Takes.VALUE, "w", "DIR"),
-         Option("user", "Run as another user of the image, where the engine has others", Takes.VALUE, "u", "USER"),
+                complete=Complete.FILE, default="none"),
+         Option("workdir", "Start in this folder inside", Takes.VALUE, "w", "DIR", default="where the container started"),
+         Option("user", "Run as another user of the image, where the engine has others", Takes.VALUE, "u", "USER",
+                default="the container's"),
          *_TTY), "[NAME] COMMAND...", home="commands_life", rest=True,
     ),
     Verb(
@@ -95,10 +103,11 @@ LIFE_VERBS = (
         (("shipway logs night", "all of it"), ("shipway logs -f --tail 20 night", "the last lines, and what comes"),
          ("shipway logs digits/board", "of a service")),
         (Option("follow", "Go on until the command is over", short="f"),
-         Option("tail", "Only the last lines", Takes.VALUE, "n", "LINES", kind="lines"),
+         Option("tail", "Only the last lines", Takes.VALUE, "n", "LINES", kind="lines", default="`all`"),
          Option("timestamps", "Put the time in front of each line"),
-         Option("since", "Only what is younger", Takes.VALUE, "", "AGE", kind="age"),
-         Option("until", "Only what is older", Takes.VALUE, "", "AGE", kind="age")), "[NAME]", home="commands_life",
+         Option("since", "Only what is younger: `10m`, `2d`", Takes.VALUE, "", "AGE", kind="age", default="all"),
+         Option("until", "Only what is older", Takes.VALUE, "", "AGE", kind="age", default="all")),
+        "[NAME]", home="commands_life",
     ),
     Verb(
         "stop", "End containers or services",
@@ -117,9 +126,9 @@ LIFE_VERBS = (
         (("shipway restart dp", "start it anew"),), (_TIME, DRY_RUN), "[NAME...]", home="commands_states",
     ),
     Verb(
-        "kill", "Send containers a signal", "KILL unless another is named.",
+        "kill", "Send containers a signal", "What the signal means is up to the command; KILL ends it at once.",
         (("shipway kill night", "end at once"), ("shipway kill --signal HUP digits/board", "a service reads its settings again")),
-        (Option("signal", "The signal, by name or number", Takes.VALUE, "s", "SIGNAL"), DRY_RUN), "[NAME...]",
+        (Option("signal", "The signal, by name or number", Takes.VALUE, "s", "SIGNAL", default="`KILL`"), DRY_RUN), "[NAME...]",
         home="commands_states",
     ),
     Verb(
@@ -174,6 +183,7 @@ LIFE_VERBS = (
         "events", "Show what happened to containers", "Made, started, ended with which code, removed; oldest first.",
         (("shipway events --since 1h", "the last hour"), ("shipway events -f", "as it happens")),
         (Option("follow", "Go on until Ctrl-C", short="f"),
-         Option("since", "Only what is younger", Takes.VALUE, "", "AGE", kind="age"), JSON), home="commands_life",
+         Option("since", "Only what is younger: `10m`, `2d`", Takes.VALUE, "", "AGE", kind="age",
+                default="all"), JSON), home="commands_life",
     ),
 )  # fmt: skip

@@ -57,7 +57,8 @@ class ExitCode(IntEnum):
     DOCTOR = 27
     """`doctor` found an error."""
     ENGINE = 125
-    """`run`, `shell`, `exec`, `attach`, `debug`: the command did not begin, for whatever reason."""
+    """`run`, `shell`, `exec`, `attach`, `debug`: the command did not begin, for whatever reason. Others: an engine does not
+    answer, or a container is not in the state that is needed."""
     NOT_EXECUTABLE = 126
     """The same: the command cannot be executed."""
     COMMAND_NOT_FOUND = 127
