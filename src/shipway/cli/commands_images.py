@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from shipway.cli.call import Answer, Call
 from shipway.cli.parser import UsageError
 from shipway.cli.show_json import render_json
+from shipway.core.events import Note
+from shipway.core.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +102,7 @@ def _push(call: Call) -> Answer:
 
     arguments = call.arguments
     image, also = _stored(call)
+    image = image or _named_here(call)
     given = tuple(arguments.values["attach"])
     if "none" in given and set(given) != {"none"}:
         raise UsageError(
@@ -145,6 +148,22 @@ def _stored(call: Call) -> tuple[str, tuple[str, ...]]:
             hints=["leave out one of the two"],
         )
     return (images[0], images[1:]) if images else ("", ())
+
+
+def _named_here(call: Call) -> str:
+    """The stored image of the very name that is pushed to, where there is no spec and so no image of the project's own."""
+    from shipway.verbs.find import find_folder, has_spec
+    from shipway.verbs.run_image import is_stored
+
+    name = call.arguments.words[0]
+    if (
+        _every_platform(call)
+        or has_spec(find_folder(call.settings.directory))
+        or not is_stored(name, call.task())
+    ):
+        return ""
+    call.emit(Note(f"there is no spec here, so the stored image `{shown(name)}` is pushed"))
+    return name
 
 
 def _every_platform(call: Call) -> bool:

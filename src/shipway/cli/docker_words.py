@@ -173,7 +173,7 @@ def read_letter(verb: Verb, cluster: str, at: int, following: str | None) -> Let
     """What the letter `cluster[at]` means where Docker's meaning and ours differ; None: ours.
 
     `-v` is a volume when a value that looks like one follows, and else says more. `-t` is a terminal beside `-d` and `-i`, or
-    when no name of a target follows; for `build` it is a name of an image when it can be nothing else.
+    when no name of a target follows; for `build` it is a name of an image when it can be nothing else. `-q` of `ps` means ids.
     """
     rest = cluster[at + 1 :]
     option = next((one for one in verb.options if one.letter == cluster[at]), None)
@@ -213,10 +213,16 @@ def _means_tag(before: str, rest: str, following: str | None) -> bool:
     return looks_tagged(rest or following or "")
 
 
+def _means_ids(before: str, rest: str, following: str | None) -> bool:
+    del before, rest, following
+    return True
+
+
 _MEANT: dict[str, Callable[[str, str, str | None], bool]] = {
     "tty": _means_terminal,
     "volume": _means_volume,
     "tag": _means_tag,
+    "quiet-ids": _means_ids,
 }
 """Whether a letter means the option, by what stands before it and behind it in its cluster, and by the next word."""
 

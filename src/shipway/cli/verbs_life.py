@@ -95,7 +95,7 @@ LIFE_VERBS = (
         "What runs is asked of the processes themselves, so it is true after a crash as well.",
         (("shipway ps", "what runs now"), ("shipway ps -a", "also what has ended"), ("shipway ps --json", "for programs")),
         (Option("all", "Also those that have ended", short="a"), Option("here", "Only those of this project"),
-         Option("quiet-ids", "Print only ids"), JSON), home="commands_life",
+         Option("quiet-ids", "Print only ids; `-q` says so here", letter="q"), JSON), home="commands_life",
     ),
     Verb(
         "logs", "Print what a container wrote",

@@ -40,6 +40,8 @@ LITERAL = [
     ("run -v /a:/b -v c:/d true", {"volume": ("/a:/b", "c:/d")}, "true"),
     ("run -v/a:/b true", {"volume": ("/a:/b",)}, "true"),
     ("run -itv /a:/b true", {**IT, "volume": ("/a:/b",)}, "true"),
+    ("ps -aq", {"all": True, "quiet-ids": True}, ""),
+    ("run -q -v true", {"quiet": 1, "verbose": 1}, "true"),
     ("run -v true", {"verbose": 1}, "true"),
     ("run -vv -- true", {"verbose": 2}, "true"),
     ("run -v ():/docker_practice true", {"volume": ("():/docker_practice",)}, "true"),
