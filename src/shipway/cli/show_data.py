@@ -36,7 +36,7 @@ def _row(item: DataItem) -> tuple[str, ...]:
 def describe_data(result: DataResult) -> str:
     """One sentence about what was done."""
     if not result.items:
-        return "no data are declared, and there are no volumes" if result.verb == "list" else ""
+        return "no data are declared" + (", and there are no volumes" if result.verb == "list" else "")
     would = "would be " if result.dry_run else ""
     if result.verb == "fetch":
         return f"{render_size(result.size)} {would}fetched" if result.size else "everything is here"

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
-import struct
-import termios
 from typing import TYPE_CHECKING
 
 from shipway.host.attached import run_attached
-from shipway.host.files import write_all
-from shipway.run.life.relay import Ends, relay
+from shipway.run.life.relay import Ends, Master, relay
 from shipway.run.life.wire import OUTPUT
 
 if TYPE_CHECKING:
@@ -36,7 +32,7 @@ def run_joined(words: Sequence[str], ends: Ends, *, tty: bool) -> int | None:
         link.close()
 
 
-class _ProgramLink:
+class _ProgramLink(Master):
     """See `relay.Link`."""
 
     def __init__(self, words: Sequence[str]):
@@ -74,20 +70,6 @@ class _ProgramLink:
     def _wait(self) -> int:
         code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         return code if code >= 0 else 128 - code
-
-    def write(self, data: bytes) -> None:
-        """Typed."""
-        with contextlib.suppress(OSError):
-            write_all(self._master, data)
-
-    def end_input(self) -> None:
-        """As a terminal is told."""
-        self.write(b"\x04")
-
-    def resize(self, rows: int, columns: int) -> None:
-        """The kernel tells the program."""
-        with contextlib.suppress(OSError):
-            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def signal(self, number: int) -> None:
         """To the program, which passes it on."""

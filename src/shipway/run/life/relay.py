@@ -130,7 +130,27 @@ class SocketLink:
             self._connection.sendall(data)
 
 
-class MasterLink(SocketLink):
+class Master:
+    """The half of a link that has a terminal's master: what is typed goes there."""
+
+    _master: int
+
+    def write(self, data: bytes) -> None:
+        """Typed."""
+        with contextlib.suppress(OSError):
+            write_all(self._master, data)
+
+    def end_input(self) -> None:
+        """As a terminal is told."""
+        self.write(b"\x04")
+
+    def resize(self, rows: int, columns: int) -> None:
+        """The kernel tells the foreground group."""
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+class MasterLink(Master, SocketLink):
     """To a command whose terminal's master is here; the supervisor only tells its end."""
 
     def __init__(self, connection: socket.socket, receiver: Receiver, master: int):
@@ -172,20 +192,6 @@ class MasterLink(SocketLink):
             data = b""
         self._open = bool(data)
         return data
-
-    def write(self, data: bytes) -> None:
-        """Typed."""
-        with contextlib.suppress(OSError):
-            write_all(self._master, data)
-
-    def end_input(self) -> None:
-        """As a terminal is told."""
-        self.write(b"\x04")
-
-    def resize(self, rows: int, columns: int) -> None:
-        """The kernel tells the foreground group."""
-        with contextlib.suppress(OSError):
-            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 def relay(link: Link, ends: Ends, *, tty: bool, stdin: bool = True, keys: bytes = DETACH) -> int | None:

@@ -43,20 +43,27 @@ class Frame(NamedTuple):
         return value
 
 
-def listen(folder: str) -> socket.socket:
-    """The socket of the container in `folder`, taking the place of one that a killed supervisor left."""
+@contextlib.contextmanager
+def _opening(folder: str) -> Iterator[tuple[socket.socket, str]]:
+    """A new socket, and the address in `folder`, by a way that is short enough for one; the socket is closed on a failure."""
     place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{folder}/{CONTROL}")
-        made.bind(f"/proc/self/fd/{place}/{CONTROL}")
-        made.listen(64)
+        yield made, f"/proc/self/fd/{place}/{CONTROL}"
     except BaseException:
         made.close()
         raise
     finally:
         os.close(place)
+
+
+def listen(folder: str) -> socket.socket:
+    """The socket of the container in `folder`, taking the place of one that a killed supervisor left."""
+    with _opening(folder) as (made, address):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/{CONTROL}")
+        made.bind(address)
+        made.listen(64)
     return made
 
 
@@ -66,15 +73,8 @@ def connect(folder: str) -> socket.socket:
     Raises:
         OSError: there is none.
     """
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        made.connect(f"/proc/self/fd/{place}/{CONTROL}")
-    except BaseException:
-        made.close()
-        raise
-    finally:
-        os.close(place)
+    with _opening(folder) as (made, address):
+        made.connect(address)
     return made
 
 
