@@ -76,13 +76,18 @@ class Page:
         assert "exceptionDetails" not in found, (expression, found)
         return found["result"].get("value")
 
-    def await_true(self, expression: str, seconds: float = 60) -> None:
-        """Wait until the expression is true; says what the page shows where it never is."""
-        try:
+    def becomes(self, expression: str, seconds: float) -> bool:
+        """Whether the expression is true within some time."""
+        with contextlib.suppress(AssertionError):
             wait_until(lambda: self.read(expression), seconds)
-        except AssertionError:
+            return True
+        return False
+
+    def await_true(self, expression: str, seconds: float = 120) -> None:
+        """Wait until the expression is true; says what the page shows where it never is."""
+        if not self.becomes(expression, seconds):
             shown = self.read("document.title + '\\n' + document.body.innerText")
-            raise AssertionError(f"never true: {expression}\n{shown}") from None
+            raise AssertionError(f"never true: {expression}\n{shown}")
 
     def click(self, selector: str) -> None:
         """Press the mouse on the middle of the first element that `selector` finds, as soon as there is one."""
@@ -103,7 +108,7 @@ class Page:
             self.call("Input.insertText", text=text)
             return self.read(read)
 
-        wait_until(typed)
+        wait_until(typed, 60)
 
     def press(self, key: str, modifiers: int = 0) -> None:
         """Press a key that a keyboard has, and release it."""

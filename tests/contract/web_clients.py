@@ -69,7 +69,7 @@ class WebSocket:
 
     def __init__(self, url, path, token=""):
         parts = urlsplit(url)
-        self._link = socket.create_connection((parts.hostname, parts.port), timeout=60)
+        self._link = socket.create_connection((parts.hostname, parts.port), timeout=120)
         self._stream = self._link.makefile("rb")
         key = base64.b64encode(os.urandom(16)).decode()
         lines = (
