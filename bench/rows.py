@@ -47,7 +47,8 @@ def _nothing(place: Place) -> list[Contestant]:
     found.append(Contestant("python3 -c pass", [sys.executable, "-c", "pass"], env=place.env))
     docker = place.docker()
     if docker and base_image(place, docker):
-        found.append(Contestant("docker run", [*docker, "run", "--rm", "bench-base", "true"], env=place.env))
+        theirs = [*docker, "run", "--rm", "--network", "none", "bench-base", "true"]
+        found.append(Contestant("docker run", theirs, env=place.env))
     return found
 
 

@@ -9,7 +9,9 @@ sha256 is locked.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import os
 import re
 import threading
@@ -18,6 +20,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from shipway.core.errors import NotFound, ToolError
+from shipway.host.dirs import cache_dir
+from shipway.host.files import make_directory, write_atomic
 from shipway.host.location import Auth, Location, parse_location
 from shipway.host.pip_config import read_pip_config
 from shipway.host.proc import Command, run_checked
@@ -166,16 +170,36 @@ def _built_in() -> Location:
 
 @functools.cache
 def _ask_uv() -> Location:
-    """The index that uv was built with: it writes its address on top of what it compiles, here of nothing."""
+    """The index that uv was built with, as remembered for this very program, else as it says now."""
+    program = uv_program()
+    status = os.stat(program)
+    about = [program, status.st_mtime_ns, status.st_size]
+    file = os.path.join(cache_dir(), "uv-default-index.json")
+    with (
+        contextlib.suppress(OSError, ValueError, KeyError, TypeError),
+        open(file, encoding="utf-8") as stream,
+    ):
+        known = json.load(stream)
+        if known["about"] == about:
+            return parse_location(known["url"])
+    url = _default_of(program)
+    with contextlib.suppress(OSError):  # asked again the next time
+        make_directory(cache_dir())
+        write_atomic(file, json.dumps({"about": about, "url": url}).encode(), 0o600, durable=False)
+    return parse_location(url)
+
+
+def _default_of(program: str) -> str:
+    """What uv writes on top of what it compiles, here of nothing; it looks at an interpreter first, which takes time."""
     env = uv_environment({}, os.devnull)
     del env["UV_CACHE_DIR"]
     env["UV_NO_CONFIG"] = "1"
-    argv = (uv_program(), "pip", "compile", "--quiet", "--no-cache", "--emit-index-url", os.devnull)
+    argv = (program, "pip", "compile", "--quiet", "--no-cache", "--emit-index-url", os.devnull)
     finished = run_checked(Command(argv=argv, env=env), what="uv could not be asked for its default index")
     for line in finished.text.splitlines():
         option, _, url = line.partition(" ")
         if option == "--index-url":
-            return parse_location(url.strip())
+            return url.strip()
     raise ToolError(
         "uv does not say what its default index is",
         hints=[f"set {variable_of(DEFAULT)} to the address of an index"],

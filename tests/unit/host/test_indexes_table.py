@@ -3,6 +3,7 @@
 import pytest
 
 from shipway.core.errors import NotFound, ToolError
+from shipway.host import indexes
 from shipway.host.indexes import read_indexes
 from shipway.host.location import Auth
 
@@ -34,6 +35,27 @@ def test_default_is_uvs_own_where_nobody_says_otherwise(home, monkeypatch):
     table = read_indexes(environ(home, PIP_CONFIG_FILE=str(home / "empty.conf"), UV_NO_CONFIG="1"))
     assert table.default == ()
     assert urls(table.require("default"))[0].startswith("https://")
+
+
+def test_uv_is_asked_for_its_own_index_once(tmp_path, monkeypatch):
+    asked = []
+
+    def answer(program):
+        asked.append(program)
+        return f"https://index{len(asked)}.test/simple"
+
+    program = tmp_path / "uv"
+    program.write_text("one")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(indexes, "uv_program", lambda: str(program))
+    monkeypatch.setattr(indexes, "_default_of", answer)
+    ask = indexes._ask_uv.__wrapped__
+    assert [ask().url, ask().url] == ["https://index1.test/simple"] * 2
+    program.write_text("another one")
+    assert ask().url == "https://index2.test/simple"
+    (tmp_path / "cache/shipway/uv-default-index.json").write_text('{"about": 1}')
+    assert ask().url == "https://index3.test/simple"
+    assert asked == [str(program)] * 3
 
 
 @pytest.mark.parametrize(
