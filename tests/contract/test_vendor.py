@@ -310,7 +310,7 @@ def test_data_travel_with_the_packages(with_data, form):
     site, server = with_data
     path = site.folder / form
     said = site.run(form, str(path)).stderr
-    assert "data: 2 files of 4.9 KiB among it; `--no-data` leaves them out" in said
+    assert "data come along: 2 files, 4.9 KiB; `--no-data` leaves them out" in said
     site.go_away()
     asked = len(server.requests)
     look = ("cat", "/data/labels.txt", "/models/weights.bin")

@@ -185,7 +185,7 @@ def _data_of(lock: Lock, targets: Sequence[TargetLock], task: Task) -> dict[str,
     if found:
         size = sum(file.size for file in found.values())
         count = f"{len(found)} file{'s' if len(found) > 1 else ''}"
-        text = f"data: {count} of {render_size(size)} among it; `--no-data` leaves them out"
+        text = f"data come along: {count}, {render_size(size)}; `--no-data` leaves them out"
         task.emit(Note(text, "warning" if size >= _LARGE else "info"))
     return dict(found)
 
