@@ -60,6 +60,7 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
     from shipway.core.events import Note
     from shipway.host.clock import now
     from shipway.host.dirs import state_dir
+    from shipway.run.life.records import sweep_halves
     from shipway.run.merged_roots import collect_roots
     from shipway.run.tops import sweep_runs
     from shipway.store.store import Store
@@ -71,6 +72,8 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
     if not request.dry_run:
         for folder in sweep_runs(state_dir()):
             emit(Note(f"removed what a killed run had left in `{folder}`"))
+        for folder in sweep_halves(state_dir()):
+            emit(Note(f"removed what was left of a container in `{folder}`"))
     collected: Collected = store.collect(
         older_than=request.older_than, max_bytes=request.max_size, dry_run=request.dry_run
     )

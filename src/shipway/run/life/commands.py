@@ -34,6 +34,8 @@ class Commands:
         self._connection = connection
         self._calls: dict[int, Calls] = {}
         self._last = control.MAIN
+        self.closed = False
+        """The sandbox is gone."""
         loop.watch(connection.fileno(), self._hear)
 
     def expect_main(self, calls: Calls) -> None:
@@ -67,6 +69,7 @@ class Commands:
 
     def close(self) -> None:
         """The sandbox is gone: every command that was not told of has ended with it."""
+        self.closed = True
         self._loop.forget(self._connection.fileno())
         calls, self._calls = self._calls, {}
         for number, call in calls.items():

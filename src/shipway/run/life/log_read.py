@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _CHUNK = 1 << 20
+_BEHIND = 0.002
+"""Seconds that an entry may come after its piece."""
 _POLL = 0.05
 """Seconds between looks at a log that is followed."""
 
@@ -84,13 +86,19 @@ def _open_index(path: str) -> BinaryIO:
 
 
 def _pieces(log: BinaryIO, index: BinaryIO, start: int) -> Iterator[Piece]:
+    known = log.seek(0, os.SEEK_END)  # what comes later has its entry later
     log.seek(start)
-    at = start
+    at, again = start, True
     while True:
         table = index.read(ENTRY.size * 4096)
         whole = len(table) - len(table) % ENTRY.size
         if not whole:
-            break
+            index.seek(-len(table), os.SEEK_CUR)
+            if at >= known or not again:
+                break
+            again = False
+            time.sleep(_BEHIND)
+            continue
         for place, when, stream, size in ENTRY.iter_unpack(table[:whole]):
             if place > at:  # a kill or a full disk left it without an entry
                 data = log.read(place - at)
@@ -102,12 +110,13 @@ def _pieces(log: BinaryIO, index: BinaryIO, start: int) -> Iterator[Piece]:
                 if data:
                     yield Piece(stream, when, data)
         index.seek(whole - len(table), os.SEEK_CUR)
-    yield from _rest(log)
+    yield from _rest(log, known - at)
 
 
-def _rest(log: BinaryIO) -> Iterator[Piece]:
-    """What is left behind the last entry."""
-    while rest := log.read(_CHUNK):
+def _rest(log: BinaryIO, most: int) -> Iterator[Piece]:
+    """What is left behind the last entry; so many bytes at most."""
+    while most > 0 and (rest := log.read(min(_CHUNK, most))):
+        most -= len(rest)
         yield Piece(1, time.time_ns(), rest)
 
 
@@ -188,7 +197,7 @@ def _follow_from(path: str, start: int, lives: Callable[[], bool]) -> Iterator[P
                 ended, moved = not lives(), _is_other(log, path)
                 yield from _grown(log, index)
                 if moved or ended:
-                    yield from _rest(log)
+                    yield from _rest(log, os.fstat(log.fileno()).st_size - log.tell())
                     break
                 yield Piece(1, 0, b"")
                 time.sleep(_POLL)

@@ -28,12 +28,31 @@ ENTRY = struct.Struct("<QqBI")
 _MAX_SIZE, _MAX_FILES, _BUFFER = 100 << 20, 5, 1 << 20
 
 
+class Lost(NamedTuple):
+    """Output that is not in a log."""
+
+    size: int = 0
+    lines: int = 0
+
+    def and_also(self, data: bytes) -> Lost:
+        """With these."""
+        return Lost(self.size + len(data), self.lines + data.count(b"\n"))
+
+    def describe(self) -> str:
+        """`12 lines (345 bytes)`."""
+        return f"{self.lines} lines ({self.size} bytes)"
+
+
 class Sink(Protocol):
     """What takes the output of a command."""
 
     @property
-    def lost(self) -> str:
-        """What could not be kept and could not be said there; empty: nothing."""
+    def lost(self) -> Lost:
+        """What could not be kept and could not be said there."""
+        ...
+
+    def owe(self, lost: Lost) -> None:
+        """Say that this was lost, too, as soon as that can be written."""
         ...
 
     def write(self, stream: int, data: bytes) -> None:
@@ -96,7 +115,11 @@ def _read_index(path: str) -> bytes:
 class _Nowhere:
     """Keeps nothing."""
 
-    lost = ""
+    def __init__(self) -> None:
+        self.lost = Lost()
+
+    def owe(self, lost: Lost) -> None:
+        """Nobody reads it."""
 
     def write(self, stream: int, data: bytes) -> None:
         """Drop it."""
@@ -108,9 +131,8 @@ class _Nowhere:
 class _Syslog:
     """The host's log, a message for each line."""
 
-    lost = ""
-
     def __init__(self, service: str):
+        self.lost = Lost()
         syslog.openlog(f"shipway-{service}", syslog.LOG_PID, syslog.LOG_USER)
         self._rest = b""
 
@@ -121,25 +143,13 @@ class _Syslog:
             level = syslog.LOG_INFO if stream == 1 else syslog.LOG_ERR
             syslog.syslog(level, line.decode("utf-8", "replace"))
 
+    def owe(self, lost: Lost) -> None:
+        """It has lost nothing."""
+
     def close(self) -> None:
         """Send the line that was not ended."""
         if self._rest:
             self.write(1, b"\n")
-
-
-class Lost(NamedTuple):
-    """Output that is not in a log."""
-
-    size: int = 0
-    lines: int = 0
-
-    def and_also(self, data: bytes) -> Lost:
-        """With these."""
-        return Lost(self.size + len(data), self.lines + data.count(b"\n"))
-
-    def describe(self) -> str:
-        """`12 lines (345 bytes)`."""
-        return f"{self.lines} lines ({self.size} bytes)"
 
 
 class LogFiles:
@@ -157,14 +167,24 @@ class LogFiles:
 
     def _open(self) -> None:
         """The index first: whoever finds a log finds its index."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._index = os.open(_index_of(self._path), flags, 0o600)
         self._log = os.open(self._path, flags, 0o600)
         status = os.fstat(self._log)
         self._inode, self._size = status.st_ino, status.st_size
+        self._torn = bool(self._size) and os.pread(self._log, 1, self._size - 1) != b"\n"
         entries = os.fstat(self._index).st_size
         if not self._size or entries % ENTRY.size:  # a writer was killed, or the disk was full
             os.ftruncate(self._index, (entries - entries % ENTRY.size) if self._size else 0)
+
+    def adopt(self, stream: int) -> None:
+        """What a killed writer left without an entry is of `stream`."""
+        entries, end = os.fstat(self._index).st_size, 0
+        if entries:
+            place, _, _, size = ENTRY.unpack(os.pread(self._index, ENTRY.size, entries - ENTRY.size))
+            end = place + size
+        if end < self._size:
+            write_all(self._index, ENTRY.pack(end, time.time_ns(), stream, self._size - end))
 
     def write(self, stream: int, data: bytes) -> None:
         """Write one piece, into a new file where it would not fit any more."""
@@ -186,9 +206,13 @@ class LogFiles:
         return self._inode, self._size
 
     @property
-    def lost(self) -> str:
-        """What was lost and is not said in the log yet; empty: nothing."""
-        return self._lost.describe() if self._lost.size else ""
+    def lost(self) -> Lost:
+        """What was lost and is not said in the log yet."""
+        return self._lost
+
+    def owe(self, lost: Lost) -> None:
+        """Say so with the next piece, or at the end."""
+        self._lost = Lost(self._lost.size + lost.size, self._lost.lines + lost.lines)
 
     def _put(self, stream: int, data: bytes) -> int:
         """Write what there is room for; how much that was."""
@@ -260,9 +284,13 @@ class Buffered:
         self._thread.start()
 
     @property
-    def lost(self) -> str:
+    def lost(self) -> Lost:
         """Of the sink behind it."""
         return self._sink.lost
+
+    def owe(self, lost: Lost) -> None:
+        """The sink behind it says so."""
+        self._sink.owe(lost)
 
     def write(self, stream: int, data: bytes) -> None:
         """Queue one piece, or drop it."""

@@ -46,6 +46,8 @@ class Status(NamedTuple):
     """Why it ended, where there is more to say than the code."""
     services: bool = False
     """Its supervisor has started services since the container was started."""
+    lost: tuple[int, int] = (0, 0)
+    """Bytes and lines of its output that could not be written to its log, and of which the log does not say so."""
     ports: tuple[Port, ...] = ()
     """Those that the host shows now, each with its number there."""
 

@@ -9,7 +9,7 @@ from shipway.run.life.log_write import LogFiles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shipway.run.life.log_write import Sink
+    from shipway.run.life.log_write import Lost, Sink
     from shipway.run.life.peers import Peer
 
 _FULL = 1 << 20
@@ -42,9 +42,13 @@ class Output:
         return self._sink.place if isinstance(self._sink, LogFiles) else None
 
     @property
-    def lost(self) -> str:
+    def lost(self) -> Lost:
         """What is not in the log, and is not said there."""
         return self._sink.lost
+
+    def owe(self, lost: Lost) -> None:
+        """Have the log say that this was lost before."""
+        self._sink.owe(lost)
 
     def attach(self, peer: Peer, on_leave: Callable[[], None]) -> None:
         """Send what comes from now on to `peer`, too."""

@@ -51,9 +51,33 @@ def make_container(state: str, record: Record) -> str:
     with translating_disk_errors(f"make the container's folder `{folder}`"):
         make_directory(containers_folder(state))
         os.mkdir(folder, 0o700)
-        write_status(folder, Status())  # room for what is to be said when the disk is full
-        write_record(folder, record)
+        try:
+            write_status(folder, Status())  # room for what is to be said when the disk is full
+            write_record(folder, record)
+        except BaseException:
+            remove_tree(folder)
+            raise
     return folder
+
+
+def sweep_halves(state: str) -> tuple[str, ...]:
+    """Remove what is left of containers whose making or removal was killed; their folders."""
+    base = containers_folder(state)
+    if not os.path.isdir(base):
+        return ()
+    swept = []
+    with naming(state):
+        for name in os.listdir(base):
+            folder = f"{base}/{name}"
+            half = not name.startswith((".", "by-name")) and not os.path.exists(f"{folder}/{_RECORD}")
+            if half and not is_locked(f"{folder}/{LOCK}"):
+                remove_tree(folder)
+                swept.append(folder)
+        links = f"{base}/by-name"
+        for name in os.listdir(links) if os.path.isdir(links) else ():
+            if not os.path.exists(f"{links}/{name}/{_RECORD}"):
+                os.unlink(f"{links}/{name}")
+    return tuple(swept)
 
 
 def write_record(folder: str, record: Record) -> None:
@@ -106,7 +130,7 @@ def write_status(folder: str, status: Status) -> None:
     try:
         write_atomic(path, data, 0o600, durable=False)
     except OSError as problem:
-        if problem.errno not in FULL:
+        if problem.errno not in FULL or not os.path.exists(path):
             raise
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:

@@ -11,7 +11,7 @@ from shipway.run.life.commands import Calls
 from shipway.run.life.log_write import open_sink
 from shipway.run.life.model import Service
 from shipway.run.life.output import Output
-from shipway.run.life.streams import Streams
+from shipway.run.life.streams import DYING, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ class Services:
         def ended(code: int) -> None:
             one = self.running.pop(name)
             self._over[name] = one.service._replace(pid=0, ended=now(), code=code)
-            streams.finish(lambda: output.end(code))
+            streams.finish(lambda: output.end(code), DYING if desk.commands.closed else 0.0)
 
         number = desk.commands.start(told, ends, Calls(started, failed, ended))
         self.running[name] = Running(service, number, output, streams)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.errors import ToolError
 from shipway.run.life.commands import Calls, Commands
 from shipway.run.life.desk import Desk
-from shipway.run.life.streams import Streams
+from shipway.run.life.streams import DYING, Streams
 from shipway.run.native import (
     KILLED,
     REFUSALS,
@@ -186,8 +186,9 @@ class Session:
 
     def _refused(self, failure: SandboxFailure) -> None:
         """The host refused this way, or the sandbox was killed."""
-        self.streams.finish(_nothing)
-        if failure.step in ("wait", "init"):
+        killed = failure.step in ("wait", "init")
+        self.streams.finish(_nothing, DYING if killed else 0.0)
+        if killed:
             reason = describe_shared_end(self.request) or "its sandbox was killed"
             self._end(Ended(KILLED, reason=reason))
             return

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import struct
 import termios
 from typing import TYPE_CHECKING, Protocol
 
+from shipway.host.clock import monotonic
 from shipway.run.life.loop import READ, WRITE
 from shipway.run.life.wire import CHUNK
 
@@ -36,6 +38,8 @@ class Feeds(Protocol):
         ...
 
 
+DYING = 1.0
+"""Seconds that the processes of a killed sandbox may take to be gone; they are not, where it had no process namespace."""
 _PIPE = 1 << 20
 """Bytes that a pipe holds, where the kernel allows it: what a command may be ahead of its log."""
 
@@ -123,6 +127,15 @@ class Streams:
         self._drop(fd)
         return False
 
+    def _wait(self, fd: int, deadline: float) -> bool:
+        """Until more comes, or nothing can; whether that was before the deadline."""
+        left = deadline - monotonic()
+        if fd not in self._readers or left <= 0:
+            return False
+        poll = select.poll()
+        poll.register(fd, READ)
+        return bool(poll.poll(left * 1000))
+
     def _drop(self, fd: int) -> None:
         self._readers.pop(fd, None)
         if self._holding is not None:
@@ -175,10 +188,14 @@ class Streams:
             with contextlib.suppress(OSError):
                 fcntl.ioctl(self._input, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def finish(self, tell: Callable[[], None]) -> None:
-        """The command is over: move what its streams still hold, close them, and call `tell`."""
+    def finish(self, tell: Callable[[], None], patience: float = 0.0) -> None:
+        """The command is over: move what its streams still hold, close them, and call `tell`.
+
+        `patience`: seconds until the last of a sandbox that was killed is believed to be dead, for it may write up to then.
+        """
+        deadline = monotonic() + patience
         for fd in tuple(self._readers):
-            while fd in self._readers and self._move(fd):
+            while fd in self._readers and (self._move(fd) or self._wait(fd, deadline)):
                 continue
             if fd in self._readers:
                 self._drop(fd)

@@ -17,7 +17,7 @@ from shipway.run.bus_error import SIGBUS_CODE, explain_bus_error
 from shipway.run.bus_watch import log_size, sign_of_log
 from shipway.run.life import records
 from shipway.run.life.journal import write_event
-from shipway.run.life.log_write import log_file, open_sink
+from shipway.run.life.log_write import Lost, log_file, open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import MAIN, Container, State
 from shipway.run.life.output import Output
@@ -77,7 +77,8 @@ class Supervisor:
         )
         self._session: Session | None = None
         status = records.read_status(plan.folder)
-        self._status = status._replace(pid=os.getpid(), restarts=0, reason="", services=False)
+        self._status = status._replace(pid=os.getpid(), restarts=0, reason="", services=False, lost=(0, 0))
+        self._output.owe(Lost(*status.lost))
         self._request: RunRequest | None = None
         self._log_begin = 0
         self._peers: list[Peer] = []
@@ -193,9 +194,9 @@ class Supervisor:
         self._set(state=State.EXITED, pid=0, ended=now(), code=code, reason=reason)
         said = (self._farewell(), reason if code != SIGBUS_CODE else "") if error is None else ()
         self._output.end(code, "\n".join(filter(None, said)))
-        if lost := self._output.lost:
-            unsaid = f"{lost} of its output are not in its log"
-            self._set(reason="; ".join(filter(None, (reason, unsaid))))
+        if (lost := self._output.lost).size:
+            unsaid = f"{lost.describe()} of its output are not in its log"
+            self._set(reason="; ".join(filter(None, (reason, unsaid))), lost=tuple(lost))
         self._say(error)
         self._over = True
 

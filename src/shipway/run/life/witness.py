@@ -266,6 +266,8 @@ class _Rest:
         sink = self._sink(held.name)
         if not isinstance(sink, LogFiles):
             return
+        with contextlib.suppress(OSError):
+            sink.adopt(held.stream)
         now_inode, now_size = sink.place
         written = now_size - before if now_inode == inode else now_size
         if written < size:
