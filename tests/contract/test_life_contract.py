@@ -392,3 +392,14 @@ def test_a_name_of_the_engines_own_is_explained(world):
     assert "has a container `theirs` that shipway did not make" in refused.stderr
     assert world.state("theirs") == "gone"
     call_engine(world.engine, world.environ, "rm", "theirs")
+
+
+@pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
+def test_what_goes_with_a_session_is_said(world):
+    """Whoever typed into a container that is thrown away hears what went with it; what lies in mounts and `/tmp` does not."""
+    script = "echo x > /opt/y; rm /bin/stat; echo x > /work/mine; echo x > /tmp/z"
+    terminal = Terminal(world.words("run", "--image", "life:1", "--", "sh", "-c", script), world.environ)
+    seen, code = terminal.finish()
+    assert (code, "2 files (2 B) written outside mounts went with the container" in seen) == (0, True)
+    quiet = Terminal(world.words("run", "--image", "life:1", "--", "true"), world.environ)
+    assert quiet.finish() == ("", 0)

@@ -164,6 +164,8 @@ def run_native(
                 _opened_door(folders.run, settled, emit) as door,
             ):
                 result = _run_somehow(settled, folders, Ways(door, join), runtime, emit, merge)
+            if request.tty and request.top is Top.THROWN_AWAY:
+                _tell_loss(request, folders, emit)
         except SandboxFailure as failure:
             if failure.step == "init" and (ended := _shared_end(request)):
                 emit(Note(f"the container was ended: {ended}", "warning"))
@@ -174,6 +176,17 @@ def run_native(
     if result.message:
         raise not_started(request, result)
     return Outcome(result.code, result.mode, _bus_error(result))
+
+
+def _tell_loss(request: RunRequest, folders: TopFolders, emit: Emit) -> None:
+    """Somebody who typed into the container may have installed something there, and think that it stays."""
+    from shipway.run.life.native_top import describe_lost, list_written  # noqa: PLC0415 - for people only
+
+    places = [mount.target.strip("/") for mount in request.mounts]
+    with contextlib.suppress(OSError):  # what cannot be read is not worth an error now
+        written = list_written(folders.upper, request.lowers, places) if folders.upper else ()
+        if lost := describe_lost(written):
+            emit(Note(f"{lost} written outside mounts went with the container; `--keep NAME` keeps them"))
 
 
 def _bus_error(result: Result) -> str:

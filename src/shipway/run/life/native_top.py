@@ -13,7 +13,7 @@ from shipway.run.kept_changes import is_of_start, is_opaque, places_of_mounts
 from shipway.run.life.lives import Changed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from shipway.run.life.model import Container
 
@@ -24,11 +24,19 @@ def list_changed(container: Container) -> tuple[Changed, ...]:
     Raises:
         OSError: something cannot be read.
     """
-    upper = f"{container.folder}/upper"
+    places = places_of_mounts(container.environment, container.record.asked)
+    return list_written(f"{container.folder}/upper", container.environment.lowers, places)
+
+
+def list_written(upper: str, lowers: tuple[str, ...], places: Collection[str]) -> tuple[Changed, ...]:
+    """What the overlay's folder `upper` holds over `lowers` (the top one first). `places`: see `is_of_start`.
+
+    Raises:
+        OSError: something cannot be read.
+    """
     if not os.path.isdir(upper):
         return ()
-    places = places_of_mounts(container.environment, container.record.asked)
-    found = _below(upper, "", container.environment.lowers)
+    found = _below(upper, "", lowers)
     return tuple(one for one in found if not is_of_start(one.path, places, is_folder=one.kind == DIRECTORY))
 
 
