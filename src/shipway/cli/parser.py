@@ -379,7 +379,7 @@ def _choices_hint(verb: Verb) -> list[str]:
 def _near(word: str, names: Iterable[str]) -> list[str]:
     import difflib
 
-    return [f"did you mean `{name}`" for name in difflib.get_close_matches(word, list(names), 1, 0.6)]
+    return [f"did you mean `{name}`?" for name in difflib.get_close_matches(word, list(names), 1, 0.6)]
 
 
 def _unknown_verb(word: str) -> UsageError:

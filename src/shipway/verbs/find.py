@@ -19,7 +19,14 @@ def find_folder(directory: str = "") -> str:
     Raises:
         ToolError: `directory` is no folder.
     """
-    start = os.path.realpath(directory or ".")
+    try:
+        start = os.path.realpath(directory or ".")
+    except FileNotFoundError:
+        raise ToolError(
+            "the folder that you are in does not exist any more",
+            hints=["go to another one, or name one with `-C`"],
+            code=ExitCode.SPEC,
+        ) from None
     if not os.path.isdir(start):
         raise ToolError(
             f"the folder `{shown(directory or start)}` does not exist",

@@ -76,7 +76,7 @@ def find_reasons(lock: Lock, target: TargetLock, name: str) -> tuple[WhyPackage,
         import difflib
 
         near = difflib.get_close_matches(name, [*debs, *wheels], 3, 0.6)
-        hints = [f"did you mean {' or '.join(f'`{one}`' for one in near)}"] if near else []
+        hints = [f"did you mean {' or '.join(f'`{one}`' for one in near)}?"] if near else []
         raise NotFound(
             f"target `{target.name}` holds no package `{shown(name)}`",
             hints=[*hints, "`shipway inspect` lists every package"],

@@ -92,7 +92,7 @@ def test_mistakes_name_the_word_and_the_next_step(line, message):
 def test_the_nearest_name_is_offered():
     with pytest.raises(UsageError) as caught:
         parse("buidl")
-    assert caught.value.hints == ("did you mean `build`",)
+    assert caught.value.hints == ("did you mean `build`?",)
 
 
 def test_a_mistake_behind_the_verb_knows_it():

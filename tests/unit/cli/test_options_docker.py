@@ -94,7 +94,7 @@ def test_two_words_are_one_verb():
     assert "ls" in caught.value.hints[0]
     with pytest.raises(UsageError, match="not by `lss`") as caught:
         parse_arguments(["image", "lss"])
-    assert caught.value.hints == ("did you mean `ls`",)
+    assert caught.value.hints == ("did you mean `ls`?",)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_two_words_are_one_verb():
         ("run --cpu-shares 1 true", "from 2 to 262144"),
         ("run --cpus 0 true", "above zero"),
         ("run --log-driver fluentd true", "json-file"),
-        ("run --gpu all true", "did you mean `--gpus`"),
+        ("run --gpu all true", "did you mean `--gpus`?"),
         ("create team/img", "shipway run -d --name"),
         ("info --format {{.LoggingDriver}}", "shipway doctor"),
         ("update --memory 1g x", "shipway up --recreate"),

@@ -36,6 +36,15 @@ def test_the_nearest_spec_upwards(project):
     assert find_folder(str(deep)) == str(project / "src")
 
 
+def test_a_folder_that_is_gone_is_told(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ToolError, match="does not exist any more"):
+        find_folder()
+
+
 def test_without_a_spec_the_folder_itself(tmp_path, monkeypatch):
     bare = tmp_path / "bare"
     bare.mkdir()
