@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.digest import key_of
 from shipway.core.errors import EngineError, NotFound
 from shipway.core.events import Note, silent
+from shipway.core.text import shown
 from shipway.host.files import (
     filesystem_type,
     make_directory,
@@ -28,7 +29,7 @@ from shipway.run.model import Top
 from shipway.run.places import kept_folder, runs_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shipway.core.events import Emit
     from shipway.run.model import RunRequest
@@ -220,6 +221,13 @@ def _read_kept(folder: str, name: str) -> Kept:
     )
 
 
+def not_kept(name: str, there: Iterable[Kept]) -> NotFound:
+    """The error that nothing is kept under `name`, beside what is."""
+    names = ", ".join(f"`{shown(kept.name)}`" for kept in there)
+    hint = f"there are {names}" if names else "`shipway shell --keep NAME` keeps what a container writes"
+    return NotFound(f"nothing is kept under `{shown(name)}`", hints=(hint,))
+
+
 def remove_kept(state: str, project: str, name: str, *, dry_run: bool = False) -> int:
     """Remove what is kept under `name`, or with `dry_run` only see that it can be; the bytes of its files.
 
@@ -229,9 +237,7 @@ def remove_kept(state: str, project: str, name: str, *, dry_run: bool = False) -
     """
     folder = kept_folder(state, project, name)
     if "/" in name or name in (".", "..") or not os.path.isdir(folder):
-        names = ", ".join(f"`{kept.name}`" for kept in list_kept(state, project))
-        hint = f"there are {names}" if names else "nothing is kept of this project"
-        raise NotFound(f"nothing is kept under `{name}`", hints=(hint,))
+        raise not_kept(name, list_kept(state, project))
     lock = FileLock(folder + _LOCK, remove=True)
     if not lock.try_acquire():
         raise EngineError(

@@ -158,17 +158,11 @@ def _kept(name: str, around: Around) -> Side:
 def _kept_target(name: str, project: Project) -> tuple[str, str]:
     """Folder and target of what is kept as `name`."""
     from shipway.host.dirs import state_dir
-    from shipway.run.tops import list_kept
+    from shipway.run.tops import list_kept, not_kept
 
     there = {kept.name: kept for kept in list_kept(state_dir(), project.folder)}
     if name not in there:
-        names = ", ".join(f"`{one}`" for one in there)
-        raise NotFound(
-            f"nothing is kept under `{shown(name)}`",
-            hints=[
-                f"there are {names}" if names else "`shipway shell --keep NAME` keeps what a container writes"
-            ],
-        )
+        raise not_kept(name, there.values())
     return there[name].path, there[name].target
 
 
