@@ -33,7 +33,7 @@ from shipway.run.oci_program import require_program
 from shipway.sandbox.deaths import open_watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shipway.core.events import Emit
     from shipway.run.bus_error import Sign
@@ -47,6 +47,8 @@ STOPPED = "stop-asked"
 _POLL = 0.2
 _RESTART = 10.0
 """Seconds."""
+_LAST = 2.0
+"""Seconds until the log of a container that has ended is believed to be read."""
 _ENGINE_GONE = 3600.0
 """Seconds that an engine may be silent before its keeper gives up."""
 
@@ -186,9 +188,44 @@ class _Keeper:
         )
         for fd in ends:
             os.close(fd)
-        self.loop.run(lambda: not streams.open)
+        with self._ending_with_container(pid):
+            self.loop.run(lambda: not streams.open)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         streams.finish(lambda: words_of_container.end(code))
+
+    @contextlib.contextmanager
+    def _ending_with_container(self, pid: int) -> Iterator[None]:
+        """End the program `pid` soon after the container's process: Podman's follows for ever where the monitor was killed."""
+        watched = -1
+        try:
+            if self._is_podman:
+                found = inspect_containers(self.program, [self.record.engine_id])
+                watched = os.pidfd_open(found[self.record.engine_id].pid)
+        except (EngineError, KeyError, OSError):  # it has ended already, or the engine does not answer
+            watched = -1
+        follows = [pid]
+
+        def end() -> None:
+            for one in follows:
+                os.kill(one, signal.SIGKILL)
+
+        def ended(_: int) -> None:
+            self.loop.forget(watched)
+            self.loop.after(_LAST, end)
+
+        if watched >= 0:
+            self.loop.watch(watched, ended)
+        try:
+            yield
+        finally:
+            follows.clear()
+            if watched >= 0:
+                self.loop.forget(watched)
+                os.close(watched)
+
+    @property
+    def _is_podman(self) -> bool:
+        return self.program.dialect.name == "podman" and not self.program.endpoint()
 
     def _settled(self) -> Status | None:
         """How it stands, once the engine answers and knows; None when it does not any more."""

@@ -26,7 +26,7 @@ from shipway.run.life.keeper import COMPLETE, STOPPED, spawn_keeper
 from shipway.run.life.model import Captured, Container, State, Status, shm_size
 from shipway.run.life.native_top import describe_lost, describe_removal
 from shipway.run.life.oci_secrets import has_secrets, renew_secrets
-from shipway.run.life.oci_status import inspect_containers, read_changed, says_missing
+from shipway.run.life.oci_status import UNWATCHED, inspect_containers, read_changed, says_missing
 from shipway.run.life.oci_terminal import run_joined
 from shipway.run.life.relay import Ends
 from shipway.run.model import ImageIds
@@ -84,7 +84,13 @@ class OciLife:
         """Made if it is not there, then started; the engine's own program joins the caller's streams."""
         program = self._program()
         record = begin.record
-        if not record.engine_id or not inspect_containers(program, [record.engine_id]):
+        found = inspect_containers(program, [record.engine_id] if record.engine_id else [])
+        if any(status.reason == UNWATCHED for status in found.values()):
+            raise EngineError(
+                f"Podman cannot start `{record.name}` again: {UNWATCHED}, and it takes it for running",
+                hints=(f"remove it, and make it anew: `shipway rm --force {record.name}`",),
+            )
+        if not found:
             record = self._create(program, begin)
         elif has_secrets(begin.folder):
             self._await_keeper(begin.folder)  # which empties the file

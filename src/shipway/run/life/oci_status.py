@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shipway.host.clock import now
 from shipway.run.kept_changes import is_of_start, places_of_mounts
 from shipway.run.life.lives import Changed
 from shipway.run.life.model import State, Status
@@ -31,6 +33,9 @@ _STATES = {
 }
 
 
+UNWATCHED = "what watched it for Podman was killed"
+_ELSEWHERE = ("CONTAINER_HOST", "CONTAINER_CONNECTION")
+_KILLED = 137
 _INITS = ("sbin/docker-init", "run/podman-init", "dev/init")
 """What the engines put into a container that is to have an init."""
 
@@ -47,7 +52,27 @@ def inspect_containers(program: Program, ids: Sequence[str]) -> dict[str, Status
     text = finished.stderr.decode("utf-8", "replace")
     if finished.code != 0 and (find_trouble(program.dialect, text) or not says_missing(text)):
         raise program.trouble(finished, "container", "inspect")
-    return parse_inspected(finished.text)
+    found = parse_inspected(finished.text)
+    if program.dialect.name != "podman" or any(map(os.environ.get, _ELSEWHERE)):
+        return found
+    return {name: _unwatched(status) for name, status in found.items()}
+
+
+def _unwatched(status: Status) -> Status:
+    """Podman believes for ever that a container runs whose monitor was killed before it ended."""
+    if status.state is not State.RUNNING or not status.pid or _lives(status.pid):
+        return status
+    return status._replace(state=State.EXITED, pid=0, code=_KILLED, reason=UNWATCHED, ports=(), ended=now())
+
+
+def _lives(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except FileNotFoundError:
+        return False
+    except (OSError, IndexError):
+        return True
 
 
 def says_missing(text: str) -> bool:

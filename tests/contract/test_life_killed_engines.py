@@ -1,0 +1,164 @@
+"""Daemons, keepers, monitors and containers of Docker and Podman killed: what `ps` says stays true, and all is found again."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from life_world import LifeWorld, store_image
+from test_engine_gone import Daemon
+from test_life_killed import all_gone
+
+from private_engines import call_engine, private_docker, private_podman, wait_until
+
+pytestmark = pytest.mark.needs_root
+COUNTED = 'i=0; while :; do i=$((i+1)); echo "line $i"; printf %09d $i 1<>/work/came; sleep 0.01; done'
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("life")
+    store_image(folder / "layout", str(folder / "store"))
+    return str(folder / "store")
+
+
+def titled(title):
+    """The processes of ours that are called so."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().rstrip(b"\0").decode("utf-8", "replace") == f"shipway: {title}":
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def count(world, name):
+    """Begin a container that counts."""
+    (world.project / "came").write_text("0" * 9)
+    world.background(name, "sh", "-c", COUNTED)
+
+
+def assert_whole(world, name, came=0):
+    came = came or int((world.project / "came").read_text())
+    wait_until(lambda: world.call("logs", name).stdout.count("\n") >= came)
+    done = world.call("logs", name)
+    lines = done.stdout.split("\n")[:-1]
+    assert lines == [f"line {number}" for number in range(1, len(lines) + 1)]
+    assert done.stderr == "", "what the engine's program said is none of the container's"
+
+
+def identity(world, name):
+    return json.loads(Path(world.listed(name)["folder"], "container.json").read_text())["engine_id"]
+
+
+@pytest.mark.needs_tool("docker", "dockerd")
+@pytest.mark.parametrize("live", [False, True], ids=["plain", "live-restore"])
+def test_dockers_daemon_is_killed(store, tmp_path, live):
+    with private_docker() as settings:
+        daemon = Daemon(settings)
+        if live:
+            daemon.argv.append("--live-restore")
+            daemon.end(signal.SIGTERM)
+            wait_until(lambda: not daemon.answers())
+            daemon.start()
+        world = LifeWorld(tmp_path, "docker", store, settings)
+        try:
+            count(world, "counts")
+            world.call("exec", "-d", "--service", "quiet", "counts", "sleep", "1000")
+            before = int((world.project / "came").read_text())
+            assert_whole(world, "counts", before)
+            daemon.end(signal.SIGKILL)
+            wait_until(lambda: not daemon.answers())
+            if live:
+                daemon.again.wait()
+            assert "unknown: Docker does not answer" in world.call("ps").stdout
+            for verb in ("stop", "exec", "wait", "start", "rm"):
+                done = world.call(verb, "counts", *(("true",) if verb == "exec" else ()), code=None)
+                assert (done.returncode, "Docker does not answer" in done.stderr) == (125, True), verb
+            daemon.start()
+            world.await_state("counts", "running" if live else "exited")
+            assert_whole(
+                world, "counts", 0 if live else before
+            )  # without, Docker keeps nothing of the time between
+            if live:
+                [service] = world.listed("counts")["services"]
+                assert (service["name"], service["running"]) == ("quiet", True)
+                world.call("stop", "--time", "0", "counts/quiet")
+                assert "sleep 1000" not in world.call("top", "counts").stdout
+                world.call("stop", "--time", "0", "counts")
+            (world.project / "came").write_text("0" * 9)
+            world.call("start", "counts")
+            world.call("exec", "counts", "true")
+            world.call("rm", "--force", "counts")
+            wait_until(lambda: not titled("counts") and not titled("counts/quiet"))
+            assert call_engine("docker", settings, "ps", "--all", "--quiet") == ""
+        finally:
+            world.close()
+            daemon.clean()
+
+
+@pytest.mark.needs_tool("docker", "dockerd")
+def test_what_is_beside_a_container_of_docker_is_killed(store, tmp_path):
+    """The one beside a service that says nothing, so that the service goes on; the container's process; its shim."""
+    with private_docker() as settings:
+        world = LifeWorld(tmp_path, "docker", store, settings)
+        try:
+            count(world, "counts")
+            world.call("exec", "-d", "--service", "quiet", "counts", "sleep", "1000")
+            [beside] = titled("counts/quiet")
+            os.kill(beside, signal.SIGKILL)
+            wait_until(lambda: all_gone([beside]))
+            assert world.listed("counts")["services"][0]["running"]
+            world.call("stop", "--time", "0", "counts/quiet")
+            assert not world.listed("counts")["services"][0]["running"]
+            keepers = titled("counts")
+            os.kill(keepers[0], signal.SIGKILL)
+            pid = call_engine(
+                "docker", settings, "inspect", "--format", "{{.State.Pid}}", identity(world, "counts")
+            )
+            os.kill(int(pid), signal.SIGKILL)
+            world.await_state("counts", "exited")
+            assert world.listed("counts")["code"] == 137
+            assert_whole(world, "counts")
+            world.call("rm", "counts")
+            count(world, "again")
+            shim = subprocess.run(
+                ["pgrep", "-f", f"containerd-shim.*{identity(world, 'again')}"],
+                capture_output=True, check=True,
+            )  # fmt: skip
+            os.kill(int(shim.stdout), signal.SIGKILL)
+            world.await_state("again", "exited")
+            world.call("start", "again")
+            world.call("exec", "again", "true")
+        finally:
+            world.close()
+
+
+@pytest.mark.needs_tool("podman")
+def test_podmans_monitor_is_killed(store, tmp_path):
+    """Podman takes the container for running ever after, and cannot start it again; the list and the error say so."""
+    with private_podman() as settings:
+        world = LifeWorld(tmp_path, "podman", store, settings)
+        try:
+            count(world, "counts")
+            wait_until(lambda: world.call("logs", "counts").stdout)
+            engine_id = identity(world, "counts")
+            monitor = subprocess.run(["pgrep", "-f", f"conmon.*{engine_id}"], capture_output=True, check=True)
+            for pid in monitor.stdout.split():
+                os.kill(int(pid), signal.SIGKILL)
+            world.await_state("counts", "exited")
+            one = world.listed("counts")
+            assert one["reason"] == "what watched it for Podman was killed"
+            assert time.time() - one["ended"] < 60
+            done = world.call("start", "counts", code=125)
+            assert "`shipway rm --force counts`" in done.stderr
+            world.call("rm", "--force", "counts")
+            wait_until(lambda: not titled("counts"))
+            assert call_engine("podman", settings, "ps", "--all", "--quiet") == ""
+        finally:
+            world.close()
