@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from typing import Any, Self
@@ -33,6 +32,8 @@ class Digest(str):
     @classmethod
     def of(cls, data: bytes) -> Self:
         """The digest of `data`."""
+        import hashlib  # noqa: PLC0415 - loads OpenSSL, and a run with nothing to do asks for no digest
+
         return cls.from_hex(hashlib.sha256(data).hexdigest())
 
     @property

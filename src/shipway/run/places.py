@@ -12,6 +12,8 @@ cache                   the cache of all projects
 
 from __future__ import annotations
 
+from shipway.core.short_hash import hash_short
+
 
 def project_key(project: str) -> str:
     """One path component that names the project folder `project` (absolute, links resolved)."""
@@ -22,9 +24,7 @@ def project_key(project: str) -> str:
 
 
 def _digest(text: str) -> str:
-    import hashlib  # noqa: PLC0415 - loads OpenSSL, which no listing needs
-
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hash_short(text.encode("utf-8", "surrogateescape"))
 
 
 def _digest_lowers(lowers: tuple[str, ...]) -> str:

@@ -8,7 +8,6 @@ collection can take them in between. A record is a cache: any doubt means that t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -108,6 +107,8 @@ def holds(ready: Ready, *, context: str) -> bool:
 
 
 def _read_input(path: str) -> Input:
+    import hashlib  # noqa: PLC0415 - only a file that has changed is read
+
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())

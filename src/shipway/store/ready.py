@@ -6,11 +6,11 @@ from it, so a mark of the present generation is true, and any other is ignored a
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import ToolError
+from shipway.core.short_hash import hash_short
 from shipway.host import files
 from shipway.store import layout
 from shipway.store.tree import Tree
@@ -34,7 +34,7 @@ def find_all(store: Store, keys: Sequence[TreeKey]) -> list[Tree | None]:
     places = (store.path, *store.lowers)
     generations = b" ".join(_generation(place) for place in places)
     names = [key.hex for key in keys]
-    mark = f"{store.path}/{layout.FACTS}/{_KIND}/{hashlib.sha256(''.join(names).encode()).hexdigest()}"
+    mark = f"{store.path}/{layout.FACTS}/{_KIND}/{hash_short(''.join(names).encode())}"
     marked = _read_mark(mark, generations, keys, places)
     if marked is not None:
         return marked
@@ -58,7 +58,7 @@ def _read_mark(
             digest, _, rest = file.read().partition(b"\n")
     except FileNotFoundError:
         return None
-    if hashlib.sha256(rest).hexdigest().encode() != digest:
+    if hash_short(rest).encode() != digest:
         return None
     lines = rest.decode("ascii").splitlines()
     if not lines or lines[0].encode() != generations or len(lines) != len(keys) + 1:
@@ -81,6 +81,6 @@ def _write_mark(mark: str, generations: bytes, found: Sequence[Tree | None], pla
     rest = ("\n".join(lines) + "\n").encode()
     try:
         files.make_directory(os.path.dirname(mark), 0o755)
-        files.write_atomic(mark, hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest, durable=False)
+        files.write_atomic(mark, hash_short(rest).encode() + b"\n" + rest, durable=False)
     except (OSError, ToolError):
         return

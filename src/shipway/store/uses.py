@@ -10,12 +10,12 @@ file into the trash together with the trees, and deletes the batch only when nob
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from typing import TYPE_CHECKING, Self
 
 from shipway.core.digest import TreeKey
 from shipway.core.events import Note
+from shipway.core.short_hash import hash_short
 from shipway.host import files
 from shipway.host.lock import FileLock
 from shipway.store import layout
@@ -82,7 +82,7 @@ def open_use(store: Store, keys: Sequence[TreeKey]) -> Use:
 
 def _lock_keys(store: Store, keys: Sequence[TreeKey]) -> int:
     text = render_use(keys)
-    path = f"{store.path}/{layout.USES}/{hashlib.sha256(text).hexdigest()}"
+    path = f"{store.path}/{layout.USES}/{hash_short(text)}"
     fd = _open_use(path)
     if fd is None or os.fstat(fd).st_size != len(text):
         # A power loss may have left it torn; nobody can have been using it then.
@@ -138,6 +138,6 @@ def render_use(keys: Sequence[TreeKey]) -> bytes:
 
 def parse_use(text: bytes, name: str) -> tuple[TreeKey, ...]:
     """The keys in a use file called `name`; none when it is torn."""
-    if hashlib.sha256(text).hexdigest() != name:
+    if hash_short(text) != name:
         return ()
     return tuple(TreeKey.from_hex(line) for line in text.decode("ascii").splitlines())
