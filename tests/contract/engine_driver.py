@@ -14,10 +14,10 @@ import sys
 import shipway.host.attached
 import shipway.image.loopback
 import shipway.run.apptainer_engine
-import shipway.run.docker
 import shipway.run.limits
-import shipway.run.oci_engine
-import shipway.run.podman
+import shipway.run.oci.docker
+import shipway.run.oci.engine
+import shipway.run.oci.podman
 import shipway.sandbox.filter
 import shipway.sandbox.init
 import shipway.sandbox.outside

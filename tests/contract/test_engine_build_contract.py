@@ -10,7 +10,7 @@ import pytest
 
 from private_engines import call_engine, distribution, private_docker, private_podman
 from shipway.core.errors import BuildError, EngineError
-from shipway.run.engine_build import (
+from shipway.run.oci.build import (
     BuildSecret,
     EngineBuild,
     require_build_tool,

@@ -368,7 +368,7 @@ def test_signals_reach_the_child_and_its_answer_counts(world, number):
 
 @worlds("hard kill")
 def test_killed_hard_the_next_run_works_and_leftovers_are_swept(world):
-    from shipway.run.tops import sweep_runs
+    from shipway.run.top.names import sweep_runs
 
     running = world.start("bash", "-c", "echo ready; exec sleep 5")  # Apptainer's lives on to its end
     assert running.stdout.readline() == "ready\n"

@@ -16,9 +16,9 @@ from shipway.core.errors import EngineError, ExitCode
 from shipway.core.events import Note
 from shipway.image.hand_over import join_portable
 from shipway.image.portable import PortableLayer
-from shipway.run.docker import DOCKER
-from shipway.run.oci_image import ensure_image
-from shipway.run.oci_program import Program
+from shipway.run.oci.docker import DOCKER
+from shipway.run.oci.image import ensure_image
+from shipway.run.oci.program import Program
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.needs_tool("docker", "dockerd")]
 

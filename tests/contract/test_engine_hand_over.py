@@ -18,10 +18,10 @@ from shipway.core.events import Did, Note
 from shipway.image.hand_over import join_portable
 from shipway.image.oci import ImageConfig, ImageLayer, render_image
 from shipway.image.portable import PortableLayer
-from shipway.run.docker import DOCKER
-from shipway.run.oci_image import ensure_image
-from shipway.run.oci_program import Program
-from shipway.run.podman import podman_for
+from shipway.run.oci.docker import DOCKER
+from shipway.run.oci.image import ensure_image
+from shipway.run.oci.podman import podman_for
+from shipway.run.oci.program import Program
 
 PLATFORM = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
 

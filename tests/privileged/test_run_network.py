@@ -17,9 +17,9 @@ from life_world import LifeWorld, store_image
 
 from private_engines import wait_until
 from shipway.core.errors import EngineError
-from shipway.run import bridge
-from shipway.run.bridge_words import PASTA, SLIRP
 from shipway.run.model import Account, HostFile, Limits, Network, Port, RunRequest, Top
+from shipway.run.network import bridge
+from shipway.run.network.programs import PASTA, SLIRP
 from shipway.sandbox import control, launch
 
 pytestmark = pytest.mark.needs_userns

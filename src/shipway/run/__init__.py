@@ -7,6 +7,9 @@ Must not know specs, locks, plans or how anything was built: an environment from
 The data runs one way: `Environment` (what was built) + `Invocation` (what was asked) + `HostFacts` (what is here)
 -> `RunRequest` -> `sandbox.Request` -> process. All of it but the two ends is pure.
 
+Rooms of its own: `oci` (Docker and Podman), `network` (a network of the container's own, ports), `top` (what a container has
+written), `life` (containers that outlive their command).
+
 Read `model.py` and `request.py` first. A warm `run` imports this room on its way to the child, so values are tuples with
 names: `dataclasses` would cost more than everything else here.
 """

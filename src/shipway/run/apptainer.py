@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
 from shipway.run.model import Network, Top
-from shipway.run.oci_command import RUN, csv_field, limit_words
+from shipway.run.oci.command import RUN, csv_field, limit_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,12 +14,12 @@ from shipway.host.files import translating_disk_errors
 from shipway.host.proc import Command, find_tool, run
 from shipway.run.apptainer import NAME, SCRATCH, TOP, render_environ, render_exec, require_doable
 from shipway.run.inside import find_fault
-from shipway.run.merged_roots import opened_root
 from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources
-from shipway.run.oci_command import parse_version, wanted_limits
+from shipway.run.oci.command import parse_version, wanted_limits
 from shipway.run.run_files import write_run_files
-from shipway.run.tops import opened_run
+from shipway.run.top.merged import opened_root
+from shipway.run.top.names import opened_run
 
 if TYPE_CHECKING:
     from shipway.core.events import Emit

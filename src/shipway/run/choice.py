@@ -9,10 +9,10 @@ from shipway.core.errors import EngineError
 from shipway.core.events import Note
 from shipway.host.proc import Command, find_tool, run
 from shipway.run.apptainer import NAME as APPTAINER
-from shipway.run.docker import DOCKER
 from shipway.run.engines import ENGINES
-from shipway.run.oci_program import Program
-from shipway.run.podman import podman_for
+from shipway.run.oci.docker import DOCKER
+from shipway.run.oci.podman import podman_for
+from shipway.run.oci.program import Program
 
 if TYPE_CHECKING:
     from shipway.core.events import Emit

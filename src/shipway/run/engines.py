@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.image.portable import PortableImage
     from shipway.run.model import Merge, Outcome, RunRequest
-    from shipway.run.oci_command import Dialect
+    from shipway.run.oci.command import Dialect
 
     MakeImage = Callable[[], PortableImage]
 
@@ -88,7 +88,7 @@ class OciEngine:
 
     def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
         """The engine's command line."""
-        from shipway.run.oci_engine import describe_oci  # noqa: PLC0415 - a native run needs none of it
+        from shipway.run.oci.engine import describe_oci  # noqa: PLC0415 - a native run needs none of it
 
         return describe_oci(request, self._dialect(), image)
 
@@ -102,15 +102,15 @@ class OciEngine:
         image: MakeImage,
         merge: Merge | None = None,
     ) -> Outcome:
-        """See `oci_engine.run_oci`."""
-        from shipway.run.oci_engine import run_oci  # noqa: PLC0415 - a native run needs none of it
+        """See `oci.engine.run_oci`."""
+        from shipway.run.oci.engine import run_oci  # noqa: PLC0415 - a native run needs none of it
 
         del runtime, merge
         return run_oci(request, self._dialect(), state=state, emit=emit, image=image)
 
     def _dialect(self) -> Dialect:
-        from shipway.run.docker import DOCKER  # noqa: PLC0415 - a native run needs none of it
-        from shipway.run.podman import podman_for  # noqa: PLC0415 - a native run needs none of it
+        from shipway.run.oci.docker import DOCKER  # noqa: PLC0415 - a native run needs none of it
+        from shipway.run.oci.podman import podman_for  # noqa: PLC0415 - a native run needs none of it
 
         return DOCKER if self.name == "docker" else podman_for(os.geteuid())
 

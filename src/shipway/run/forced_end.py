@@ -7,7 +7,7 @@ import glob
 import os
 
 from shipway.host.proc import Command, find_tool, run
-from shipway.run.oci_command import CID
+from shipway.run.oci.command import CID
 from shipway.run.places import runs_folder
 
 _PATIENCE = 20.0

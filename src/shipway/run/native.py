@@ -15,7 +15,7 @@ from shipway.run.inside import command_missing, command_unusable
 from shipway.run.model import Network, Outcome, Top
 from shipway.run.mounting import make_mount_sources, private_folder
 from shipway.run.native_can import require_possible
-from shipway.run.tops import example_folders, opened_top
+from shipway.run.top.names import example_folders, opened_top
 from shipway.sandbox.model import Bind, Dev, MakeDir, Overlay, Proc, Request, SandboxFailure, Tmpfs, WriteFile
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shipway.core.events import Emit
     from shipway.run.model import Merge, Mount, RunRequest
-    from shipway.run.tops import TopFolders
+    from shipway.run.top.names import TopFolders
     from shipway.sandbox.launch import Running
     from shipway.sandbox.model import Op, Result
 
@@ -218,14 +218,14 @@ def _opened_spaces(
     ):
         yield request, {}
         return
-    from shipway.run.spaces import opened_spaces  # noqa: PLC0415 - most runs join nothing
+    from shipway.run.network.spaces import opened_spaces  # noqa: PLC0415 - most runs join nothing
 
     with opened_spaces(request, state=state, folder=folder, emit=emit) as opened:
         yield opened
 
 
 def _shared_end(request: RunRequest) -> str:
-    from shipway.run.spaces import describe_shared_end  # noqa: PLC0415 - as above
+    from shipway.run.network.spaces import describe_shared_end  # noqa: PLC0415 - as above
 
     return describe_shared_end(request)
 

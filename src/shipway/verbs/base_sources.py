@@ -173,9 +173,9 @@ def _choose(found: Sequence[Loaded], source: ImageSource) -> Loaded:
 def _save(store: Store, source: ImageSource, platform: str, emit: Emit) -> StoredImage:
     """The image out of Docker's or Podman's own store, by the engine's own program."""
     from shipway.host.scratch import scratch_folder
-    from shipway.run.docker import DOCKER
-    from shipway.run.oci_program import require_program
-    from shipway.run.podman import PODMAN
+    from shipway.run.oci.docker import DOCKER
+    from shipway.run.oci.podman import PODMAN
+    from shipway.run.oci.program import require_program
 
     is_docker = source.transport is Transport.DOCKER
     program = require_program(DOCKER if is_docker else PODMAN)

@@ -9,10 +9,10 @@ from shipway.core.errors import EngineError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from shipway.run.installed import Installed, Top
     from shipway.run.life.model import Container
     from shipway.run.model import Environment
-    from shipway.run.tree_changes import TreeChanges, TreeFiles
+    from shipway.run.top.installed import Installed, Top
+    from shipway.run.top.trees import TreeChanges, TreeFiles
     from shipway.store.store import Store
     from shipway.verbs.prepare import Prepared
 
@@ -88,7 +88,7 @@ def _changes(
     names: Collection[str],
 ) -> TreeChanges:
     """The way from `old` to `new`, the container's own copies of the Python packages `names` replaced as well."""
-    from shipway.run.tree_changes import TreeChanges, plan_changes, plan_restore
+    from shipway.run.top.trees import TreeChanges, plan_changes, plan_restore
 
     copies = frozenset[str]().union(*(one.paths for one in installed.python if one.name in names))
     own = [one.path for one in top.written if one.what == "A" and one.path not in copies]
@@ -121,7 +121,7 @@ def apply_to(container: Container, changes: TreeChanges, environment: Environmen
 
 def read_trees(prepared: Prepared) -> tuple[TreeFiles, ...]:
     """The trees of `prepared`, bottom first."""
-    from shipway.run.tree_changes import TreeFiles
+    from shipway.run.top.trees import TreeFiles
 
     return tuple(TreeFiles(tree.root, tree.manifest_text()) for tree in prepared.trees)
 
@@ -133,7 +133,7 @@ def trees_of(keys: Sequence[str], store: Store) -> tuple[TreeFiles, ...]:
         StoreError: the store has lost one.
     """
     from shipway.core.digest import TreeKey
-    from shipway.run.tree_changes import TreeFiles
+    from shipway.run.top.trees import TreeFiles
 
     found = []
     for key in reversed(keys):
@@ -156,8 +156,8 @@ def read_own(
         EngineError: its engine does not answer, or keeps no such list.
         StoreError: the store has lost a tree that it began with.
     """
-    from shipway.run.installed import Written, find_installed
-    from shipway.run.tree_changes import find_lost
+    from shipway.run.top.installed import Written, find_installed
+    from shipway.run.top.trees import find_lost
 
     top = _read_top(container, trees, compare=compare)
     if container.record.begun:
@@ -171,13 +171,13 @@ def _read_top(container: Container, trees: Sequence[TreeFiles], *, compare: bool
     from shipway.host.files import translating_disk_errors
 
     if container.engine == "native":
-        from shipway.run.kept_changes import places_of_mounts
-        from shipway.run.top_reading import read_upper
+        from shipway.run.top.kept import places_of_mounts
+        from shipway.run.top.of_native import read_upper
 
         places = places_of_mounts(container.environment, container.record.asked)
         with translating_disk_errors(f"read what `{container.name}` has written"):
             return read_upper(f"{container.folder}/upper", trees, places)
     from shipway.run.life.lives import life_of
-    from shipway.run.top_engine import read_engine_top
+    from shipway.run.top.of_engine import read_engine_top
 
     return read_engine_top(container, life_of(container.engine).changed(container), trees, compare=compare)

@@ -11,7 +11,7 @@ from shipway.core.errors import ExitCode, OfflineError, ToolError
 from shipway.core.events import Note
 from shipway.core.reference import parse_reference
 from shipway.core.text import shown
-from shipway.run.engine_build import (
+from shipway.run.oci.build import (
     BuildSecret,
     EngineBuild,
     build_environment,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from shipway.core.events import Note
 from shipway.core.text import shown
-from shipway.run.engine_build import BuildSecret
+from shipway.run.oci.build import BuildSecret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from shipway.archive.extract import Extractor
     from shipway.image.stored import StoredImage
-    from shipway.run.installed import Installed, Top
     from shipway.run.life.model import Container
-    from shipway.run.top_content import Piece
+    from shipway.run.top.content import Piece
+    from shipway.run.top.installed import Installed, Top
     from shipway.store.store import Store
     from shipway.store.tree import Tree
     from shipway.verbs.context import Task
@@ -158,7 +158,7 @@ def _take_tree(container: Container, top: Top, store: Store) -> Tree:
     """
     from shipway.archive.extract import Extractor
     from shipway.host.files import translating_disk_errors
-    from shipway.run.top_content import read_pieces
+    from shipway.run.top.content import read_pieces
 
     gone = sorted(one.path for one in top.written if one.what == "D")
     there = [one.path for one in top.written if one.what != "D"]

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from shipway.image.contents import LayerFiles
     from shipway.image.databases import Owner
     from shipway.plan.diff import Named, Side
-    from shipway.run.installed import Top
     from shipway.run.life.model import Container
-    from shipway.run.top_content import Piece
+    from shipway.run.top.content import Piece
+    from shipway.run.top.installed import Top
     from shipway.store.store import Store
     from shipway.store.tree import Tree
     from shipway.verbs.context import Task
@@ -63,7 +63,7 @@ def read_lasting(name: str, task: Task) -> Side:
         EngineError: its engine does not answer.
     """
     from shipway.image.contents import LayerFiles, tree_files
-    from shipway.run.tree_changes import TreeFiles
+    from shipway.run.top.trees import TreeFiles
     from shipway.verbs.bringing import read_own
 
     container, store = _find(name), _store(task)
@@ -76,7 +76,7 @@ def read_lasting(name: str, task: Task) -> Side:
 def _manifest(container: Container, top: Top) -> Manifest:
     """What `container` has written; on disk that belongs to whoever ran it, and in an image all belongs to root."""
     from shipway.host.files import translating_disk_errors
-    from shipway.run.top_content import read_pieces
+    from shipway.run.top.content import read_pieces
 
     there = [one.path for one in top.written if one.what != "D"]
     with translating_disk_errors(f"read what `{container.name}` has written"):
@@ -97,7 +97,7 @@ def _entry(piece: Piece) -> Entry:
 def tell_apart(entries: Sequence[Entry], places: Sequence[str]) -> tuple[Manifest, Manifest]:
     """What every start of a container writes itself, and what its command wrote. `places`: see `is_of_start`."""
     from shipway.core.manifest import DIRECTORY
-    from shipway.run.kept_changes import is_of_start
+    from shipway.run.top.kept import is_of_start
 
     at_start = {
         entry.path for entry in entries if is_of_start(entry.path, places, is_folder=entry.kind == DIRECTORY)

@@ -140,7 +140,7 @@ def _kept(name: str, around: Around) -> Side:
     from shipway.core.overlay import stack
     from shipway.host.files import translating_disk_errors
     from shipway.plan.diff import Named
-    from shipway.run.kept_changes import read_changes
+    from shipway.run.top.kept import read_changes
     from shipway.verbs.diff_lasting import START, tell_apart
 
     path, target = _kept_target(name, around.project())
@@ -158,7 +158,7 @@ def _kept(name: str, around: Around) -> Side:
 def _kept_target(name: str, project: Project) -> tuple[str, str]:
     """Folder and target of what is kept as `name`."""
     from shipway.host.dirs import state_dir
-    from shipway.run.tops import list_kept, not_kept
+    from shipway.run.top.names import list_kept, not_kept
 
     there = {kept.name: kept for kept in list_kept(state_dir(), project.folder)}
     if name not in there:

@@ -9,7 +9,7 @@ from shipway.core.errors import EngineError, NotFound
 from shipway.core.text import shown
 
 if TYPE_CHECKING:
-    from shipway.run.oci_program import Program
+    from shipway.run.oci.program import Program
     from shipway.verbs.context import Task
     from shipway.verbs.image_view import ImageView
 
@@ -50,9 +50,9 @@ def find_engine(engine: str) -> Program:
     Raises:
         EngineError: it is not installed.
     """
-    from shipway.run.docker import DOCKER
-    from shipway.run.oci_program import require_program
-    from shipway.run.podman import PODMAN
+    from shipway.run.oci.docker import DOCKER
+    from shipway.run.oci.podman import PODMAN
+    from shipway.run.oci.program import require_program
 
     return require_program(DOCKER if engine == "docker" else PODMAN)
 

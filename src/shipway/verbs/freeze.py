@@ -18,8 +18,8 @@ from shipway.verbs.watching import find_watched, stack_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from shipway.run.installed import Distribution, Installed, OsPackage
-    from shipway.run.tree_changes import TreeFiles
+    from shipway.run.top.installed import Distribution, Installed, OsPackage
+    from shipway.run.top.trees import TreeFiles
     from shipway.verbs.changing import Changing, Settled
     from shipway.verbs.context import Task
     from shipway.verbs.watching import Watched
@@ -235,7 +235,7 @@ def drop(watched: Watched, paths: frozenset[str], trees: Sequence[TreeFiles]) ->
         EngineError: that cannot be done now.
     """
     from shipway.run.life import client
-    from shipway.run.tree_changes import plan_restore
+    from shipway.run.top.trees import plan_restore
 
     container = watched.container
     if watched.upper:

@@ -61,8 +61,8 @@ def run_gc(request: GcRequest, emit: Emit) -> GcResult:
     from shipway.host.clock import now
     from shipway.host.dirs import state_dir
     from shipway.run.life.records import sweep_halves
-    from shipway.run.merged_roots import collect_roots
-    from shipway.run.tops import sweep_runs
+    from shipway.run.top.merged import collect_roots
+    from shipway.run.top.names import sweep_runs
     from shipway.store.store import Store
     from shipway.verbs.tool_collect import collect_tools
 

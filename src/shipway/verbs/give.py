@@ -12,7 +12,7 @@ from shipway.verbs.images import choose_image, open_store
 
 if TYPE_CHECKING:
     from shipway.core.reference import Reference
-    from shipway.run.oci_command import Dialect
+    from shipway.run.oci.command import Dialect
     from shipway.verbs.context import Task
 
 
@@ -45,11 +45,11 @@ def run_give(
         EngineError: the engine is missing, does not answer, or cannot run the image.
     """
     from shipway.image.hand_over import make_stored_portable
-    from shipway.run.docker import DOCKER
     from shipway.run.model import ImageIds
-    from shipway.run.oci_image import ensure_image, look_up
-    from shipway.run.oci_program import require_program
-    from shipway.run.podman import PODMAN
+    from shipway.run.oci.docker import DOCKER
+    from shipway.run.oci.image import ensure_image, look_up
+    from shipway.run.oci.podman import PODMAN
+    from shipway.run.oci.program import require_program
 
     dialect = DOCKER if engine == DOCKER.name else PODMAN
     program = require_program(dialect)

@@ -53,7 +53,7 @@ class ThisMachine:
 
     def closed(self, path: str) -> str:
         """Why a device cannot be opened for reading and writing, or empty text."""
-        from shipway.run.bridge import tun_trouble
+        from shipway.run.network.bridge import tun_trouble
 
         return tun_trouble(path)
 

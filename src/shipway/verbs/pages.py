@@ -18,7 +18,7 @@ from shipway.run.combined import choose_network
 from shipway.run.life import client
 from shipway.run.life.log_write import log_file
 from shipway.run.model import Network
-from shipway.run.ports import held_port
+from shipway.run.network.ports import held_port
 from shipway.verbs.lasting import require_engine_of
 from shipway.verbs.side_layers import Layer, find_layer
 from shipway.verbs.ssh import server_here, write_entry

@@ -11,7 +11,7 @@ from shipway.run.life import client
 from shipway.run.life.lives import life_of
 from shipway.run.life.processes import has_own_network
 from shipway.run.model import Port
-from shipway.run.ports import find_listeners, is_loopback, render_firewall_rules
+from shipway.run.network.ports import find_listeners, is_loopback, render_firewall_rules
 from shipway.verbs.containers import find_named
 
 if TYPE_CHECKING:

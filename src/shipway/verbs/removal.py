@@ -30,7 +30,7 @@ def remove_left(word: str, task: Task, *, dry_run: bool) -> str:
         EngineError: a container uses it.
     """
     from shipway.run.homes import remove_home
-    from shipway.run.tops import remove_kept
+    from shipway.run.top.names import remove_kept
 
     project = find_folder(task.directory)
     if word == HOME:

@@ -14,7 +14,7 @@ from shipway.verbs.watching import find_watched
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shipway.run.installed import Distribution, OsPackage
+    from shipway.run.top.installed import Distribution, OsPackage
     from shipway.verbs.context import Task
     from shipway.verbs.watching import Unread, Watched
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.lock.model import Lock
-    from shipway.run.installed import Installed, Top
     from shipway.run.life.model import Container
-    from shipway.run.tops import Kept
-    from shipway.run.tree_changes import TreeFiles
+    from shipway.run.top.installed import Installed, Top
+    from shipway.run.top.names import Kept
+    from shipway.run.top.trees import TreeFiles
     from shipway.store.store import Store
     from shipway.verbs.context import Task
     from shipway.verbs.project import Project
@@ -94,7 +94,7 @@ def find_watched(
 
 def _list_kept(project: Project) -> tuple[Kept, ...]:
     from shipway.host.dirs import state_dir
-    from shipway.run.tops import list_kept
+    from shipway.run.top.names import list_kept
 
     return list_kept(state_dir(), project.folder)
 
@@ -134,9 +134,9 @@ def _container(one: Container, now: Sequence[TreeFiles] | None, store: Store) ->
 
 def _kept(label: str, kept: Kept, trees: Sequence[TreeFiles]) -> Watched:
     from shipway.host.files import translating_disk_errors
-    from shipway.run.installed import find_installed
-    from shipway.run.top_reading import read_upper
-    from shipway.run.tops import is_of_other_lowers
+    from shipway.run.top.installed import find_installed
+    from shipway.run.top.names import is_of_other_lowers
+    from shipway.run.top.of_native import read_upper
 
     upper = f"{kept.path}/upper"
     with translating_disk_errors(f"read what is kept in `{kept.path}`"):
@@ -162,7 +162,7 @@ def stack_of(
     from shipway.build.recipes import complete_requests
     from shipway.core.events import silent
     from shipway.plan.target import plan_target
-    from shipway.run.tree_changes import TreeFiles
+    from shipway.run.top.trees import TreeFiles
     from shipway.verbs.context import host_platform
 
     try:

@@ -13,9 +13,9 @@ from shipway.core.events import silent
 from shipway.host.lock import FileLock
 from shipway.run.apptainer import render_environ, render_exec
 from shipway.run.apptainer_engine import describe_apptainer, require_apptainer, run_apptainer
-from shipway.run.merged_roots import collect_roots, opened_root
 from shipway.run.model import Limits, Mount, Network, Top
 from shipway.run.places import root_folder, roots_folder
+from shipway.run.top.merged import collect_roots, opened_root
 
 
 def test_the_whole_line():

@@ -5,9 +5,9 @@ from run_values import ENVIRONMENT, HOST, TRUE
 
 from shipway.core.errors import EngineError, ToolError
 from shipway.run import secrets
-from shipway.run.docker import DOCKER
 from shipway.run.model import RunOptions
-from shipway.run.oci_command import render_run
+from shipway.run.oci.command import render_run
+from shipway.run.oci.docker import DOCKER
 from shipway.run.request import plan_run
 
 CALLER = HOST._replace(environ=(("HF_TOKEN", "va'lue"), ("PLAIN", "1")))

@@ -12,8 +12,8 @@ from shipway.run import choice
 from shipway.run.choice import run_instead
 from shipway.run.model import Mount
 from shipway.run.native import HostRefuses, run_native
-from shipway.run.oci_program import require_program
-from shipway.run.podman import podman_for
+from shipway.run.oci.podman import podman_for
+from shipway.run.oci.program import require_program
 from shipway.sandbox import modes
 from shipway.sandbox.model import SandboxFailure
 

@@ -5,11 +5,11 @@ import csv
 import pytest
 
 from shipway.core.errors import EngineError
-from shipway.run.docker import DOCKER
 from shipway.run.model import Account, HostFile, Limits, Mount, Network, RunRequest, Top
-from shipway.run.oci_command import parse_version, plan_inputs, render_run, wanted_limits
-from shipway.run.oci_image import local_tag
-from shipway.run.podman import podman_for
+from shipway.run.oci.command import parse_version, plan_inputs, render_run, wanted_limits
+from shipway.run.oci.docker import DOCKER
+from shipway.run.oci.image import local_tag
+from shipway.run.oci.podman import podman_for
 
 ADA = Account(1000, 100, "ada", "users", "/home/ada", "/bin/bash")
 

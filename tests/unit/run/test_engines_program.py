@@ -11,12 +11,12 @@ from shipway.core.errors import EngineError, ExitCode, LimitError
 from shipway.image.hand_over import join_portable
 from shipway.image.oci import ImageConfig, ImageLayer, render_image
 from shipway.image.portable import PortableLayer
-from shipway.run.docker import DOCKER
 from shipway.run.inside import find_fault
 from shipway.run.model import ImageIds, Limits, Mount
-from shipway.run.oci_engine import describe_oci, run_oci
-from shipway.run.oci_image import ensure_image, find_image, local_tag
-from shipway.run.oci_program import require_limits, require_program, require_receiver
+from shipway.run.oci.docker import DOCKER
+from shipway.run.oci.engine import describe_oci, run_oci
+from shipway.run.oci.image import ensure_image, find_image, local_tag
+from shipway.run.oci.program import require_limits, require_program, require_receiver
 
 SILENT = "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?"
 FORBIDDEN = (
@@ -47,7 +47,7 @@ def docker(tmp_path, monkeypatch):
 
 
 def test_a_missing_engine_is_named_with_its_remedy(monkeypatch, tmp_path):
-    monkeypatch.setattr("shipway.run.oci_program.find_tool", lambda name: None)
+    monkeypatch.setattr("shipway.run.oci.program.find_tool", lambda name: None)
     with pytest.raises(EngineError, match="Docker is not installed here") as caught:
         run_oci(request(), DOCKER, state=str(tmp_path), emit=[].append, image=portable)
     assert caught.value.code == ExitCode.ENGINE
@@ -170,7 +170,7 @@ def test_the_engines_program_is_told_what_the_caller_set(docker, monkeypatch):
 
 
 def test_the_line_that_is_shown(monkeypatch):
-    monkeypatch.setattr("shipway.run.oci_program.find_tool", lambda name: None)
+    monkeypatch.setattr("shipway.run.oci.program.find_tool", lambda name: None)
     line, *rest = describe_oci(request(env=(("TOKEN", "hunter2"),)), DOCKER, portable)
     assert line.startswith("docker run --rm --interactive --cidfile=RUN/docker.cid --init --pull=never")
     assert f"--entrypoint=python {portable().image.config_digest} train.py --lr '0.1 x'" in line

@@ -3,9 +3,9 @@
 import pytest
 
 from shipway.core.errors import EngineError
-from shipway.run.docker import DOCKER
-from shipway.run.oci_trouble import find_trouble, hide_password
-from shipway.run.podman import podman_for
+from shipway.run.oci.docker import DOCKER
+from shipway.run.oci.podman import podman_for
+from shipway.run.oci.trouble import find_trouble, hide_password
 
 PODMAN = podman_for(0)
 OLD_SSH = (

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from shipway.run.docker import DOCKER
 from shipway.run.life import log_write, records
 from shipway.run.life.engine_words import WithoutTrouble
 from shipway.run.life.log_read import Wanted, read_log
@@ -15,7 +14,8 @@ from shipway.run.life.log_write import Lost, count_kept, open_sink
 from shipway.run.life.model import State, Status
 from shipway.run.life.oci_status import inspect_containers, says_missing
 from shipway.run.model import LogOptions
-from shipway.run.oci_program import Program
+from shipway.run.oci.docker import DOCKER
+from shipway.run.oci.program import Program
 
 
 def read(folder):

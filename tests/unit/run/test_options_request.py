@@ -13,18 +13,18 @@ from shipway.run.bus_error import explain_bus_error
 from shipway.run.cgroups import Group, Layout
 from shipway.run.combined import combine_limits, find_near_misses, is_one_off
 from shipway.run.describe import describe_limits, describe_run
-from shipway.run.docker import DOCKER
 from shipway.run.inside import find_start_fault
 from shipway.run.limit_settings import weight_of
 from shipway.run.limits import Enforcer, LimitPlan, Setting, enforced_limits, plan_limits
 from shipway.run.model import LifeOptions, Limits, Mount, Network, Port, RunOptions, TmpfsMount, Ulimit
 from shipway.run.native import plan_sandbox
 from shipway.run.native_can import require_possible
-from shipway.run.oci_command import render_create, render_run, wanted_limits
-from shipway.run.oci_engine import require_start
-from shipway.run.podman import podman_for
+from shipway.run.oci.command import render_create, render_run, wanted_limits
+from shipway.run.oci.docker import DOCKER
+from shipway.run.oci.engine import require_start
+from shipway.run.oci.podman import podman_for
 from shipway.run.request import plan_run
-from shipway.run.tops import TopFolders
+from shipway.run.top.names import TopFolders
 from shipway.sandbox.model import Bind, Proc, Tmpfs
 
 CALLER = choose_account(HOST, IMAGE)

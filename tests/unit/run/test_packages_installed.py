@@ -1,6 +1,6 @@
 """What was installed in a container behind our back is told from the paths that it wrote."""
 
-from shipway.run.installed import Top, Written, find_installed
+from shipway.run.top.installed import Top, Written, find_installed
 
 SITE = "opt/venv/lib/python3.11/site-packages"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, WHITEOUT, Entry, Manifest
 from shipway.core.overlay import stack
-from shipway.run.tree_changes import TreeFiles, plan_changes, plan_restore
+from shipway.run.top.trees import TreeFiles, plan_changes, plan_restore
 
 SITE = "opt/venv/lib/python3.11/site-packages"
 

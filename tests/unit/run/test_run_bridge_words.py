@@ -2,7 +2,8 @@
 
 import json
 
-from shipway.run.bridge_words import (
+from shipway.run.model import HostFile, Port
+from shipway.run.network.programs import (
     PASTA,
     SLIRP,
     find_doubt,
@@ -16,7 +17,6 @@ from shipway.run.bridge_words import (
     render_slirp,
     with_name_server,
 )
-from shipway.run.model import HostFile, Port
 
 FDS = {"user": 7, "net": 8}
 ROUTE = "Iface\tDestination\tGateway \tFlags\neth0\t{}\t0102A8C0\t0003\n"

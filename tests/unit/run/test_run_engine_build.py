@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from shipway.core.errors import BuildError, EngineError, ExitCode, ToolError
-from shipway.run.engine_build import (
+from shipway.run.oci.build import (
     BuildSecret,
     BuildTool,
     EngineBuild,

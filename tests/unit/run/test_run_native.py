@@ -13,7 +13,7 @@ from shipway.run.model import Limits, Mount, Network, RunOptions
 from shipway.run.mounting import require_mount_points
 from shipway.run.native import describe_native, plan_sandbox, run_native
 from shipway.run.request import plan_run
-from shipway.run.tops import TopFolders
+from shipway.run.top.names import TopFolders
 from shipway.sandbox.model import (
     Bind,
     Dev,

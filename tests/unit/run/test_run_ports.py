@@ -5,7 +5,7 @@ import itertools
 import os
 import socket
 
-from shipway.run import ports
+from shipway.run.network import ports
 
 EPHEMERAL = (32768, 60999)
 

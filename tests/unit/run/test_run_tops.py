@@ -5,11 +5,11 @@ from run_values import ENVIRONMENT, HOST, TRUE
 
 from shipway.core.errors import EngineError, NotFound
 from shipway.host.lock import FileLock
-from shipway.run import tops
 from shipway.run.homes import ensure_bytecode, ensure_home, remove_home
 from shipway.run.places import bytecode_folder, project_key
 from shipway.run.request import plan_run
-from shipway.run.tops import list_kept, opened_top, remove_kept, sweep_runs
+from shipway.run.top import names as tops
+from shipway.run.top.names import list_kept, opened_top, remove_kept, sweep_runs
 
 
 def plan(**changes):

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, WHITEOUT, Entry
-from shipway.run.kept_changes import read_changes
+from shipway.run.top.kept import read_changes
 
 
 def digest(text):

@@ -1,6 +1,6 @@
 """The lines of a spec that say the same as what was installed by hand."""
 
-from shipway.run.installed import Distribution, Installed, OsPackage
+from shipway.run.top.installed import Distribution, Installed, OsPackage
 from shipway.verbs.commit import render_recipe
 
 

@@ -15,7 +15,7 @@ from shipway.export.model import read_contents
 from shipway.host.mirrors import read_mirrors
 from shipway.lock.model import PythonLock
 from shipway.lock.parse import parse_lock
-from shipway.run.engine_build import BuildSecret
+from shipway.run.oci.build import BuildSecret
 from shipway.verbs.build_by_engine import ByEngineRequest, run_build_by
 from shipway.verbs.build_supply import read_supply
 from shipway.verbs.context import LockMode, Task

@@ -9,7 +9,7 @@ import pytest
 from shipway.cli.app import execute
 from shipway.host.dirs import state_dir
 from shipway.run.homes import ensure_home
-from shipway.run.tops import kept_folder
+from shipway.run.top.names import kept_folder
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def _read(folder: str) -> Container | None:
         return None
     ports: tuple[Port, ...] = ()
     if os.path.exists(f"{folder}/{NETWORK}"):
-        from shipway.run.bridge import read_record  # noqa: PLC0415 - most runs have the host's network
+        from shipway.run.network.bridge import read_record  # noqa: PLC0415 - most runs have the host's network
 
         network = read_record(folder)
         ports = network[1] if network else ()

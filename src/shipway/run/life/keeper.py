@@ -29,7 +29,7 @@ from shipway.run.life.restarts import wants_restart
 from shipway.run.life.spawn import detach
 from shipway.run.life.streams import Streams
 from shipway.run.model import RestartKind
-from shipway.run.oci_program import require_program
+from shipway.run.oci.program import require_program
 from shipway.sandbox.deaths import open_watch
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.run.bus_error import Sign
     from shipway.run.life.model import Record
-    from shipway.run.oci_program import Program
+    from shipway.run.oci.program import Program
 
 COMPLETE = "log-complete"
 """A file in the container's folder: its command is over, and its log is whole."""

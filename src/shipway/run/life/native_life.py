@@ -165,8 +165,8 @@ class NativeLife:
 
     def processes(self, container: Container) -> tuple[Process, ...]:
         """Those below the supervisor and its sandbox."""
-        from shipway.run.bridge_words import GUARD_NAME  # noqa: PLC0415 - only listings need it
         from shipway.run.life.processes import read_below  # noqa: PLC0415 - as above
+        from shipway.run.network.programs import GUARD_NAME  # noqa: PLC0415 - only listings need it
 
         return read_below(container.status.pid, skip=2, without=GUARD_NAME)
 
@@ -191,7 +191,7 @@ def _with_ports(status: Status, folder: str) -> Status:
     """As its network's record has them."""
     if status.state is not State.RUNNING or not os.path.exists(f"{folder}/{NETWORK}"):
         return status
-    from shipway.run.bridge import read_record  # noqa: PLC0415 - only such networks need it
+    from shipway.run.network.bridge import read_record  # noqa: PLC0415 - only such networks need it
 
     record = read_record(folder)
     return status._replace(ports=record[1]) if record else status

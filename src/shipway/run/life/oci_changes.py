@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from shipway.run.life.model import Container, Put
-    from shipway.run.oci_program import Program
+    from shipway.run.oci.program import Program
 
 _TYPES = {DIRECTORY: tarfile.DIRTYPE, FILE: tarfile.REGTYPE, SYMLINK: tarfile.SYMTYPE}
 _AT_ONCE = 500

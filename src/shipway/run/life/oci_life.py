@@ -31,10 +31,10 @@ from shipway.run.life.oci_terminal import run_joined
 from shipway.run.life.relay import Ends
 from shipway.run.model import ImageIds
 from shipway.run.mounting import make_mount_sources
-from shipway.run.oci_command import plan_inputs, render_create
-from shipway.run.oci_engine import owner_notes, require_start, write_folder
-from shipway.run.oci_image import ensure_image, find_image, local_tag
-from shipway.run.oci_program import Program, require_limits, require_program
+from shipway.run.oci.command import plan_inputs, render_create
+from shipway.run.oci.engine import owner_notes, require_start, write_folder
+from shipway.run.oci.image import ensure_image, find_image, local_tag
+from shipway.run.oci.program import Program, require_limits, require_program
 from shipway.run.secrets import open_variables, with_hidden, wrapped
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from shipway.run.life.model import Put, Record, Service
     from shipway.run.life.processes import Process
     from shipway.run.model import RunRequest
-    from shipway.run.oci_command import Dialect
+    from shipway.run.oci.command import Dialect
 
 _LOG_PATIENCE = 3.0
 """Seconds that an end waits for the keeper to have read the last of the log."""
@@ -339,8 +339,8 @@ def _after_joining(program: Program, engine_id: str) -> Status | None:
 
 def dialect_of(engine: str) -> Dialect:
     """The engine's ways of saying things."""
-    from shipway.run.docker import DOCKER  # noqa: PLC0415 - one of two
-    from shipway.run.podman import podman_for  # noqa: PLC0415
+    from shipway.run.oci.docker import DOCKER  # noqa: PLC0415 - one of two
+    from shipway.run.oci.podman import podman_for  # noqa: PLC0415
 
     return DOCKER if engine == "docker" else podman_for(os.geteuid())
 

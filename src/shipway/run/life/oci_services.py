@@ -32,7 +32,7 @@ from shipway.run.life.records import LOCK
 from shipway.run.life.relay import SocketLink, relay
 from shipway.run.life.spawn import detach
 from shipway.run.life.streams import Streams
-from shipway.run.oci_trouble import find_trouble
+from shipway.run.oci.trouble import find_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from shipway.run.life.lives import Asked
     from shipway.run.life.model import Container
     from shipway.run.life.relay import Ends
-    from shipway.run.oci_program import Program
+    from shipway.run.oci.program import Program
 
 _FILE = "service.json"
 _STARTED = 'of() { echo "${20}"; }; started() { read -r s <"/proc/$1/stat" && of ${s##*) }; }; '

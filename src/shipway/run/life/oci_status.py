@@ -10,17 +10,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shipway.host.clock import now
-from shipway.run.kept_changes import is_of_start, places_of_mounts
 from shipway.run.life.lives import Changed
 from shipway.run.life.model import State, Status
 from shipway.run.model import Port
-from shipway.run.oci_trouble import find_trouble
+from shipway.run.oci.trouble import find_trouble
+from shipway.run.top.kept import is_of_start, places_of_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.run.life.model import Container
-    from shipway.run.oci_program import Program
+    from shipway.run.oci.program import Program
 
 _STATES = {
     "created": State.CREATED,

@@ -20,7 +20,7 @@ from shipway.run.native import (
     prepare,
 )
 from shipway.run.native_can import require_possible
-from shipway.run.spaces import describe_shared_end, opened_spaces
+from shipway.run.network.spaces import describe_shared_end, opened_spaces
 from shipway.sandbox.model import SandboxFailure
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from shipway.run.life.witness import Holding
     from shipway.run.limits import Enforcer
     from shipway.run.model import Merge, RunRequest
-    from shipway.run.tops import TopFolders
+    from shipway.run.top.names import TopFolders
     from shipway.sandbox.launch import Running
     from shipway.sandbox.model import Request, Result
 

@@ -27,7 +27,7 @@ from shipway.run.life.services import Services
 from shipway.run.life.session import Session
 from shipway.run.life.wire import INPUT, WORDS, listen
 from shipway.run.life.witness import Witness
-from shipway.run.tops import lasting_folders
+from shipway.run.top.names import lasting_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable

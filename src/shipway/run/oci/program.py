@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError, LimitError
 from shipway.host.proc import Command, failure, find_tool, run
-from shipway.run.oci_command import parse_version, wanted_limits
-from shipway.run.oci_trouble import find_trouble, hide_password
+from shipway.run.oci.command import parse_version, wanted_limits
+from shipway.run.oci.trouble import find_trouble, hide_password
 
 if TYPE_CHECKING:
     from shipway.host.proc import Finished
     from shipway.run.model import RunRequest
-    from shipway.run.oci_command import Dialect
+    from shipway.run.oci.command import Dialect
 
 
 class Program(NamedTuple):

@@ -17,14 +17,14 @@ from shipway.run.bus_watch import in_engine, watching
 from shipway.run.inside import find_fault, find_start_fault
 from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources, make_places
-from shipway.run.oci_command import CID, plan_inputs, render_run
-from shipway.run.oci_image import ensure_image, find_image, local_tag
-from shipway.run.oci_options import is_other, laid_files, scratches
-from shipway.run.oci_program import require_limits, require_program
-from shipway.run.oci_trouble import LIMITS
+from shipway.run.oci.command import CID, plan_inputs, render_run
+from shipway.run.oci.image import ensure_image, find_image, local_tag
+from shipway.run.oci.options import is_other, laid_files, scratches
+from shipway.run.oci.program import require_limits, require_program
+from shipway.run.oci.trouble import LIMITS
 from shipway.run.run_files import write_run_file, write_run_files
 from shipway.run.secrets import FILE, open_variables, render_secrets, with_hidden
-from shipway.run.tops import opened_run
+from shipway.run.top.names import opened_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.image.portable import PortableImage
     from shipway.run.model import RunRequest
-    from shipway.run.oci_command import Dialect
-from shipway.run.oci_program import Program
+    from shipway.run.oci.command import Dialect
+from shipway.run.oci.program import Program
 
 _KILLED = (
     ExitCode.ENGINE,

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, BinaryIO
 from shipway.core.manifest import DIRECTORY, FILE
 from shipway.host.proc import run
 from shipway.host.scratch import scratch_folder
-from shipway.run.installed import Top, Written
-from shipway.run.top_reading import reader_below
-from shipway.run.tree_changes import visible_at
+from shipway.run.top.installed import Top, Written
+from shipway.run.top.of_native import reader_below
+from shipway.run.top.trees import visible_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from shipway.run.life.lives import Changed
     from shipway.run.life.model import Container
-    from shipway.run.tree_changes import Seen, TreeFiles
+    from shipway.run.top.trees import Seen, TreeFiles
 
 _LARGEST = 64 << 20
 """Bytes of a file that is read whole; metadata is never so large."""
@@ -122,7 +122,7 @@ def _digests(container: Container, paths: Iterable[str]) -> dict[str, str]:
 def _members(container: Container, path: str, stream: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
     """Every plain file at and below `path`, as an archive that is written to `stream`."""
     from shipway.run.life.oci_life import dialect_of  # noqa: PLC0415 - one of two engines
-    from shipway.run.oci_program import require_program  # noqa: PLC0415
+    from shipway.run.oci.program import require_program  # noqa: PLC0415
 
     program = require_program(dialect_of(container.engine))
     command = program.command("cp", f"{container.record.engine_id}:/{path}", "-")

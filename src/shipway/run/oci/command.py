@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
 from shipway.run.model import RestartKind, Top
-from shipway.run.oci_options import (
+from shipway.run.oci.options import (
     gpus,
     laid_files,
     memory_folders,

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.run.model import HostFile
-from shipway.run.ports import is_loopback
+from shipway.run.network.ports import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from shipway.core.manifest import DIRECTORY, FILE, WHITEOUT
 from shipway.run.facts import find_inside
-from shipway.run.installed import Top, Written
-from shipway.run.kept_changes import is_of_start, is_opaque, read_changes
-from shipway.run.tree_changes import visible_at
+from shipway.run.top.installed import Top, Written
+from shipway.run.top.kept import is_of_start, is_opaque, read_changes
+from shipway.run.top.trees import visible_at
 from shipway.sandbox.paths import open_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shipway.core.manifest import Entry
-    from shipway.run.tree_changes import Seen, TreeFiles
+    from shipway.run.top.trees import Seen, TreeFiles
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LARGEST = 64 << 20

@@ -46,7 +46,7 @@ def opened_spaces(
         with _opened_container(request, shared, state) as joined:
             yield joined
     elif request.network is Network.BRIDGE:
-        from shipway.run.bridge import opened_bridge  # noqa: PLC0415 - most containers have the host's network
+        from shipway.run.network.bridge import opened_bridge  # noqa: PLC0415 - most containers have the host's network
 
         with opened_bridge(request, state=state, folder=folder, emit=emit, loop=loop) as opened:
             yield opened
@@ -107,8 +107,8 @@ def _as_there(request: RunRequest, folder: str, hosts: set[str]) -> RunRequest:
     if "net" in hosts:
         request = request._replace(network=Network.HOST)
     elif request.beside:
-        from shipway.run.bridge import read_record  # noqa: PLC0415 - as above
-        from shipway.run.bridge_words import NAME_SERVERS, with_name_server  # noqa: PLC0415
+        from shipway.run.network.bridge import read_record  # noqa: PLC0415 - as above
+        from shipway.run.network.programs import NAME_SERVERS, with_name_server  # noqa: PLC0415
 
         record = read_record(folder)
         if record is not None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
 from shipway.host.files import make_directory
-from shipway.run.bridge_guard import count_restarts, start_guard
+from shipway.run.network.guard import count_restarts, start_guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shipway.run.bridge_guard import Guard, Wanted
     from shipway.run.life.loop import Loop
+    from shipway.run.network.guard import Guard, Wanted
 
 _SHORTEST, _LONGEST = 0.1, 10.0
 """Seconds between two tries."""

@@ -12,7 +12,7 @@ from shipway.core.errors import EngineError
 from shipway.core.text import shown
 
 if TYPE_CHECKING:
-    from shipway.run.oci_command import Dialect
+    from shipway.run.oci.command import Dialect
 
 _STOPPED = (
     "cannot connect to the docker daemon",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipway.run.oci_command import Dialect
+from shipway.run.oci.command import Dialect
 
 PODMAN = Dialect(
     name="podman",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK
 from shipway.host.scratch import scratch_folder
-from shipway.run.top_reading import open_beneath
+from shipway.run.top.of_native import open_beneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -60,7 +60,7 @@ def _of_upper(upper: str, paths: Sequence[str]) -> Iterator[Piece]:
 
 def _of_engine(container: Container, paths: Collection[str]) -> Iterator[Piece]:
     from shipway.run.life.oci_life import dialect_of  # noqa: PLC0415 - one of two engines
-    from shipway.run.oci_program import require_program  # noqa: PLC0415
+    from shipway.run.oci.program import require_program  # noqa: PLC0415
 
     program = require_program(dialect_of(container.engine))
     with scratch_folder("top-") as folder:

@@ -17,9 +17,10 @@ from shipway.core.errors import EngineError
 from shipway.core.events import Note
 from shipway.host.files import translating_disk_errors, write_atomic
 from shipway.host.proc import find_tool
-from shipway.run.bridge_guard import Guard, Wanted
-from shipway.run.bridge_watch import Watched
-from shipway.run.bridge_words import (
+from shipway.run.life.model import NETWORK
+from shipway.run.network.guard import Guard, Wanted
+from shipway.run.network.ports import bound_socket, describe_listener, find_listeners, held_port, probe_port
+from shipway.run.network.programs import (
     NAME_SERVERS,
     PASTA,
     Bridge,
@@ -30,8 +31,7 @@ from shipway.run.bridge_words import (
     read_version,
     with_name_server,
 )
-from shipway.run.life.model import NETWORK
-from shipway.run.ports import bound_socket, describe_listener, find_listeners, held_port, probe_port
+from shipway.run.network.watch import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ from shipway.run.option_words import gpu_devices
 
 if TYPE_CHECKING:
     from shipway.run.model import HostFile, Mount, Port, RunRequest
-    from shipway.run.oci_command import Dialect
+    from shipway.run.oci.command import Dialect
 
 _TMPFS = "exec,mode=1777"
 _TMP = "/tmp"  # noqa: S108 - inside

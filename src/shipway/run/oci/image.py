@@ -14,7 +14,7 @@ from shipway.core.errors import EngineError
 from shipway.core.events import Began, Did, Ended, Note
 from shipway.host.proc import run_fed
 from shipway.run.model import ImageIds
-from shipway.run.oci_program import require_receiver
+from shipway.run.oci.program import require_receiver
 from shipway.run.request import choose_hostname
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.image.portable import PortableImage, PortableLayer
     from shipway.run.model import RunRequest
-    from shipway.run.oci_command import Dialect
-    from shipway.run.oci_program import Program
+    from shipway.run.oci.command import Dialect
+    from shipway.run.oci.program import Program
 
 PHASE = "hand over"
 _ID_AND_TAGS = "{{.Id}}{{range .RepoTags}} {{.}}{{end}}"

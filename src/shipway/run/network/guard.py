@@ -19,13 +19,20 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
-from shipway.run.bridge_words import GUARD_NAME, SLIRP, own_words, render_forward, render_pasta, render_slirp
+from shipway.run.network.programs import (
+    GUARD_NAME,
+    SLIRP,
+    own_words,
+    render_forward,
+    render_pasta,
+    render_slirp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from shipway.run.bridge_words import Bridge
     from shipway.run.model import Port
+    from shipway.run.network.programs import Bridge
 
 _NAMES = ("user", "net", "rights")
 _PATIENCE = 10.0
