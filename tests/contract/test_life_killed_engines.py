@@ -59,6 +59,7 @@ def identity(world, name):
 @pytest.mark.needs_tool("docker", "dockerd")
 @pytest.mark.parametrize("live", [False, True], ids=["plain", "live-restore"])
 def test_dockers_daemon_is_killed(store, tmp_path, live):
+    name = "lively" if live else "plain"
     with private_docker() as settings:
         daemon = Daemon(settings)
         if live:
@@ -68,34 +69,34 @@ def test_dockers_daemon_is_killed(store, tmp_path, live):
             daemon.start()
         world = LifeWorld(tmp_path, "docker", store, settings)
         try:
-            count(world, "counts")
-            world.call("exec", "-d", "--service", "quiet", "counts", "sleep", "1000")
+            count(world, name)
+            world.call("exec", "-d", "--service", "quiet", name, "sleep", "1000")
             before = int((world.project / "came").read_text())
-            assert_whole(world, "counts", before)
+            assert_whole(world, name, before)
             daemon.end(signal.SIGKILL)
             wait_until(lambda: not daemon.answers())
             if live:
                 daemon.again.wait()
             assert "unknown: Docker does not answer" in world.call("ps").stdout
             for verb in ("stop", "exec", "wait", "start", "rm"):
-                done = world.call(verb, "counts", *(("true",) if verb == "exec" else ()), code=None)
+                done = world.call(verb, name, *(("true",) if verb == "exec" else ()), code=None)
                 assert (done.returncode, "Docker does not answer" in done.stderr) == (125, True), verb
             daemon.start()
-            world.await_state("counts", "running" if live else "exited")
+            world.await_state(name, "running" if live else "exited")
             assert_whole(
-                world, "counts", 0 if live else before
+                world, name, 0 if live else before
             )  # without, Docker keeps nothing of the time between
             if live:
-                [service] = world.listed("counts")["services"]
+                [service] = world.listed(name)["services"]
                 assert (service["name"], service["running"]) == ("quiet", True)
-                world.call("stop", "--time", "0", "counts/quiet")
-                assert "sleep 1000" not in world.call("top", "counts").stdout
-                world.call("stop", "--time", "0", "counts")
+                world.call("stop", "--time", "0", f"{name}/quiet")
+                assert "sleep 1000" not in world.call("top", name).stdout
+                world.call("stop", "--time", "0", name)
             (world.project / "came").write_text("0" * 9)
-            world.call("start", "counts")
-            world.call("exec", "counts", "true")
-            world.call("rm", "--force", "counts")
-            wait_until(lambda: not titled("counts") and not titled("counts/quiet"))
+            world.call("start", name)
+            world.call("exec", name, "true")
+            world.call("rm", "--force", name)
+            wait_until(lambda: not titled(name) and not titled(f"{name}/quiet"))
             assert call_engine("docker", settings, "ps", "--all", "--quiet") == ""
         finally:
             world.close()
@@ -108,24 +109,24 @@ def test_what_is_beside_a_container_of_docker_is_killed(store, tmp_path):
     with private_docker() as settings:
         world = LifeWorld(tmp_path, "docker", store, settings)
         try:
-            count(world, "counts")
-            world.call("exec", "-d", "--service", "quiet", "counts", "sleep", "1000")
-            [beside] = titled("counts/quiet")
+            count(world, "beside")
+            world.call("exec", "-d", "--service", "quiet", "beside", "sleep", "1000")
+            [beside] = titled("beside/quiet")
             os.kill(beside, signal.SIGKILL)
             wait_until(lambda: all_gone([beside]))
-            assert world.listed("counts")["services"][0]["running"]
-            world.call("stop", "--time", "0", "counts/quiet")
-            assert not world.listed("counts")["services"][0]["running"]
-            keepers = titled("counts")
+            assert world.listed("beside")["services"][0]["running"]
+            world.call("stop", "--time", "0", "beside/quiet")
+            assert not world.listed("beside")["services"][0]["running"]
+            keepers = titled("beside")
             os.kill(keepers[0], signal.SIGKILL)
             pid = call_engine(
-                "docker", settings, "inspect", "--format", "{{.State.Pid}}", identity(world, "counts")
+                "docker", settings, "inspect", "--format", "{{.State.Pid}}", identity(world, "beside")
             )
             os.kill(int(pid), signal.SIGKILL)
-            world.await_state("counts", "exited")
-            assert world.listed("counts")["code"] == 137
-            assert_whole(world, "counts")
-            world.call("rm", "counts")
+            world.await_state("beside", "exited")
+            assert world.listed("beside")["code"] == 137
+            assert_whole(world, "beside")
+            world.call("rm", "beside")
             count(world, "again")
             shim = subprocess.run(
                 ["pgrep", "-f", f"containerd-shim.*{identity(world, 'again')}"],
@@ -145,20 +146,20 @@ def test_podmans_monitor_is_killed(store, tmp_path):
     with private_podman() as settings:
         world = LifeWorld(tmp_path, "podman", store, settings)
         try:
-            count(world, "counts")
-            wait_until(lambda: world.call("logs", "counts").stdout)
-            engine_id = identity(world, "counts")
+            count(world, "watched")
+            wait_until(lambda: world.call("logs", "watched").stdout)
+            engine_id = identity(world, "watched")
             monitor = subprocess.run(["pgrep", "-f", f"conmon.*{engine_id}"], capture_output=True, check=True)
             for pid in monitor.stdout.split():
                 os.kill(int(pid), signal.SIGKILL)
-            world.await_state("counts", "exited")
-            one = world.listed("counts")
+            world.await_state("watched", "exited")
+            one = world.listed("watched")
             assert one["reason"] == "what watched it for Podman was killed"
             assert time.time() - one["ended"] < 60
-            done = world.call("start", "counts", code=125)
-            assert "`shipway rm --force counts`" in done.stderr
-            world.call("rm", "--force", "counts")
-            wait_until(lambda: not titled("counts"))
+            done = world.call("start", "watched", code=125)
+            assert "`shipway rm --force watched`" in done.stderr
+            world.call("rm", "--force", "watched")
+            wait_until(lambda: not titled("watched"))
             assert call_engine("podman", settings, "ps", "--all", "--quiet") == ""
         finally:
             world.close()

@@ -26,7 +26,7 @@ from shipway.run.life.oci_secrets import forget_secrets
 from shipway.run.life.oci_status import inspect_containers, read_changed
 from shipway.run.life.output import Output
 from shipway.run.life.restarts import wants_restart
-from shipway.run.life.spawn import detach
+from shipway.run.life.spawn import detach, spawn_bound
 from shipway.run.life.streams import Streams
 from shipway.run.model import RestartKind
 from shipway.run.oci.program import require_program
@@ -180,12 +180,7 @@ class _Keeper:
         words_of_container = WithoutTrouble(output)
         streams = Streams(self.loop, words_of_container)
         ends = streams.make_pipes(interactive=False)
-        pid = os.posix_spawn(
-            self.program.path,
-            (self.program.path, *words),
-            os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(ends)],
-        )
+        pid = spawn_bound((self.program.path, *words), ends)
         for fd in ends:
             os.close(fd)
         with self._ending_with_container(pid):

@@ -52,6 +52,8 @@ _LOG_PATIENCE = 3.0
 """Seconds that an end waits for the keeper to have read the last of the log."""
 _REMOVAL_PATIENCE = 10.0
 _END_PATIENCE = 2.0
+_NO_MONITOR = b"timed out waiting for file"
+"""What Podman says that waited for a monitor which was killed."""
 _POLL = 0.02
 _LACKING = 3
 
@@ -305,7 +307,10 @@ class OciLife:
 
         def before() -> None:
             if container.record.engine_id:
-                finished = self._program().ask("rm", "--force", "--volumes", container.record.engine_id)
+                words = ("rm", "--force", "--volumes", container.record.engine_id)
+                finished = self._program().ask(*words)
+                if finished.code != 0 and _NO_MONITOR in finished.stderr:  # the next try does not wait for it
+                    finished = self._program().ask(*words)
                 if finished.code != 0 and not says_missing(finished.stderr.decode("utf-8", "replace")):
                     raise self._program().trouble(finished, "rm")
             self._await_keeper(container.folder)

@@ -30,7 +30,7 @@ from shipway.run.life.output import Output
 from shipway.run.life.peers import Peer, accept
 from shipway.run.life.records import LOCK
 from shipway.run.life.relay import SocketLink, relay
-from shipway.run.life.spawn import detach
+from shipway.run.life.spawn import detach, spawn_bound
 from shipway.run.life.streams import Streams
 from shipway.run.oci.trouble import find_trouble
 
@@ -187,9 +187,8 @@ class _Keeper:
             ends = (slave, slave, slave)
         else:
             ends = self.streams.make_pipes(interactive=False)
-        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(ends)]
         with in_folder(self.folder):
-            pid = os.posix_spawn(self.words[0], self.words, os.environ, file_actions=actions, setsid=True)
+            pid = spawn_bound(self.words, ends, session=True)
         for fd in set(ends):
             os.close(fd)
         return pid

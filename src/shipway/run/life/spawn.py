@@ -175,3 +175,25 @@ def _be(
         traceback.print_exc()
         tell(EngineError(f"the container's supervisor failed: {problem}", hints=(f"see `{folder}/{_LOG}`",)))
         raise
+
+
+def spawn_bound(words: Sequence[str], ends: Sequence[int], *, session: bool = False) -> int:
+    """Start a program (the first word, an absolute path) on three descriptors, which is killed with this process; its id.
+
+    `session`: in one of its own.
+    """
+    from shipway.sandbox import syscalls  # noqa: PLC0415 - here alone
+    from shipway.sandbox.process import SIGKILL  # noqa: PLC0415
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, SIGKILL)
+            if session:
+                os.setsid()
+            for number, fd in enumerate(ends):
+                os.dup2(fd, number)
+            os.execve(words[0], list(words), os.environ)  # noqa: S606 - an absolute path
+        finally:
+            os._exit(127)
+    return pid
