@@ -111,7 +111,7 @@ class Place:
 
     def close(self) -> None:
         for command in self.at_the_end:
-            subprocess.run(command, check=False)
+            subprocess.run(command, check=False, env={**os.environ, **self.env})
         if self.dockerd is not None:
             self.dockerd.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
