@@ -153,7 +153,7 @@ def login(tmp_path, screen):
         daemon = subprocess.Popen(command, stderr=log)
     options = ["StrictHostKeyChecking=no", f"UserKnownHostsFile={tmp_path}/known", "LogLevel=ERROR"]
     words = [
-        "ssh", "-Y", "-F", "none", "-i", f"{tmp_path}/key", "-p", str(port), *(f"-o{one}" for one in options), "127.0.0.1",
+        "ssh", "-X", "-F", "none", "-i", f"{tmp_path}/key", "-p", str(port), *(f"-o{one}" for one in options), "127.0.0.1",
     ]  # fmt: skip
     environ = {**os.environ, **screen.settings}
     wait_until(
