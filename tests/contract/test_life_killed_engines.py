@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ import pytest
 from life_world import LifeWorld, store_image
 from test_engine_gone import Daemon
 from test_life_killed import all_gone
+from test_life_killed_random import SEED
 
 from private_engines import call_engine, private_docker, private_podman, wait_until
 
@@ -138,6 +140,59 @@ def test_what_is_beside_a_container_of_docker_is_killed(store, tmp_path):
             world.call("exec", "again", "true")
         finally:
             world.close()
+
+
+@pytest.mark.needs_tool("docker", "dockerd")
+def test_parts_of_docker_are_killed_at_random(store, tmp_path):
+    """Each part once and one more, in an order and at moments from a seed: the list is true, and the log whole."""
+    rng = random.Random(f"{SEED} docker")
+    parts = ["daemon", "keeper", "shim", "command"]
+    parts = rng.sample([*parts, rng.choice(parts)], len(parts) + 1)
+    with private_docker() as settings:
+        daemon = Daemon(settings)
+        daemon.argv.append("--live-restore")
+        daemon.end(signal.SIGTERM)
+        wait_until(lambda: not daemon.answers())
+        daemon.start()
+        world = LifeWorld(tmp_path, "docker", store, settings)
+        try:
+            for number, part in enumerate(parts):
+                name = f"{part}{number}"
+                count(world, name)
+                moment = rng.randrange(100)
+                wait_until(lambda moment=moment: int((world.project / "came").read_text()) >= moment)
+                _kill_part(world, settings, daemon, part, name)
+                world.await_state(name, "exited" if part in ("shim", "command") else "running")
+                if part == "shim":  # which takes along what it had not handed to Docker
+                    assert_whole(world, name, 1)
+                else:
+                    assert_whole(world, name)
+                world.call("rm", "--force", name)
+                wait_until(lambda name=name: not titled(name))
+            assert call_engine("docker", settings, "ps", "--all", "--quiet") == ""
+        finally:
+            world.close()
+            daemon.clean()
+
+
+def _kill_part(world, settings, daemon, part, name):
+    engine_id = identity(world, name)
+    if part == "daemon":
+        daemon.end(signal.SIGKILL)
+        wait_until(lambda: not daemon.answers())
+        daemon.again.wait()
+        assert world.listed(name)["state"] == "unknown"
+        daemon.start()
+    elif part == "keeper":
+        os.kill(titled(name)[0], signal.SIGKILL)
+    elif part == "shim":
+        found = subprocess.run(
+            ["pgrep", "-f", f"containerd-shim.*{engine_id}"], capture_output=True, check=True
+        )
+        os.kill(int(found.stdout), signal.SIGKILL)
+    else:
+        pid = call_engine("docker", settings, "inspect", "--format", "{{.State.Pid}}", engine_id)
+        os.kill(int(pid), signal.SIGKILL)
 
 
 @pytest.mark.needs_tool("podman")
