@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from life_world import IMAGE, LifeWorld, Terminal, store_image
+from life_world import IMAGE, LifeWorld, Terminal
 
 from private_engines import PRIVATE, call_engine, wait_until
 
@@ -39,16 +39,9 @@ def services():
         manager.__exit__(None, None, None)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("life")
-    store_image(folder / "layout", str(folder / "store"))
-    return str(folder / "store")
-
-
 @pytest.fixture(params=ENGINES)
-def world(request, services, store, tmp_path):
-    made = LifeWorld(tmp_path, request.param, store, services(request.param))
+def world(request, services, life_store, tmp_path):
+    made = LifeWorld(tmp_path, request.param, life_store, services(request.param))
     yield made
     made.close()
 

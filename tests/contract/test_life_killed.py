@@ -9,25 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from life_world import LifeWorld, store_image
+from life_world import LifeWorld
 
 from private_engines import PRIVATE, wait_until
 
 COUNTER = ("sh", "-c", "i=0; while true; do i=$((i+1)); echo line $i; done")
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("life")
-    store_image(folder / "layout", str(folder / "store"))
-    return str(folder / "store")
-
-
-@pytest.fixture
-def native(store, tmp_path):
-    made = LifeWorld(tmp_path, "native", store, {})
-    yield made
-    made.close()
 
 
 def supervisor(world, name: str) -> int:
@@ -162,12 +148,12 @@ def test_a_start_that_is_killed_leaves_a_true_list(native):
 
 @pytest.mark.needs_root
 @pytest.mark.needs_tool("docker", "dockerd")
-def test_keeper_and_daemon_of_docker(store, tmp_path):
+def test_keeper_and_daemon_of_docker(life_store, tmp_path):
     """A killed keeper is replaced and loses no line; without its daemon a container is unknown, not running."""
     manager = PRIVATE["docker"]()
     settings = manager.__enter__()
     try:
-        world = LifeWorld(tmp_path, "docker", store, settings)
+        world = LifeWorld(tmp_path, "docker", life_store, settings)
         world.background("kept", "sh", "-c", "for i in 1 2 3; do echo $i; done; sleep 1000")
         wait_until(lambda: world.call("logs", "kept").stdout == "1\n2\n3\n")
         lock = Path(world.listed("kept")["folder"]) / "lock"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from life_world import LifeWorld, store_image
+from life_world import LifeWorld
 from test_engine_gone import Daemon
 from test_life_killed import all_gone
 from test_life_killed_random import SEED
@@ -18,13 +18,6 @@ from private_engines import call_engine, private_docker, private_podman, wait_un
 
 pytestmark = pytest.mark.needs_root
 COUNTED = 'i=0; while :; do i=$((i+1)); echo "line $i"; printf %09d $i 1<>/work/came; sleep 0.01; done'
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("life")
-    store_image(folder / "layout", str(folder / "store"))
-    return str(folder / "store")
 
 
 def titled(title):
@@ -60,7 +53,7 @@ def identity(world, name):
 
 @pytest.mark.needs_tool("docker", "dockerd")
 @pytest.mark.parametrize("live", [False, True], ids=["plain", "live-restore"])
-def test_dockers_daemon_is_killed(store, tmp_path, live):
+def test_dockers_daemon_is_killed(life_store, tmp_path, live):
     name = "lively" if live else "plain"
     with private_docker() as settings:
         daemon = Daemon(settings)
@@ -69,7 +62,7 @@ def test_dockers_daemon_is_killed(store, tmp_path, live):
             daemon.end(signal.SIGTERM)
             wait_until(lambda: not daemon.answers())
             daemon.start()
-        world = LifeWorld(tmp_path, "docker", store, settings)
+        world = LifeWorld(tmp_path, "docker", life_store, settings)
         try:
             count(world, name)
             world.call("exec", "-d", "--service", "quiet", name, "sleep", "1000")
@@ -106,10 +99,10 @@ def test_dockers_daemon_is_killed(store, tmp_path, live):
 
 
 @pytest.mark.needs_tool("docker", "dockerd")
-def test_what_is_beside_a_container_of_docker_is_killed(store, tmp_path):
+def test_what_is_beside_a_container_of_docker_is_killed(life_store, tmp_path):
     """The one beside a service that says nothing, so that the service goes on; the container's process; its shim."""
     with private_docker() as settings:
-        world = LifeWorld(tmp_path, "docker", store, settings)
+        world = LifeWorld(tmp_path, "docker", life_store, settings)
         try:
             count(world, "beside")
             world.call("exec", "-d", "--service", "quiet", "beside", "sleep", "1000")
@@ -143,7 +136,7 @@ def test_what_is_beside_a_container_of_docker_is_killed(store, tmp_path):
 
 
 @pytest.mark.needs_tool("docker", "dockerd")
-def test_parts_of_docker_are_killed_at_random(store, tmp_path):
+def test_parts_of_docker_are_killed_at_random(life_store, tmp_path):
     """Each part once and one more, in an order and at moments from a seed: the list is true, and the log whole."""
     rng = random.Random(f"{SEED} docker")
     parts = ["daemon", "keeper", "shim", "command"]
@@ -154,7 +147,7 @@ def test_parts_of_docker_are_killed_at_random(store, tmp_path):
         daemon.end(signal.SIGTERM)
         wait_until(lambda: not daemon.answers())
         daemon.start()
-        world = LifeWorld(tmp_path, "docker", store, settings)
+        world = LifeWorld(tmp_path, "docker", life_store, settings)
         try:
             for number, part in enumerate(parts):
                 name = f"{part}{number}"
@@ -196,10 +189,10 @@ def _kill_part(world, settings, daemon, part, name):
 
 
 @pytest.mark.needs_tool("podman")
-def test_podmans_monitor_is_killed(store, tmp_path):
+def test_podmans_monitor_is_killed(life_store, tmp_path):
     """Podman takes the container for running ever after, and cannot start it again; the list and the error say so."""
     with private_podman() as settings:
-        world = LifeWorld(tmp_path, "podman", store, settings)
+        world = LifeWorld(tmp_path, "podman", life_store, settings)
         try:
             count(world, "watched")
             wait_until(lambda: world.call("logs", "watched").stdout)

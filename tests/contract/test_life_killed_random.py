@@ -10,7 +10,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from life_world import LifeWorld, store_image
 from test_life_killed import all_gone, below, children, sandbox, supervisor
 
 from private_engines import wait_until
@@ -21,20 +20,6 @@ FLOOD = (
     'i=0; while :; do i=$((i+1)); echo "line $i"; printf %09d $i 1<>/work/$1; sleep 0.00$((i%3)); done',
 )
 """A command's and a service's: how far it came stands in a file of the project, written after the line."""
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("life")
-    store_image(folder / "layout", str(folder / "store"))
-    return str(folder / "store")
-
-
-@pytest.fixture
-def native(store, tmp_path):
-    made = LifeWorld(tmp_path, "native", store, {})
-    yield made
-    made.close()
 
 
 def numbers(text, kind):
@@ -121,7 +106,7 @@ def test_verbs_that_are_killed_are_finished_by_a_second_try(native, tmp_path):
         if wanted == "running":
             native.call("exec", name, "true")
         native.call("rm", "--force", name, code=None)
-    state = Path(os.environ["XDG_STATE_HOME"]) / "shipway/containers"
+    state = Path(native.environ["XDG_STATE_HOME"]) / "shipway/containers"
     (state / "0123456789ab").mkdir()
     native.call("gc")
     assert [path.name for path in state.iterdir() if path.is_dir()] == ["by-name"]

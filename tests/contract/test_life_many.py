@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from life_world import IMAGE, LifeWorld, store_image
+from life_world import IMAGE
 
 from private_engines import wait_until
 
@@ -16,19 +16,9 @@ MANY = 12
 AT_ONCE = 6
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("life")
-    store_image(folder / "layout", str(folder / "store"))
-    return str(folder / "store")
-
-
 @pytest.fixture
-def world(store, tmp_path):
-    """With a home of its own, so that all containers are this test's."""
-    made = LifeWorld(tmp_path, "native", store, {"XDG_STATE_HOME": str(tmp_path / "state")})
-    yield made
-    made.close()
+def world(native):
+    return native
 
 
 def processes(world) -> list[int]:

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from life_world import IMAGE, LifeWorld, store_image
+from life_world import IMAGE
 
 from private_engines import wait_until
 
@@ -12,18 +12,9 @@ MUCH = 1_800_000
 """More than sockets and the caller's pipe hold, and less than makes the command wait."""
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("life")
-    store_image(folder / "layout", str(folder / "store"))
-    return str(folder / "store")
-
-
 @pytest.fixture
-def world(store, tmp_path):
-    made = LifeWorld(tmp_path, "native", store, {"XDG_STATE_HOME": str(tmp_path / "state")})
-    yield made
-    made.close()
+def world(native):
+    return native
 
 
 def test_the_end_of_an_output_is_not_lost_on_a_slow_reader(world):

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from browser import CONTROL, SHIFT, browser, count_colours
-from life_world import LifeWorld, Terminal, store_image
+from life_world import LifeWorld, Terminal
 from web_clients import ask, run_in_kernel
 
 from private_engines import PRIVATE, wait_until
@@ -23,22 +23,15 @@ ENGINES = (
 pytestmark = [pytest.mark.needs_network, pytest.mark.needs_tool("ssh")]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tools")
-    store_image(folder / "layout", str(folder / "store"))
-    return str(folder / "store")
-
-
 @pytest.fixture(params=ENGINES)
-def world(request, store, tmp_path):
+def world(request, life_store, tmp_path):
     if request.param == "native":
-        made = LifeWorld(tmp_path, request.param, store, {})
+        made = LifeWorld(tmp_path, request.param, life_store, {})
         yield made
         made.close()
         return
     with PRIVATE[request.param]() as settings:
-        made = LifeWorld(tmp_path, request.param, store, settings)
+        made = LifeWorld(tmp_path, request.param, life_store, settings)
         yield made
         made.close()
 
@@ -165,9 +158,9 @@ def test_the_line_for_every_ssh_is_written_once_and_only_when_asked(world):
 
 
 @pytest.fixture
-def project(store, tmp_path):
+def project(life_store, tmp_path):
     """A container of a project with one Python package."""
-    made = LifeWorld(tmp_path, "native", store, {})
+    made = LifeWorld(tmp_path, "native", life_store, {})
     (made.project / "shipway.toml").write_text(
         'base = "debian:bookworm"\npython = "3.11"\npip = ["einops"]\n'
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, WHITEOUT, Entry, disk_mode
+from shipway.host.overlay import is_opaque
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 FIXED_TIME = 315532800
 """1980-01-01T00:00:00Z, the earliest time that every archive format can state."""
 _CHUNK = 1 << 20
-_OPAQUE = ("user.overlay.opaque", "trusted.overlay.opaque")
 _PREFIXES = ("user.overlay.", "trusted.overlay.")
 
 
@@ -73,7 +73,7 @@ class _Capture:
         kept = False
         for name in names:
             kept |= self._one(f"{path}/{name}" if path else name)
-        if _is_opaque(full):
+        if is_opaque(full):
             kept |= self._hide_lower(path, set(names))
         return kept
 
@@ -210,14 +210,6 @@ def walk_files(root: str) -> Iterator[str]:
                     pending.append(path)
                 else:
                     yield path
-
-
-def _is_opaque(path: str) -> bool:
-    for name in _OPAQUE:
-        with contextlib.suppress(OSError):
-            if os.getxattr(path, name, follow_symlinks=False) == b"y":
-                return True
-    return False
 
 
 def _drop_overlay_attributes(path: str) -> None:

@@ -248,7 +248,9 @@ def render_recipe(result: CommitResult) -> str:
     lines += result.lines or ("# no package was installed by hand",)
     lines += [f"# {shown(one, _COMMENT)}" for one in result.missed]
     if result.files:
-        lines.append(f"# and {len(result.files)} files that came by no package:")
+        lines.append(
+            f"# and {len(result.files)} file{'' if len(result.files) == 1 else 's'} that came by no package:"
+        )
         lines += [f"#   {_SIGNS[what]} {shown(path, _COMMENT)}" for path, what in result.files[:_FILES]]
         if len(result.files) > _FILES:
             lines.append(f"#   … `shipway diff {shown(result.container)}` lists all")

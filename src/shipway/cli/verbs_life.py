@@ -104,7 +104,7 @@ LIFE_VERBS = (
          ("shipway logs digits/board", "of a service")),
         (Option("follow", "Go on until the command is over", short="f"),
          Option("tail", "Only the last lines", Takes.VALUE, "n", "LINES", kind="lines", default="`all`"),
-         Option("timestamps", "Put the time in front of each line"),
+         Option("timestamps", "Put the time in front of each line", short="t"),
          Option("since", "Only what is younger: `10m`, `2d`", Takes.VALUE, "", "AGE", kind="age", default="all"),
          Option("until", "Only what is older", Takes.VALUE, "", "AGE", kind="age", default="all")),
         "[NAME]", home="commands_life",

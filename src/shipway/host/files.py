@@ -110,6 +110,15 @@ def _make(path: str, mode: int) -> bool:
     return True
 
 
+def read_kernel(path: str) -> str:
+    """The text of a file of the kernel's, such as one of `/proc`; empty where there is none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def write_file(path: str, data: bytes, mode: int = 0o644) -> None:
     """Write a new file at `path`, not durable yet, with exactly `mode`.
 

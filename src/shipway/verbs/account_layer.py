@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import ExitCode, NotFound, ToolError
 from shipway.core.text import shown
 
 if TYPE_CHECKING:
+    from shipway.archive.extract import Extractor
     from shipway.image.stored import StoredImage
     from shipway.run.model import Account, ImageFacts
     from shipway.store.store import Store
@@ -27,7 +27,7 @@ def add_account(store: Store, image: StoredImage, name: str) -> StoredImage:
         ToolError: `name` is none for an account, or is root's and the caller is not root (USAGE).
         NotFound: a layer of the image is no longer in the store.
     """
-    from shipway.image.committed import add_layer
+    from shipway.image.added_layer import add_layer
     from shipway.run.accounts import choose_shell
     from shipway.run.facts import read_image_facts
     from shipway.run.model import Account
@@ -49,13 +49,11 @@ def add_account(store: Store, image: StoredImage, name: str) -> StoredImage:
             os.getuid(), os.getgid(), name, name, f"/home/{name}", choose_shell("", facts.shells)
         )
         tree = _make_tree(store, facts, account)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(image.epoch))
         return add_layer(
             image,
             tree,
             name="account",
             by=f"shipway give --account {name}",
-            created=stamp,
             reason="the account of whoever handed it over",
         )
 
@@ -78,24 +76,13 @@ def render_files(facts: ImageFacts, account: Account) -> dict[str, str]:
 
 
 def _make_tree(store: Store, facts: ImageFacts, account: Account) -> Tree:
-    from shipway.archive.extract import Extractor
     from shipway.build.capture import FIXED_TIME
-    from shipway.host.files import translating_disk_errors
+    from shipway.image.added_layer import make_tree
 
-    with store.transaction() as tx:
-        staged = tx.stage(f"account {account.name}")
-        root = os.open(staged.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        extractor = Extractor(root, f"account {account.name}")
-        try:
-            with translating_disk_errors("write the account files"):
-                for path, text in render_files(facts, account).items():
-                    data = text.encode("utf-8", "surrogateescape")
-                    extractor.file(path, (data,), 0o644, FIXED_TIME)
-                extractor.directory(account.home[1:], 0o755, FIXED_TIME, uid=account.uid, gid=account.gid)
-            manifest = extractor.finish()
-        finally:
-            extractor.close()
-            os.close(root)
-        tree = tx.add_tree({"recipe": "account", "content": manifest.identity()}, staged, manifest)
-        tx.commit()
-    return store.find_tree(tree.key) or tree
+    def fill(extractor: Extractor) -> None:
+        for path, text in render_files(facts, account).items():
+            data = text.encode("utf-8", "surrogateescape")
+            extractor.file(path, (data,), 0o644, FIXED_TIME)
+        extractor.directory(account.home[1:], 0o755, FIXED_TIME, uid=account.uid, gid=account.gid)
+
+    return make_tree(store, f"account {account.name}", "account", fill)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,19 +97,17 @@ def _list(values: Iterable[str]) -> str:
 
 def _commit(container: Container, target: str, top: Top, store: Store, task: Task) -> str:
     from shipway.host.dirs import state_dir
-    from shipway.image.committed import add_layer
+    from shipway.image.added_layer import add_layer
     from shipway.image.names import find_name, put_name
     from shipway.run.life.journal import write_event
 
     base = _base_image(container, store, task)
     tree = _take_tree(container, top, store)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(base.epoch))
     image = add_layer(
         base,
         tree,
         name="committed",
         by="shipway commit",
-        created=stamp,
         reason="what a container wrote",
     )
     before = find_name(store, target)
@@ -156,8 +152,7 @@ def _take_tree(container: Container, top: Top, store: Store) -> Tree:
         NotFound: it wrote nothing.
         StoreError, NoSpace: it cannot be read or kept.
     """
-    from shipway.archive.extract import Extractor
-    from shipway.host.files import translating_disk_errors
+    from shipway.image.added_layer import make_tree
     from shipway.run.top.content import read_pieces
 
     gone = sorted(one.path for one in top.written if one.what == "D")
@@ -167,23 +162,14 @@ def _take_tree(container: Container, top: Top, store: Store) -> Tree:
             f"`{container.name}` has written nothing outside mounts, so there is nothing to commit",
             hints=("its image is the one that it began with: `shipway tag`",),
         )
-    with store.transaction() as tx:
-        staged = tx.stage(f"commit {container.name}")
-        root = os.open(staged.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        extractor = Extractor(root, container.name)
-        try:
-            with translating_disk_errors(f"read what `{container.name}` has written"):
-                for path in gone:
-                    extractor.whiteout(path)
-                for piece in read_pieces(container, there):
-                    _take(extractor, piece)
-            manifest = extractor.finish()
-        finally:
-            extractor.close()
-            os.close(root)
-        tree = tx.add_tree({"recipe": "commit", "content": manifest.identity()}, staged, manifest)
-        tx.commit()
-    return store.find_tree(tree.key) or tree
+
+    def fill(extractor: Extractor) -> None:
+        for path in gone:
+            extractor.whiteout(path)
+        for piece in read_pieces(container, there):
+            _take(extractor, piece)
+
+    return make_tree(store, f"what `{container.name}` has written", "commit", fill)
 
 
 def _take(extractor: Extractor, piece: Piece) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.events import Note
+from shipway.host.files import read_kernel
 from shipway.run.model import Network
 from shipway.verbs.run import RunWords, run_command
 from shipway.verbs.tool_folders import Tool, tool_task
@@ -47,7 +48,7 @@ def run_debug(container: Container, argv: Sequence[str], task: Task, *, tty: boo
     if argv[:1] == (_SMI,):
         return _run_smi(argv)
     _require_name(container)
-    if sentence := describe_ptrace(_read(_YAMA)):
+    if sentence := describe_ptrace(read_kernel(_YAMA)):
         task.emit(Note(sentence, "warning"))
     if not argv:
         name = container.name
@@ -114,11 +115,3 @@ def describe_ptrace(scope: str) -> str:
         "(kernel.yama.ptrace_scope), so `strace -p`, `gdb -p` and `py-spy` are refused; an administrator allows them by "
         "`sysctl kernel.yama.ptrace_scope=0`"
     )
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except OSError:
-        return ""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK
 from shipway.core.units import render_size
+from shipway.host.overlay import is_opaque
 from shipway.run.facts import find_inside
 from shipway.run.life.lives import Changed
-from shipway.run.top.kept import is_of_start, is_opaque, places_of_mounts
+from shipway.run.top.kept import is_of_start, places_of_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
 from shipway.core.events import Note
-from shipway.host.files import translating_disk_errors, write_atomic
+from shipway.host.files import read_kernel, translating_disk_errors, write_atomic
 from shipway.host.proc import find_tool
 from shipway.run.life.model import NETWORK
 from shipway.run.network.guard import Guard, Wanted
@@ -48,7 +48,7 @@ TUN = "/dev/net/tun"
 
 def list_bridges() -> tuple[Bridge, ...]:
     """The programs that are here, the one that fits this host best first."""
-    routed = has_default_route(_read("/proc/net/route"), _read("/proc/net/ipv6_route"))
+    routed = has_default_route(read_kernel("/proc/net/route"), read_kernel("/proc/net/ipv6_route"))
     found = ((name, find_tool(name)) for name in order_programs(routed=routed))
     return tuple(Bridge(name, path) for name, path in found if path is not None)
 
@@ -128,7 +128,7 @@ def _write_record(path: str, bridge: Bridge, ports: Sequence[Port], guard: Guard
 
 def _start_of(pid: int) -> str:
     """When the process was started, in ticks after the boot (proc(5)): its number may be another's by now."""
-    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[19]
+    return read_kernel(f"/proc/{pid}/stat").rpartition(")")[2].split()[19]
 
 
 def _forget(path: str) -> None:
@@ -275,11 +275,3 @@ def _require_free(port: Port) -> None:
     if number == errno.EACCES:
         hints.append("ports below `/proc/sys/net/ipv4/ip_unprivileged_port_start` are for the administrator")
     raise EngineError(f"{where}: {os.strerror(number)}", hints=hints)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except OSError:
-        return ""

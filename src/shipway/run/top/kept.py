@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, WHITEOUT, Entry, disk_mode
+from shipway.host.overlay import is_opaque
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from shipway.run.model import Environment, Invocation
 
-_OPAQUE = ("user.overlay.opaque", "trusted.overlay.opaque")
 _CHUNK = 1 << 20
 WRITTEN_AT_START = frozenset(
     {
@@ -109,15 +108,6 @@ def _hidden(folder: str, names: frozenset[str], lower: Mapping[str, Entry]) -> I
         name = path.removeprefix(prefix)
         if path.startswith(prefix) and "/" not in name and name not in names:
             yield Entry(path, WHITEOUT, 0)
-
-
-def is_opaque(path: str) -> bool:
-    """Whether the folder `path` of an upper hides the folder below it."""
-    for name in _OPAQUE:
-        with contextlib.suppress(OSError):
-            if os.getxattr(path, name, follow_symlinks=False) == b"y":
-                return True
-    return False
 
 
 def _digest(path: str) -> str:

@@ -7,9 +7,10 @@ import stat
 from typing import TYPE_CHECKING
 
 from shipway.core.manifest import DIRECTORY, FILE, WHITEOUT
+from shipway.host.overlay import is_opaque
 from shipway.run.facts import find_inside
 from shipway.run.top.installed import Top, Written
-from shipway.run.top.kept import is_of_start, is_opaque, read_changes
+from shipway.run.top.kept import is_of_start, read_changes
 from shipway.run.top.trees import visible_at
 from shipway.sandbox.paths import open_in_root
 
