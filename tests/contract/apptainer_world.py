@@ -25,11 +25,12 @@ def private_apptainer(session: Path):
     use.acquire()
     while not (place / "whole").exists():
         use.release()
-        with FileLock(use.path):
-            if not (place / "whole").exists():
-                remove_tree(str(place))
-                _unpack(place)
-                (place / "whole").touch()
+        make = FileLock(use.path)
+        if make.acquire(between=(place / "whole").exists):  # whoever made it holds the lock as long as it is used
+            try:
+                _make_whole(place)
+            finally:
+                make.release()
         use.acquire()
     try:
         yield {"PATH": f"{place}/usr/bin:{os.environ['PATH']}"}
@@ -39,6 +40,13 @@ def private_apptainer(session: Path):
         if last.try_acquire():
             remove_tree(str(place))
             last.release()
+
+
+def _make_whole(place: Path) -> None:
+    if not (place / "whole").exists():
+        remove_tree(str(place))
+        _unpack(place)
+        (place / "whole").touch()
 
 
 def _unpack(place: Path) -> None:

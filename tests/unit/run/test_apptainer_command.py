@@ -9,7 +9,7 @@ import pytest
 from test_engines_command import ADA, request
 
 from shipway.core.errors import EngineError, LimitError
-from shipway.core.events import silent
+from shipway.core.events import Note, silent
 from shipway.host.lock import FileLock
 from shipway.run.apptainer import render_environ, render_exec
 from shipway.run.apptainer_engine import describe_apptainer, require_apptainer, run_apptainer
@@ -261,3 +261,26 @@ def test_two_starts_at_once_merge_once(tmp_path):
     for one in both:
         one.join()
     assert calls == [("/a",)]
+
+
+def test_a_start_during_a_merge_does_not_wait_for_the_end_of_the_run_that_merged(tmp_path):
+    inside, waiting = threading.Barrier(2, timeout=20), threading.Semaphore(0)
+
+    def told(event):
+        if isinstance(event, Note):
+            waiting.release()
+
+    def run():
+        with opened_root(request(), str(tmp_path), lambda found, target: None, told):
+            inside.wait()
+
+    folder = root_folder(str(tmp_path), request().project, request().lowers)
+    os.makedirs(os.path.dirname(folder))
+    both = [threading.Thread(target=run) for _ in range(2)]
+    with FileLock(f"{folder}.lock", shared=True):
+        for one in both:
+            one.start()
+        assert [waiting.acquire(timeout=20) for _ in both] == [True, True], "both want to make it"
+    for one in both:
+        one.join()
+    assert not inside.broken

@@ -44,9 +44,7 @@ def opened_root(request: RunRequest, state: str, merge: Merge, emit: Emit) -> It
         lock.acquire()
         while not os.path.isdir(folder):
             lock.release()
-            with FileLock(folder + _LOCK, emit=emit):
-                if not os.path.isdir(folder):
-                    _make(request, folder, merge, emit)
+            _make_alone(request, folder, merge, emit)
             lock.acquire()
         os.utime(folder)
     try:
@@ -102,6 +100,18 @@ def _remove(path: str) -> bool:
     finally:
         lock.release()
     return True
+
+
+def _make_alone(request: RunRequest, folder: str, merge: Merge, emit: Emit) -> None:
+    """Make `folder`, or wait until another process has: it goes on to use it, and so the lock is not free before it ends."""
+    maker = FileLock(folder + _LOCK, emit=emit)
+    if not maker.acquire(between=lambda: os.path.isdir(folder)):
+        return
+    try:
+        if not os.path.isdir(folder):
+            _make(request, folder, merge, emit)
+    finally:
+        maker.release()
 
 
 def _make(request: RunRequest, folder: str, merge: Merge, emit: Emit) -> None:
