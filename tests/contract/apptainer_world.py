@@ -26,7 +26,9 @@ def private_apptainer(session: Path):
     while not (place / "whole").exists():
         use.release()
         make = FileLock(use.path)
-        if make.acquire(between=(place / "whole").exists):  # whoever made it holds the lock as long as it is used
+        if make.acquire(
+            between=(place / "whole").exists
+        ):  # whoever made it holds the lock as long as it is used
             try:
                 _make_whole(place)
             finally:

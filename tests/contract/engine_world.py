@@ -80,6 +80,7 @@ class World:
     def __init__(self, root: Path, engine: str, mode: str, uid: int, settings: dict[str, str]):
         self.settings = {**os.environ, **settings}
         self.engine, self.mode, self.uid = engine, mode, uid
+        self._started: list[subprocess.Popen[str]] = []
         self.place = Path(tempfile.mkdtemp(prefix="shipway-contract-", dir="/var/tmp"))
         self.place.chmod(0o755)
         self.project, self.state = self.place / "my_project", self.place / "state"
@@ -109,6 +110,12 @@ class World:
         return self.uid if os.geteuid() == 0 else os.getgid()
 
     def close(self) -> None:
+        for running in self._started:  # of a test that failed; what they leave open would fail another one
+            if running.poll() is None:
+                running.kill()
+            for stream in (running.stdout, running.stderr):
+                stream.close()
+            running.wait()
         # Not shutil's: overlayfs leaves a folder that not even its owner may enter.
         remove_tree(str(self.place))
 
@@ -155,13 +162,15 @@ class World:
 
     def start(self, *argv: str, **more) -> subprocess.Popen[str]:
         """A container that goes on."""
-        return subprocess.Popen(
+        running = subprocess.Popen(
             self.order(*argv, **more),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=self.settings,
         )
+        self._started.append(running)
+        return running
 
     @property
     def events(self) -> list[str]:

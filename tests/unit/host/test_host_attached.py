@@ -39,3 +39,23 @@ def test_what_another_process_sends_us_reaches_the_program(number):
         running.send_signal(number)
         assert running.stdout.readline() == "got\n"
         assert running.wait(20) == 9
+
+
+def test_what_comes_before_the_program_hears_waits_for_it(tmp_path):
+    ready = tmp_path / "ready"
+    script = f"trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.05; done; : {ready}"
+    caller = (
+        "import os, sys; from shipway.host.attached import Signals, run_attached;"
+        f"signals = Signals(lambda pid: os.path.exists({str(ready)!r}));"
+        "code = run_attached(sys.argv[1:], os.environ, signals); print(signals.came); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", caller, SH, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
+        assert running.stdout.readline() == "ready\n"
+        running.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(0.3)
+        ready.touch()
+        assert running.stdout.readline() == "got\n"
+        assert running.stdout.readline() == "[15]\n"
+        assert running.wait(20) == 9

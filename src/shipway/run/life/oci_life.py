@@ -34,6 +34,7 @@ from shipway.run.mounting import make_mount_sources
 from shipway.run.oci.command import plan_inputs, render_create
 from shipway.run.oci.engine import owner_notes, require_start, write_folder
 from shipway.run.oci.image import ensure_image, find_image, local_tag
+from shipway.run.oci.passing import end_left_behind, passed_signals
 from shipway.run.oci.program import Program, require_limits, require_program
 from shipway.run.secrets import open_variables, with_hidden, wrapped
 
@@ -112,8 +113,11 @@ class OciLife:
             *(("--interactive",) if record.options.interactive else ()),
             record.engine_id,
         )
+        signals = passed_signals(tty=record.asked.tty)
         with in_folder(begin.folder), watching(in_engine(lambda: record.engine_id)) as seen:
-            code = run_joined((program.path, *words), begin.ends, tty=record.asked.tty)
+            code = run_joined((program.path, *words), begin.ends, tty=record.asked.tty, signals=signals)
+            if code is not None:
+                code = end_left_behind(program, record.engine_id, signals.came, code, begin.emit)
         sign = find_sign(code or 0, seen.count)
         mark(begin.folder, sign)
         if sign is Sign.PROCESS:
@@ -251,7 +255,8 @@ class OciLife:
             return oci_services.attach(self._program(), container, service, ends)
         program = self._program()
         words = (program.path, "attach", container.record.engine_id)
-        code = run_joined(words, ends, tty=container.record.asked.tty)
+        tty = container.record.asked.tty
+        code = run_joined(words, ends, tty=tty, signals=passed_signals(tty=tty))
         if code is None:
             return None
         status = _after_joining(program, container.record.engine_id)

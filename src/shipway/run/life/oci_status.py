@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ _STATES = {
 UNWATCHED = "what watched it for Podman was killed"
 _ELSEWHERE = ("CONTAINER_HOST", "CONTAINER_CONNECTION")
 _KILLED = 137
+_MONITOR_PATIENCE = 5.0
+"""Seconds that a monitor may take to say that its container has ended."""
 _INITS = ("sbin/docker-init", "run/podman-init", "dev/init")
 """What the engines put into a container that is to have an init."""
 
@@ -55,14 +58,44 @@ def inspect_containers(program: Program, ids: Sequence[str]) -> dict[str, Status
     found = parse_inspected(finished.text)
     if program.dialect.name != "podman" or any(map(os.environ.get, _ELSEWHERE)):
         return found
-    return {name: _unwatched(status) for name, status in found.items()}
+    return {name: _watched(program, name, status, finished.text) for name, status in found.items()}
 
 
-def _unwatched(status: Status) -> Status:
-    """Podman believes for ever that a container runs whose monitor was killed before it ended."""
-    if status.state is not State.RUNNING or not status.pid or _lives(status.pid):
-        return status
-    return status._replace(state=State.EXITED, pid=0, code=_KILLED, reason=UNWATCHED, ports=(), ended=now())
+def _watched(program: Program, identity: str, status: Status, text: str) -> Status:
+    """Podman believes for ever that a container runs whose monitor was killed before it ended; a monitor that lives is about to
+    say how it ended, or has while we asked.
+
+    `text`: what `container inspect` printed.
+    """
+    deadline = time.monotonic() + _MONITOR_PATIENCE
+    while _has_ended(status):
+        monitored = _lives(parse_monitor(text, identity))
+        if monitored and time.monotonic() > deadline:
+            return status
+        text = program.ask("container", "inspect", identity).text
+        found = parse_inspected(text).get(identity)
+        if found is None:  # it was removed meanwhile
+            return status
+        if not monitored and _has_ended(found):
+            return found._replace(
+                state=State.EXITED, pid=0, code=_KILLED, reason=UNWATCHED, ports=(), ended=now()
+            )
+        status = found
+    return status
+
+
+def _has_ended(status: Status) -> bool:
+    """Whether it is said to run, and has no process."""
+    return status.state is State.RUNNING and status.pid > 0 and not _lives(status.pid)
+
+
+def parse_monitor(text: str, identity: str) -> int:
+    """The process that watches a container, in what Podman's `container inspect` prints; 0 if it has none."""
+    with contextlib.suppress(ValueError):
+        for one in json.loads(text or "[]"):
+            if one["Id"] == identity:
+                return int(one.get("State", {}).get("ConmonPid") or 0)
+    return 0
 
 
 def _lives(pid: int) -> bool:

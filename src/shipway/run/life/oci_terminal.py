@@ -7,7 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from shipway.host.attached import run_attached
+from shipway.host.attached import Signals, run_attached
 from shipway.run.life.relay import Ends, Master, relay
 from shipway.run.life.wire import OUTPUT
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 _CHUNK = 65536
 
 
-def run_joined(words: Sequence[str], ends: Ends, *, tty: bool) -> int | None:
+def run_joined(words: Sequence[str], ends: Ends, *, tty: bool, signals: Signals | None = None) -> int | None:
     """Run `words` (the first an absolute path) with the caller's streams; None when the keys for leaving were typed.
 
     Raises:
         ToolError: it cannot be started.
     """
     if not (tty and os.isatty(ends.stdin)):
-        return run_attached(words, os.environ)
-    link = _ProgramLink(words)
+        return run_attached(words, os.environ, signals)
+    link = _ProgramLink(words, signals or Signals())
     try:
         return relay(link, ends, tty=True)
     finally:
@@ -35,7 +35,8 @@ def run_joined(words: Sequence[str], ends: Ends, *, tty: bool) -> int | None:
 class _ProgramLink(Master):
     """See `relay.Link`."""
 
-    def __init__(self, words: Sequence[str]):
+    def __init__(self, words: Sequence[str], signals: Signals):
+        self._signals = signals
         self._master, slave = os.openpty()
         self._pid = os.posix_spawn(
             words[0],
@@ -73,6 +74,7 @@ class _ProgramLink(Master):
 
     def signal(self, number: int) -> None:
         """To the program, which passes it on."""
+        self._signals.came.append(number)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, number)
 

@@ -20,6 +20,7 @@ from shipway.run.mounting import make_mount_sources, make_places
 from shipway.run.oci.command import CID, plan_inputs, render_run
 from shipway.run.oci.image import ensure_image, find_image, local_tag
 from shipway.run.oci.options import is_other, laid_files, scratches
+from shipway.run.oci.passing import end_left_behind, passed_signals
 from shipway.run.oci.program import require_limits, require_program
 from shipway.run.oci.trouble import LIMITS
 from shipway.run.run_files import write_run_file, write_run_files
@@ -102,8 +103,10 @@ def run_oci(
             write_folder(folder, request, inputs.file)
         words = render_run(request, dialect, image=identity, folder=folder)
         written = f"{folder}/{dialect.name}{CID}"
+        signals = passed_signals(tty=request.tty)
         with in_folder(folder), watching(in_engine(lambda: _read_id(written))) as seen:
-            code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)})
+            code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)}, signals)
+            code = end_left_behind(program, _find_id(written), signals.came, code, emit)
     _require_started(program, request, code)
     if code == 128 + signal.SIGKILL and request.limits.memory:
         limit = render_size(request.limits.memory)
@@ -114,6 +117,14 @@ def run_oci(
 def _read_id(path: str) -> str:
     with open(path, encoding="utf-8") as file:
         return file.read().strip()
+
+
+def _find_id(path: str) -> str:
+    """Empty where the container was not made."""
+    try:
+        return _read_id(path)
+    except OSError:
+        return ""
 
 
 def require_start(request: RunRequest, dialect: Dialect) -> None:
