@@ -10,6 +10,7 @@ import pytest
 from life_world import IMAGE, LifeWorld, Terminal
 
 from private_engines import PRIVATE, call_engine, wait_until
+from shipway.core.units import render_size
 
 ENGINES = (
     pytest.param("native", marks=pytest.mark.needs_userns),
@@ -175,6 +176,42 @@ def test_restart_policies(world):
     wait_until(lambda: world.call("logs", "tries").stdout == "try\n" * 3, 60)
 
 
+COPIED_IN = f"would copy `/etc/passwd` ({render_size(os.path.getsize('/etc/passwd'))}) to `plan:/opt/new`"
+IMPOSSIBLE = (
+    (("start", "plan"), 125, "`plan` runs already"),
+    (("start", "plan/none"), 2, "names a service"),
+    (("rm", "-f", "plan/held"), 2, "names a service"),
+    (("kill", "plan/none"), 14, "no service `none`"),
+    (("exec", "-d", "--service", "held", "plan", "true"), 125, "`held` runs already in `plan`"),
+    (("exec", "-d", "--service", "a/b", "plan", "true"), 125, "not a name for a container"),
+    (("cp", "/etc/passwd", "plan:/none/new"), 14, "the folder `/none` does not exist in `plan`"),
+    (("cp", "/nothing", "plan:/opt"), 2, "`/nothing` does not exist"),
+    (("cp", "plan:/none", "."), 14, "`/none` does not exist in `plan`"),
+    (("run", "-d", "--name", "plan", "--image", IMAGE, "--", "true"), 125, "a container `plan` runs already"),
+    (("rename", "plan", "plan"), 125, "is there already"),
+)
+
+
+@pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
+def test_what_cannot_be_done_is_known_before(world):
+    """With `--dry-run` and without, the same error and exit code."""
+    world.background("plan", *FOREVER)
+    world.call("exec", "-d", "--service", "held", "plan", *FOREVER)
+    for (verb, *words), code, said in IMPOSSIBLE:
+        for dry in ((), ("--dry-run",)):
+            assert said in world.call(verb, *dry, *words, code=code).stderr
+    assert world.state("plan") == "running"
+    assert [(one["name"], one["running"]) for one in world.listed("plan")["services"]] == [("held", True)]
+    world.call("stop", "plan")
+    for words in (
+        ("kill", "plan"),
+        ("exec", "plan", "true"),
+        ("cp", "plan:/opt", "."),
+        ("jupyter", "--container", "plan"),
+    ):
+        assert "does not run" in world.call(words[0], "--dry-run", *words[1:], code=125).stderr
+
+
 @pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
 def test_what_would_be_done(world):
     """`--dry-run` of every verb that changes something leaves all as it is."""
@@ -182,19 +219,32 @@ def test_what_would_be_done(world):
     for verb, words, said in (
         ("stop", ("plan",), "would end `plan`"),
         ("restart", ("plan",), "would end `plan` and start `plan`"),
-        ("start", ("plan",), "`plan` runs already"),
         ("kill", ("-s", "HUP", "plan"), "would send SIGHUP to `plan`"),
+        ("exec", ("plan", "touch", "/tmp/a b"), "would run `touch '/tmp/a b'` in `plan`"),
+        ("exec", ("-d", "plan", "sleep", "9"), "would start `sleep 9` in `plan` as the service `sleep`"),
+        ("cp", ("/etc/passwd", "plan:/opt/new"), COPIED_IN),
+        ("cp", ("plan:/opt/tool", "here"), "would copy `plan:/opt/tool` to `here`"),
+        ("jupyter", ("--container", "plan"), "would start jupyter in `plan` as the service `jupyter`"),
+        (
+            "tensorboard",
+            ("--container", "plan"),
+            "would start tensorboard in `plan` as the service `tensorboard`",
+        ),
         ("rm", ("-f", "plan"), "would remove `plan`"),
         ("rename", ("plan", "other"), "would call `plan` `other`"),
         ("down", (), "would end `plan`"),
     ):
-        assert world.call(verb, *words, "--dry-run").stdout == f"{said}\n"
+        assert world.call(verb, "--dry-run", *words, cwd=world.project).stdout == f"{said}\n"
     assert "there is no container `none`" in world.call("stop", "plan", "none", code=14).stderr
     assert (world.state("plan"), world.state("other")) == ("running", "gone")
+    world.call("exec", "plan", "test", "!", "-e", "/opt/new", "-a", "!", "-e", "/tmp/a b")
+    assert world.listed("plan")["services"] == []
+    assert os.listdir(world.project) == []
     assert "shipway rm --force plan" in world.call("rm", "--dry-run", "plan", code=125).stderr
     down = world.call("down", "--time", "5")
     assert (down.stdout, "kept with what they wrote: `plan`" in down.stderr) == ("plan\n", True)
     assert world.call("stop", "plan", "--dry-run").stdout == "`plan` has ended already\n"
+    assert world.call("start", "plan", "--dry-run").stdout == "would start `plan`\n"
     assert "nothing of this project runs" in world.call("down").stderr
 
 

@@ -146,8 +146,14 @@ def test_the_line_for_every_ssh_is_written_once_and_only_when_asked(world):
     shown = world.call("ssh", "--show", "far").stdout
     assert "ProxyCommand ssh " in shown
     assert not os.path.exists(own)
+    again = world.call("ssh", "--install", "--dry-run", "far").stdout
+    assert "would put one `Include` line" in again
+    assert not os.path.exists(own)
     world.call("ssh", "--install", "far")
     world.call("ssh", "--install", "far")
+    assert "includes that already" in world.call("code", "--install", "--dry-run", "far").stdout
+    connect = json.loads(world.call("ssh", "--dry-run", "--json", "far").stdout)
+    assert (connect["dry_run"], len(connect["plan"])) == (True, 1)
     with open(own, encoding="utf-8") as file:
         assert file.read().count("Include") == 1
     hosts = os.path.join(os.path.dirname(_config(world)), "hosts")

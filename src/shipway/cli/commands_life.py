@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ def _words(call: Call, *, detach: bool) -> RunWords:
 
 def _up(call: Call) -> Answer:
     from shipway.cli.show_json import render_json
-    from shipway.cli.show_life import container_document, describe_up
+    from shipway.cli.show_life import container_document, describe_up, render_up_plan
     from shipway.verbs.starting import run_up
 
     arguments = call.arguments
@@ -37,8 +38,8 @@ def _up(call: Call) -> Answer:
         recreate=arguments.flag("recreate"),
         dry_run=arguments.flag("dry-run"),
     )
-    if result.container is None:
-        return Answer("".join(f"{line}\n" for line in result.plan))
+    if arguments.flag("dry-run") or result.container is None:
+        return Answer(render_up_plan(result))
     if call.json:
         document = {
             **container_document(result.container),
@@ -70,7 +71,7 @@ def _job(call: Call) -> Answer:
 
 def _exec(call: Call) -> Answer:
     from shipway.verbs.containers import choose_words, explaining_words
-    from shipway.verbs.entering import exec_in, read_variables
+    from shipway.verbs.entering import exec_in, read_variables, require_running
 
     arguments = call.arguments
     container, argv = choose_words(arguments.words, call.task())
@@ -82,6 +83,9 @@ def _exec(call: Call) -> Answer:
     cwd = arguments.text("workdir")
     if arguments.flag("detach") or arguments.text("service"):
         return _serve(call, container, argv, env)
+    if arguments.flag("dry-run"):
+        require_running(container)
+        return Answer(f"would run `{shown(shlex.join(argv))}` in `{container.name}`\n")
     tty = not arguments.flag("no-tty") and (arguments.flag("tty") or _is_terminal())
     user = arguments.text("user")
     with explaining_words(container, arguments.words):
@@ -94,10 +98,14 @@ def _exec(call: Call) -> Answer:
 def _serve(
     call: Call, container: Container, argv: tuple[str, ...], env: tuple[tuple[str, str], ...]
 ) -> Answer:
-    from shipway.verbs.entering import serve
+    from shipway.verbs.entering import require_free, serve
 
     arguments = call.arguments
     name = arguments.text("service") or os.path.basename(argv[0])
+    if arguments.flag("dry-run"):
+        require_free(container, name)
+        said = f"would start `{shown(shlex.join(argv))}` in `{container.name}` as the service `{name}`"
+        return Answer(f"{said}\n")
     log = serve(container, name, argv, env, cwd=arguments.text("workdir"), tty=arguments.flag("tty"))
     return Answer(f"{container.name}/{name}\n", f"its output is in `{log}`")
 
@@ -159,11 +167,11 @@ def _write_pieces(pieces: Iterable[Piece]) -> None:
 
 
 def _rename(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named, rename
+    from shipway.verbs.containers import find_whole, rename
 
     old, new = call.arguments.words
     dry_run = call.arguments.flag("dry-run")
-    was = rename(find_named(old, call.task()).container, new, dry_run=dry_run)
+    was = rename(find_whole(old, call.task()), new, dry_run=dry_run)
     return Answer(f"would call `{was}` `{new}`\n" if dry_run else "")
 
 
@@ -220,7 +228,9 @@ def _cp(call: Call) -> Answer:
     from shipway.verbs.copying import copy
 
     source, target = call.arguments.words
-    return Answer(talk=copy(source, target, call.task()))
+    dry_run = call.arguments.flag("dry-run")
+    told = copy(source, target, call.task(), dry_run=dry_run)
+    return Answer(f"would copy {told}\n") if dry_run else Answer(talk=f"copied {told}")
 
 
 def _commit(call: Call) -> Answer:

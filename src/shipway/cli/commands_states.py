@@ -10,7 +10,7 @@ from shipway.cli.parser import UsageError
 from shipway.core.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from shipway.verbs.containers import Named
 
@@ -22,9 +22,22 @@ def _each(call: Call, act: Callable[[Named], object], would: Callable[[Named], s
     from shipway.verbs.containers import find_named
 
     task = call.task()
-    found = [
-        find_named(name, task) for name in call.arguments.words or ("",)
-    ]  # all of them, before anything is done
+    return _each_of(call, [find_named(name, task) for name in call.arguments.words or ("",)], act, would)
+
+
+def _each_whole(call: Call, act: Callable[[Named], object], would: Callable[[Named], str]) -> Answer:
+    """The same where no service can be meant."""
+    from shipway.verbs.containers import Named, find_whole
+
+    task = call.task()
+    found = [Named(find_whole(name, task)) for name in call.arguments.words or ("",)]
+    return _each_of(call, found, act, would)
+
+
+def _each_of(
+    call: Call, found: Sequence[Named], act: Callable[[Named], object], would: Callable[[Named], str]
+) -> Answer:
+    """All of them are found before anything is done."""
     if call.arguments.flag("dry-run"):
         return Answer("".join(f"{would(named)}\n" for named in found))
     for named in found:
@@ -52,37 +65,45 @@ def _stop(call: Call) -> Answer:
 
 
 def _start(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named, is_alive
-    from shipway.verbs.starting import start_again
+    from shipway.verbs.containers import find_whole
+    from shipway.verbs.starting import require_startable, start_again
 
-    task = call.task()
+    task, words = call.task(), call.arguments.words
+    if call.arguments.flag("attach") and len(words) > 1:
+        raise UsageError(
+            "`--attach` joins the streams of one container", hints=["leave it out, or name only one"]
+        )
     if call.arguments.flag("attach") and not call.arguments.flag("dry-run"):
-        [name] = call.arguments.words or ("",)
-        code = start_again(find_named(name, task).container, task, attached=True)
+        code = start_again(find_whole(words[0] if words else "", task), task, attached=True)
         return Answer(code=code or 0)
 
     def would(named: Named) -> str:
-        return f"`{_called(named)}` runs already" if is_alive(named) else f"would start `{_called(named)}`"
+        require_startable(named.container, task)
+        return f"would start `{_called(named)}`"
 
-    return _each(call, lambda named: start_again(named.container, task, attached=False), would)
+    return _each_whole(call, lambda named: start_again(named.container, task, attached=False), would)
 
 
 def _restart(call: Call) -> Answer:
     from shipway.verbs.containers import is_alive
-    from shipway.verbs.starting import restart
+    from shipway.verbs.starting import require_restartable, restart
+
+    task = call.task()
 
     def would(named: Named) -> str:
+        require_restartable(named.container, task)
         return f"would {'end `{0}` and ' if is_alive(named) else ''}start `{{0}}`".format(_called(named))
 
-    return _each(call, lambda named: restart(named.container, call.task(), _patience(call)), would)
+    return _each_whole(call, lambda named: restart(named.container, task, _patience(call)), would)
 
 
 def _kill(call: Call) -> Answer:
-    from shipway.verbs.containers import kill
+    from shipway.verbs.containers import kill, require_alive
 
     number = _signal_number(call.arguments.text("signal") or "KILL")
 
     def would(named: Named) -> str:
+        require_alive(named)
         return f"would send {signal.Signals(number).name} to `{_called(named)}`"
 
     return _each(call, lambda named: kill(named, number), would)
@@ -100,13 +121,13 @@ def _signal_number(text: str) -> int:
 
 
 def _rm(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named, list_ended, remove
+    from shipway.verbs.containers import find_whole, list_ended, remove
     from shipway.verbs.removal import is_left, remove_left
 
     arguments, task = call.arguments, call.task()
     dry_run, force = arguments.flag("dry-run"), arguments.flag("force")
     left = [word for word in arguments.words if is_left(word)]
-    found = [find_named(word, task).container for word in arguments.words if word not in left]
+    found = [find_whole(word, task) for word in arguments.words if word not in left]
     if arguments.flag("ended"):
         found += list_ended(task)
     elif not arguments.words:

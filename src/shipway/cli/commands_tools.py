@@ -9,9 +9,11 @@ from shipway.cli.call import Answer, Call
 from shipway.cli.parser import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from shipway.verbs.pages import Page
+    from shipway.verbs.containers import Container
+    from shipway.verbs.context import Task
+    from shipway.verbs.pages import Kind, Page
     from shipway.verbs.ssh import Entry
 
 
@@ -20,14 +22,47 @@ def _ssh(call: Call) -> Answer:
     from shipway.verbs.ssh import choose, run_ssh, write_entry
 
     arguments, task = call.arguments, call.task()
-    container, argv = choose(arguments.words, task, call.settings.engine, plain=arguments.plain)
     install = arguments.flag("install")
+    if arguments.flag("dry-run"):
+        return _plan_ssh(call, task, install=install)
+    container, argv = choose(arguments.words, task, call.settings.engine, plain=arguments.plain)
     if not (install or arguments.flag("show") or call.json):
         return Answer(code=run_ssh(container, argv, task, tty=_is_terminal()))
     entry = write_entry(container, task, install=install)
     if call.json:
         return Answer(render_json("ssh", entry_document(entry)))
     return Answer(render_entry(entry, install=install))
+
+
+def _plan_ssh(call: Call, task: Task, *, install: bool) -> Answer:
+    from shipway.verbs.ssh import choose
+    from shipway.verbs.tool_plans import plan_entry, plan_ssh
+
+    arguments = call.arguments
+    named, argv = None, tuple(arguments.words)
+    if argv and not arguments.plain:
+        named, argv = choose(argv, task, call.settings.engine)
+    container, lines = _planned(call, named, task)
+    lines += plan_entry(container, install=install)
+    if not (install or arguments.flag("show") or call.json):
+        lines += plan_ssh(container, argv)
+    return _plan(call, lines)
+
+
+def _planned(call: Call, named: Container | None, task: Task) -> tuple[Container | None, tuple[str, ...]]:
+    """The container that a dry run is about, and what would be done to have it run: `named`, or the project's own."""
+    from shipway.verbs.tool_plans import plan_container
+
+    return (named, ()) if named else plan_container(task, call.settings.engine)
+
+
+def _plan(call: Call, lines: Sequence[str]) -> Answer:
+    from shipway.cli.show_json import render_json
+
+    if call.json:
+        assert call.arguments.verb is not None
+        return Answer(render_json(call.arguments.verb.name, {"dry_run": True, "plan": list(lines)}))
+    return Answer("".join(f"{line}\n" for line in lines))
 
 
 def _ssh_proxy(call: Call) -> Answer:
@@ -48,6 +83,8 @@ def _page(call: Call) -> Answer:
     arguments, task = call.arguments, call.task()
     kind = TENSORBOARD if arguments.verb is not None and arguments.verb.name == "tensorboard" else JUPYTER
     name = arguments.text("container")
+    if arguments.flag("dry-run"):
+        return _plan_page(call, kind, find_running(name) if name else None, task)
     container = find_running(name) if name else choose((), task, call.settings.engine)[0]
     page = run_page(kind, container, arguments.words, task)
     if call.json:
@@ -57,6 +94,13 @@ def _page(call: Call) -> Answer:
     here = f"from here, first: {page.here}\n" if page.here else ""
     talk = f"{here}from another computer, first: {page.tunnel}\n{where}"
     return Answer(f"{page.url}\n", talk)
+
+
+def _plan_page(call: Call, kind: Kind, named: Container | None, task: Task) -> Answer:
+    from shipway.verbs.tool_plans import plan_page
+
+    container, lines = _planned(call, named, task)
+    return _plan(call, (*lines, *plan_page(kind, container)))
 
 
 def _code(call: Call) -> Answer:
@@ -72,13 +116,19 @@ def _code(call: Call) -> Answer:
         if call.json:
             return Answer(render_json("code", {"files": list(files), "dry_run": dry_run}))
         return Answer("".join(f"{'would write' if dry_run else 'wrote'} {file}\n" for file in files))
-    for option in ("dry-run", "format", "force"):
+    for option in ("format", "force"):
         if arguments.flag(option):
             raise UsageError(f"`--{option}` belongs to `--devcontainer`", hints=["leave it out"])
+    install = arguments.flag("install")
+    if dry_run:
+        from shipway.verbs.tool_plans import plan_entry
+
+        named = find_running(arguments.words[0]) if arguments.words else None
+        found, lines = _planned(call, named, task)
+        return _plan(call, (*lines, *plan_entry(found, install=install)))
     container = (
         find_running(arguments.words[0]) if arguments.words else choose((), task, call.settings.engine)[0]
     )
-    install = arguments.flag("install")
     way = find_way(container, arguments.text("editor") or EDITORS[0], task, install=install)
     if call.json:
         document = {**entry_document(way.entry), "editor": way.editor, "steps": list(way.steps)}

@@ -42,6 +42,16 @@ def describe_up(result: UpResult) -> str:
     return f"{words}. It differs from what would be made now: {listed}. `shipway up --recreate` makes it anew"
 
 
+def render_up_plan(result: UpResult) -> str:
+    """What a dry run says."""
+    if result.container is None:
+        return "".join(f"{line}\n" for line in result.plan)
+    name = result.container.name
+    words = f"would start `{name}` again as it was" if result.done == "started" else f"`{name}` runs already"
+    listed = "".join(f"it differs from what would be made now: {one}\n" for one in result.differs)
+    return f"{words}\n{listed}"
+
+
 def describe_down(result: TakenDown) -> str:
     """What was not said on the way: what stays, or that there was nothing to do."""
     if result.dry_run:

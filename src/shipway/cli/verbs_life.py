@@ -82,7 +82,7 @@ LIFE_VERBS = (
          Option("workdir", "Start in this folder inside", Takes.VALUE, "w", "DIR", default="where the container started"),
          Option("user", "Run as another user of the image, where the engine has others", Takes.VALUE, "u", "USER",
                 default="the container's"),
-         *_TTY), "[NAME] COMMAND...", home="commands_life", rest=True,
+         *_TTY, DRY_RUN), "[NAME] COMMAND...", home="commands_life", rest=True,
     ),
     Verb(
         "attach", "Join the streams of a container's own command, or of a service",
@@ -169,7 +169,7 @@ LIFE_VERBS = (
         "cp", "Copy files into a container or out of it",
         "One of the two places is `NAME:PATH`. What is copied in belongs to the container's user, what is copied out to you.",
         (("shipway cp model.pt digits:/tmp/", "in"), ("shipway cp digits:/tmp/profile.json .", "out")),
-        (), "FROM TO", home="commands_life",
+        (DRY_RUN,), "FROM TO", home="commands_life",
     ),
     Verb(
         "commit", "Make an image of what a container has become, and name the spec lines for it",

@@ -16,7 +16,7 @@ TOOL_VERBS = (
          ("shipway ssh --install", "let every program that reads `~/.ssh/config` know it")),
         (Option("install", "Write the entry and one `Include` line into `~/.ssh/config`, and connect to nothing"),
          Option("show", "Write the entry, print how to use it from here and from another computer, and connect to nothing"),
-         TARGET, JSON), "[NAME] [COMMAND...]", home="commands_tools",
+         TARGET, DRY_RUN, JSON), "[NAME] [COMMAND...]", home="commands_tools",
     ),
     Verb(
         "ssh-proxy", "Serve one ssh connection by standard input and output",
@@ -32,14 +32,14 @@ TOOL_VERBS = (
         "NAME/jupyter` ends it.",
         (("shipway jupyter", "start it, or find it, and print its address"),
          ("shipway jupyter -- --ServerApp.root_dir=/work/notebooks", "with words of its own")),
-        (_NAME, TARGET, JSON), "[WORD...]", home="commands_tools",
+        (_NAME, TARGET, DRY_RUN, JSON), "[WORD...]", home="commands_tools",
     ),
     Verb(
         "tensorboard", "Open TensorBoard in the project's container",
         "As `shipway jupyter` does. TensorBoard knows no tokens, so its pages are below a path that nobody guesses. Without "
         "`--logdir` it reads `runs`.",
         (("shipway tensorboard", "show `runs`"), ("shipway tensorboard -- --logdir out/logs", "show another folder")),
-        (_NAME, TARGET, JSON), "[WORD...]", home="commands_tools",
+        (_NAME, TARGET, DRY_RUN, JSON), "[WORD...]", home="commands_tools",
     ),
     Verb(
         "debug", "Look into a running container with htop, strace, gdb and py-spy",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from shipway.core.digest import TreeKey, key_of
@@ -67,6 +68,13 @@ def find_drift(spec: Spec, key: TreeKey, lock: Lock) -> tuple[str, ...]:
     if not drift:
         drift = ["an index, a hash, or the metadata of a local project changed"]
     return tuple(dict.fromkeys(drift))
+
+
+def rename_lock(spec: Spec, texts: Texts, lock: Lock) -> Lock | None:
+    """`lock` with the name that `spec` has now, where that is all that has changed: nothing was chosen by it; else None."""
+    if spec.name == lock.name or inputs_key(replace(spec, name=lock.name), texts) != lock.inputs:
+        return None
+    return replace(lock, name=spec.name, inputs=inputs_key(spec, texts))
 
 
 def _target_inputs(target: Target) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Draft:
         """Set a single value, with its reason above it."""
         path, table = self._table(target)
         table[key] = value
-        self.comments[(*path, key)] = [_reason(origin, why)]
+        self.comment((*path, key), _reason(origin, why))
         self._note(key, str(value), origin, why, target)
 
     def add(self, key: str, item: Any, origin: Origin, why: str, *, target: str = "") -> None:

@@ -22,6 +22,8 @@ class Folder:
 class FactKind(StrEnum):
     """What a fact is about."""
 
+    NAME = "name"
+    """What the project calls itself."""
     PYTHON = "python"
     """A version, as far as the file tells it."""
     PYTHON_BOUND = "python bound"

@@ -47,7 +47,7 @@ class Inferred:
 
 
 def infer_spec(folder: Folder, *, name: str) -> Inferred:
-    """The spec that `folder` implies; `name` is the folder's name.
+    """The spec that `folder` implies; `name` is the folder's name, for a project that has none of its own.
 
     Raises:
         SpecError: nothing in the folder says what it needs.
@@ -66,8 +66,7 @@ def infer_spec(folder: Folder, *, name: str) -> Inferred:
             ],
         )
     draft = Draft()
-    draft.document["name"] = clean_name(name)
-    draft.comment(("name",), "Written by `shipway init` from what this folder holds; yours to change.")
+    _choose_name(survey, name, draft)
     _choose_base(survey, draft)
     _take_project(survey, draft)
     _take_files(folder, survey, draft)
@@ -99,6 +98,13 @@ def _find_dockerfile(folder: Folder) -> tuple[str, str]:
     first = min(places, key=lambda name: name.count("/"))
     named = "" if first == _DOCKERFILE else f" {shown(first)}"
     return first, f"`shipway import dockerfile{named} --write`"
+
+
+def _choose_name(survey: Survey, folder: str, draft: Draft) -> None:
+    draft.comment(("name",), "Written by `shipway init` from what this folder holds; yours to change.")
+    draft.document["name"] = clean_name(folder)
+    for fact in survey.of(FactKind.NAME):
+        draft.put("name", clean_name(fact.text), fact.origin, fact.why)
 
 
 def _choose_base(survey: Survey, draft: Draft) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shipway.build.capture import FIXED_TIME
 from shipway.core.errors import EngineError, NotFound, ToolError
 from shipway.core.manifest import DIRECTORY, SYMLINK
-from shipway.verbs.containers import find_named
+from shipway.verbs.containers import find_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ def run_commit(name: str, reference: str, task: Task, *, dry_run: bool) -> Commi
     from shipway.verbs.bringing import read_own, trees_of
     from shipway.verbs.images import require_name
 
-    container = find_named(name, task).container
+    container = find_whole(name, task)
     if not container.record.lasting:
         raise EngineError(
             f"`{container.name}` is thrown away at its end, and was never meant to be an image",

@@ -65,6 +65,26 @@ def find_named(name: str, task: Task) -> Named:
     return Named(require_own(task), service)
 
 
+def find_whole(name: str, task: Task) -> Container:
+    """The container `NAME`, where a service of it cannot be meant; an empty name is the project's own.
+
+    Raises:
+        NotFound: there is none.
+        ToolError: a service is named.
+    """
+    container, service = find_named(name, task)
+    if service:
+        raise ToolError(
+            f"`{shown(name)}` names a service, and only the whole container can be meant here",
+            hints=(
+                f"the container is `{container.name}`",
+                f"services end by `shipway stop {shown(name)}` and begin by `shipway exec -d --service NAME`",
+            ),
+            code=ExitCode.USAGE,
+        )
+    return container
+
+
 def require_own(task: Task) -> Container:
     """The container that `up` made for this project.
 
@@ -167,13 +187,29 @@ def stop(named: Named, patience: float, emit: Emit) -> int:
     return code
 
 
+def require_alive(named: Named) -> None:
+    """Make sure that a signal would reach it.
+
+    Raises:
+        EngineError: it does not run.
+        NotFound: there is no such service.
+    """
+    client.require_running(named.container)
+    if named.service and require_service(*named).ended:
+        raise EngineError(
+            f"`{shown(named.container.name)}/{shown(named.service)}` has ended",
+            hints=("`shipway ps` lists what runs",),
+        )
+
+
 def kill(named: Named, number: int) -> None:
     """Send a signal.
 
     Raises:
         EngineError: it does not run.
+        NotFound: there is no such service.
     """
-    client.require_running(named.container)
+    require_alive(named)
     life_of(named.container.engine).signal(named.container, number, named.service)
 
 

@@ -22,7 +22,7 @@ from shipway.core.text import shown
 from shipway.core.units import render_size
 from shipway.host.files import translating_disk_errors
 from shipway.run.life import client
-from shipway.verbs.containers import find_named
+from shipway.verbs.containers import find_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from shipway.verbs.context import Task
 
 
-def copy(source: str, target: str, task: Task) -> str:
-    """Do it; a sentence that says what was copied.
+def copy(source: str, target: str, task: Task, *, dry_run: bool = False) -> str:
+    """Do it, or with `dry_run` only see that it can be done; what was copied where, in words.
 
     Raises:
         ToolError: not exactly one of the two is in a container, or something is not there.
@@ -45,11 +45,11 @@ def copy(source: str, target: str, task: Task) -> str:
             code=ExitCode.USAGE,
         )
     name, _, path = inside[0].partition(":")
-    container = find_named(name, task).container
+    container = find_whole(name, task)
     client.require_running(container)
     if inside[0] == target:
-        return _copy_in(container, source, path)
-    return _copy_out(container, path, target)
+        return _copy_in(container, source, path, dry_run=dry_run)
+    return _copy_out(container, path, target, dry_run=dry_run)
 
 
 def _is_inside(text: str) -> bool:
@@ -57,25 +57,36 @@ def _is_inside(text: str) -> bool:
     return bool(colon) and "/" not in head and head not in (".", "..")
 
 
-def _copy_in(container: Container, source: str, path: str) -> str:
+def _copy_in(container: Container, source: str, path: str, *, dry_run: bool) -> str:
     if not os.path.lexists(source):
         raise ToolError(
             f"`{shown(source)}` does not exist", hints=("correct the first place",), code=ExitCode.USAGE
         )
-    probe = client.exec_captured(container, ["test", "-d", path or "/"])
-    is_folder = probe.code == 0 or path.endswith("/")
+    is_folder = path.endswith("/") or _is_there(container, "-d", path or "/")
     folder = path if is_folder else posixpath.dirname(path)
     name = os.path.basename(os.path.abspath(source)) if is_folder else posixpath.basename(path)
+    if (path.endswith("/") or not is_folder) and not _is_there(container, "-d", folder or "."):
+        raise NotFound(
+            f"the folder `{shown(folder)}` does not exist in `{container.name}`",
+            hints=(f"make it: `shipway exec {container.name} mkdir -p {shown(folder)}`",),
+        )
+    place = f"{container.name}:{shown(posixpath.join(folder, name))}"
+    size = sum(entry.size for entry, _ in _members(source, name))
+    told = f"`{shown(source)}` ({render_size(size)}) to `{place}`"
+    if dry_run:
+        return told
     words = ["tar", "-x", "-f", "-", "--no-same-owner", "-C", folder or "."]
     with tempfile.TemporaryFile() as stream, tempfile.TemporaryFile() as errors:
         write_layer(_members(source, name), stream)
-        size = sum(entry.size for entry, _ in _members(source, name))
         stream.seek(0)
         ends = client.Ends(stream.fileno(), errors.fileno(), errors.fileno())
         code = client.exec_in(container, words, ends=ends)
         _require_done(code, errors, container, path)
-    place = posixpath.join(folder, name)
-    return f"copied `{shown(source)}` ({render_size(size)}) to `{container.name}:{place}`"
+    return told
+
+
+def _is_there(container: Container, test: str, path: str) -> bool:
+    return client.exec_captured(container, ["test", test, path]).code == 0
 
 
 def _members(source: str, name: str) -> Iterator[tuple[Entry, Callable[[], io.FileIO]]]:
@@ -100,7 +111,7 @@ def _members(source: str, name: str) -> Iterator[tuple[Entry, Callable[[], io.Fi
             yield Entry(path, FILE, mode, mtime=mtime, size=info.st_size), partial(io.FileIO, file)
 
 
-def _copy_out(container: Container, path: str, target: str) -> str:
+def _copy_out(container: Container, path: str, target: str, *, dry_run: bool) -> str:
     folder, name = posixpath.split(path.rstrip("/") or "/")
     if not name:
         raise ToolError(
@@ -110,6 +121,9 @@ def _copy_out(container: Container, path: str, target: str) -> str:
     place = target if into else os.path.dirname(os.path.abspath(target))
     final = os.path.join(target, name) if into else target
     _require_room(place, final)
+    if dry_run:
+        _require_there(container, path)
+        return f"`{container.name}:{shown(path)}` to `{shown(final)}`"
     with tempfile.TemporaryFile() as stream, tempfile.TemporaryFile() as errors:
         ends = client.Ends(errors.fileno(), stream.fileno(), errors.fileno())
         code = client.exec_in(
@@ -118,10 +132,8 @@ def _copy_out(container: Container, path: str, target: str) -> str:
             ends=ends,
             interactive=False,
         )
-        if code and client.exec_captured(container, ["test", "-e", path]).code == 1:
-            raise NotFound(
-                f"`{shown(path)}` does not exist in `{container.name}`", hints=("correct the first place",)
-            )
+        if code:
+            _require_there(container, path)
         _require_done(code, errors, container, path)
         stream.seek(0)
         with (
@@ -130,7 +142,15 @@ def _copy_out(container: Container, path: str, target: str) -> str:
         ):
             size = _unpack(stream, scratch, f"{container.name}:{path}")
             os.replace(os.path.join(scratch, name), final)
-    return f"copied `{container.name}:{shown(path)}` ({render_size(size)}) to `{shown(final)}`"
+    return f"`{container.name}:{shown(path)}` ({render_size(size)}) to `{shown(final)}`"
+
+
+def _require_there(container: Container, path: str) -> None:
+    """Make sure that it can be copied out; a link that leads nowhere can."""
+    if not (_is_there(container, "-e", path) or _is_there(container, "-L", path)):
+        raise NotFound(
+            f"`{shown(path)}` does not exist in `{container.name}`", hints=("correct the first place",)
+        )
 
 
 def _require_room(place: str, final: str) -> None:

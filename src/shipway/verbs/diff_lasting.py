@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from shipway.store.tree import Tree
     from shipway.verbs.context import Task
 
-START = "written at every start"
-"""What differs because every start of a container writes it."""
-
 
 def is_lasting(name: str) -> bool:
     """Whether there is a container of that name."""
@@ -92,18 +89,6 @@ def _entry(piece: Piece) -> Entry:
     mode = 0o777 if piece.kind == SYMLINK else piece.mode
     found = digest.hexdigest() if piece.kind == FILE else ""
     return Entry(piece.path, piece.kind, mode, size=size, digest=found, target=piece.target)
-
-
-def tell_apart(entries: Sequence[Entry], places: Sequence[str]) -> tuple[Manifest, Manifest]:
-    """What every start of a container writes itself, and what its command wrote. `places`: see `is_of_start`."""
-    from shipway.core.manifest import DIRECTORY
-    from shipway.run.top.kept import is_of_start
-
-    at_start = {
-        entry.path for entry in entries if is_of_start(entry.path, places, is_folder=entry.kind == DIRECTORY)
-    }
-    ours = Manifest(entry for entry in entries if entry.path in at_start)
-    return ours, Manifest(entry for entry in entries if entry.path not in at_start)
 
 
 def _find(name: str) -> Container:

@@ -137,11 +137,11 @@ def _kept_base(name: str, around: Around) -> Side:
 
 
 def _kept(name: str, around: Around) -> Side:
+    from shipway.core.manifest import Manifest
     from shipway.core.overlay import stack
     from shipway.host.files import translating_disk_errors
     from shipway.plan.diff import Named
-    from shipway.run.top.kept import read_changes
-    from shipway.verbs.diff_lasting import START, tell_apart
+    from shipway.run.top.kept import read_written
 
     path, target = _kept_target(name, around.project())
     base = _target(target, around)
@@ -150,9 +150,17 @@ def _kept(name: str, around: Around) -> Side:
         return replace(base, label=label)
     lower = {one.entry.path: one.entry for one in stack([tree.manifest for tree in base.trees])}
     with translating_disk_errors(f"read what is kept under `{name}`"):
-        entries = read_changes(f"{path}/upper", lower)
-    ours, theirs = tell_apart(entries, (base.config["workdir"].strip("/"),))
-    return replace(base, label=label, trees=(*base.trees, Named(START, ours), Named(label, theirs)))
+        written = Manifest(read_written(f"{path}/upper", lower, _places(around.project(), target)))
+    return replace(base, label=label, trees=(*base.trees, Named(label, written)))
+
+
+def _places(project: Project, target: str) -> tuple[str, ...]:
+    """Where runs of a target have mounts by the spec, relative to the root; those of a command line are not kept."""
+    from shipway.verbs.run_options import read_run_options
+
+    options = read_run_options(project, target)
+    workdir = project.spec.target(target).workdir
+    return tuple(place.strip("/") for place in (workdir, *(mount.target for mount in options.mounts)))
 
 
 def _kept_target(name: str, project: Project) -> tuple[str, str]:

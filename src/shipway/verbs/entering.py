@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
-from shipway.run.life.client import Ends, exec_in, require_running, start_service
+from shipway.run.life.client import Ends, exec_in, list_services, require_running, start_service
 from shipway.run.life.lives import life_of
 from shipway.run.life.log_read import Piece, Wanted, follow_log, read_log, render_times
 from shipway.run.life.log_write import log_file
@@ -28,7 +28,9 @@ __all__ = [
     "join",
     "read_pieces",
     "read_variables",
+    "require_free",
     "require_log",
+    "require_running",
     "serve",
 ]
 
@@ -71,8 +73,27 @@ def serve(
     Raises:
         ToolError: it could not be started, or its name is none.
     """
-    start_service(container, require_container_name(name), argv, env=env, cwd=cwd, tty=tty)
+    require_free(container, name)
+    start_service(container, name, argv, env=env, cwd=cwd, tty=tty)
     return log_file(container.folder, name)
+
+
+def require_free(container: Container, name: str) -> None:
+    """Make sure that a service could be started by that name.
+
+    Raises:
+        ToolError: it is none, or in use, or the container does not run.
+    """
+    require_running(container)
+    require_container_name(name)
+    if any(one.name == name and not one.ended for one in list_services(container)):
+        raise EngineError(
+            f"`{name}` runs already in `{container.name}`",
+            hints=(
+                f"end it first: `shipway stop {container.name}/{name}`",
+                "or choose another name: `--service NAME`",
+            ),
+        )
 
 
 def join(named: Named) -> int | None:

@@ -73,9 +73,24 @@ def _free_name(state: str, life: LifeOptions, environment: Environment, emit: Em
     """The name asked for, or a new one; whoever had it before and does not run gives way, and loses nothing."""
     if not life.name:
         return _new_name(state, environment)
-    name = require_container_name(life.name)
-    if records.find_named(state, name) is None:
-        return name
+    held = require_name_to_have(state, life)
+    if held is None:
+        return life.name
+    if records.is_being_started(held.folder):
+        raise StartingAlready(held)
+    _step_aside(state, held, emit)
+    return life.name
+
+
+def require_name_to_have(state: str, life: LifeOptions) -> Container | None:
+    """Make sure that a new container can have its name; whoever has it now, has ended, and is to give way.
+
+    Raises:
+        ToolError: it is none, or whoever has it runs.
+    """
+    name = require_container_name(life.name) if life.name else ""
+    if not name or records.find_named(state, name) is None:
+        return None
     held = client.find_container(state, name)
     if held.status.state in (State.RUNNING, State.RESTARTING, State.PAUSED):
         raise ToolError(
@@ -87,10 +102,7 @@ def _free_name(state: str, life: LifeOptions, environment: Environment, emit: Em
             ),
             code=ExitCode.ENGINE,
         )
-    if records.is_being_started(held.folder):
-        raise StartingAlready(held)
-    _step_aside(state, held, emit)
-    return name
+    return held
 
 
 class StartingAlready(EngineError):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shipway.core.events import Emit
     from shipway.lock.model import Lock
     from shipway.resolve.hold import Hold
+    from shipway.resolve.lock_spec import LockRequest
     from shipway.store.store import Store
     from shipway.verbs.context import Task
     from shipway.verbs.project import Project
@@ -100,7 +101,7 @@ def make_lock(
     dry_run: bool = False,
 ) -> Lock:
     """Resolve the spec and write the lock, unless it is for a dry run. `upgrade`: names that may move; None: all. `hold`: what
-    must stay, and not only if it can. `builds`: what has no wheel may be built.
+    must stay, and not only if it can. `builds`: what has no wheel may be built. Nothing is resolved where only the name changed.
     """
     from shipway.resolve.lock_spec import LockRequest, choose_platforms, resolve_spec
     from shipway.verbs.workshop import open_resolvers
@@ -116,11 +117,23 @@ def make_lock(
         upgrade=upgrade,
         hold=hold,
     )
-    resolvers = open_resolvers(project, task, store)
-    lock = resolve_spec(request, resolvers if builds else replace(resolvers, make_builder=None))
+    lock = _renamed(project, found, request) if hold is None else None
+    if lock is None:
+        resolvers = open_resolvers(project, task, store)
+        lock = resolve_spec(request, resolvers if builds else replace(resolvers, make_builder=None))
     if not dry_run and task.mode is not LockMode.TRIAL:
         write_lock(project, lock, task.emit)
     return lock
+
+
+def _renamed(project: Project, found: Freshness, request: LockRequest) -> Lock | None:
+    """The lock as it was but for the name, where nothing else has changed or is to change; else None."""
+    from shipway.resolve.freshness import rename_lock
+
+    if found.lock is None or len(found.drift) != 1 or request.upgrade != frozenset():
+        return None
+    there = {target.platform for target in found.lock.targets}
+    return rename_lock(project.spec, project.texts, found.lock) if there >= set(request.platforms) else None
 
 
 def write_lock(project: Project, lock: Lock, emit: Emit) -> None:

@@ -370,6 +370,8 @@ def start_container(
     if dry_run:
         from shipway.run.describe import describe_run
 
+        if life is not None:
+            _require_life(state, life, engine.name, own=own)
         return RunResult(
             0, (*describe_run(request, lasting=life is not None), "", *engine.describe(request, start.image))
         )
@@ -396,6 +398,16 @@ def start_container(
             refusal, request, asked=bool(asked), state=state, emit=task.emit, image=start.image, merge=merge
         )
     return _told(RunResult(outcome.code), request, task, outcome.bus_error)
+
+
+def _require_life(state: str, life: LifeOptions, engine: str, *, own: bool) -> None:
+    """Make sure of what would keep a container from being made; one of the project's `own` gives its name up itself."""
+    from shipway.run.life_words import require_log
+    from shipway.verbs.lasting import require_name_to_have
+
+    require_log(life.log, engine)
+    if not own:
+        require_name_to_have(state, life)
 
 
 def _require_command(request: RunRequest) -> None:

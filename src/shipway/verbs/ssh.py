@@ -83,7 +83,7 @@ def run_ssh(container: Container, argv: Sequence[str], task: Task, *, tty: bool)
     """
     from shipway.host.attached import run_attached
 
-    program = _require_program("ssh")
+    program = require_program("ssh")
     entry = write_entry(container, task)
     import shlex
 
@@ -160,6 +160,12 @@ def _forget_gone(folder: str) -> None:
     for name in set(os.listdir(f"{folder}/hosts")) - {f"{one.name}.conf" for one in there}:
         if name.endswith(".conf"):
             os.unlink(f"{folder}/hosts/{name}")
+
+
+def is_installed(config: str) -> bool:
+    """Whether every program that reads `~/.ssh/config` is led to the file `config`."""
+    before = _read(os.path.join(home_dir(), ".ssh", "config"))
+    return render_included(before, config) == before
 
 
 def _install(config: str) -> bool:
@@ -239,12 +245,17 @@ def _make_key(path: str, comment: str) -> None:
         os.unlink(path)
     run_checked(
         Command(
-            argv=(_require_program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path)
+            argv=(require_program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path)
         )
     )
 
 
-def _require_program(name: str) -> str:
+def require_program(name: str) -> str:
+    """Where a program of OpenSSH's client is.
+
+    Raises:
+        ToolError: this machine has none.
+    """
     from shipway.host.proc import find_tool
 
     found = find_tool(name)

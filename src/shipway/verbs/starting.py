@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError, NotFound
@@ -17,9 +18,12 @@ from shipway.verbs.lasting import Around, StartingAlready, begin_lasting, held_s
 from shipway.verbs.run import RunWords, find_remembered, merger, run_command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shipway.image.portable import PortableImage
     from shipway.run.life.model import Container
     from shipway.run.model import Invocation
+    from shipway.store.uses import Use
     from shipway.verbs.context import Task
 
 _NO_OPTIONS = ("argv", "shell", "tty", "built")
@@ -32,9 +36,9 @@ class UpResult(NamedTuple):
     """The project's container."""
 
     container: Container | None
-    """None of a dry run."""
+    """None: a dry run, and it is not there."""
     done: str
-    """`made`, `started` or `found`."""
+    """`made`, `started` or `found`; of a dry run what would be."""
     differs: tuple[str, ...] = ()
     """In what one that was found differs from what would be made now."""
     plan: tuple[str, ...] = ()
@@ -59,15 +63,17 @@ def run_up(words: RunWords, task: Task, *, recreate: bool, dry_run: bool) -> UpR
 def _up(words: RunWords, task: Task, *, recreate: bool, dry_run: bool) -> UpResult:
     folder = find_folder(task.directory)
     found = client.find_own(state_dir(), folder, task.target)
-    if found is not None and recreate and not dry_run:
-        _give_way(found, task)
-        found = None
-    if found is not None and not dry_run:
+    if found is not None and not recreate:
         differs = find_differences(found, words, task)
         if found.status.state in LIVES:
             return UpResult(found, "found", differs)
+        if dry_run:
+            require_startable(found, task)
+            return UpResult(found, "started", differs)
         start_again(found, task, attached=False)
         return UpResult(client.find_container(state_dir(), found.id), "started", differs)
+    if found is not None and not dry_run:
+        _give_way(found, task)
     asked = words._replace(argv=words.argv or IDLE, own=True, life=_named(words, folder, task))
     result = run_command(asked, task, dry_run=dry_run)
     if dry_run:
@@ -161,35 +167,55 @@ def start_again(container: Container, task: Task, *, attached: bool) -> int | No
         EngineError: it runs, or lives no longer than its command.
         NotFound: what it is made of is no longer in the store.
     """
-    from shipway.core.digest import TreeKey
-    from shipway.store.store import Store
-
-    require_engine_of(container)
-    if container.status.state in LIVES:
-        raise EngineError(
-            f"`{container.name}` runs already", hints=(f"go in: `shipway exec {container.name} bash`",)
-        )
-    store = Store.open(emit=task.emit)
-    with store.use([TreeKey(key) for key in container.environment.keys]) as use:
-        if use.missing:
-            raise NotFound(
-                f"what `{container.name}` is made of is no longer in the store",
-                hints=("make it anew: `shipway up --recreate`",),
-            )
+    with _startable(container, task) as use:
         around = Around(_no_image(container), merger(use.trees), use.fds, task.emit)
         with held_start(container):
             return begin_lasting(container, around, attached=attached)
 
 
-def restart(container: Container, task: Task, patience: float) -> None:
-    """End it, if it runs, and start it again."""
+def require_startable(container: Container, task: Task) -> None:
+    """Make sure that `start_again` would find what it needs. Raises what that does."""
+    with _startable(container, task):
+        pass
+
+
+def require_restartable(container: Container, task: Task) -> None:
+    """The same of one that may run now, and is to be ended first."""
+    client.require_known(container)
+    require_startable(_as_ended(container), task)
+
+
+@contextlib.contextmanager
+def _startable(container: Container, task: Task) -> Iterator[Use]:
+    from shipway.core.digest import TreeKey
+    from shipway.store.store import Store
+
     require_engine_of(container)
+    client.require_known(container)
+    if container.status.state in LIVES:
+        raise EngineError(
+            f"`{container.name}` runs already", hints=(f"go in: `shipway exec {container.name} bash`",)
+        )
+    with Store.open(emit=task.emit).use([TreeKey(key) for key in container.environment.keys]) as use:
+        if use.missing:
+            raise NotFound(
+                f"what `{container.name}` is made of is no longer in the store",
+                hints=("make it anew: `shipway up --recreate`",),
+            )
+        yield use
+
+
+def restart(container: Container, task: Task, patience: float) -> None:
+    """End it, if it runs, and start it again; one that could not be started again is not ended."""
+    require_restartable(container, task)
     if container.status.state in LIVES:
         stop(Named(container), patience, task.emit)
         container = client.find_container(state_dir(), container.id)
-    start_again(
-        container._replace(status=container.status._replace(state=State.EXITED)), task, attached=False
-    )
+    start_again(_as_ended(container), task, attached=False)
+
+
+def _as_ended(container: Container) -> Container:
+    return container._replace(status=container.status._replace(state=State.EXITED))
 
 
 def _no_image(container: Container):  # type: ignore[no-untyped-def]  # noqa: ANN202

@@ -10,7 +10,7 @@ from shipway.core.digest import TreeKey
 from shipway.lock.model import BuildCommandLock, Lock, PythonLock, TargetLock
 from shipway.lock.parse import parse_lock
 from shipway.lock.render import render_lock
-from shipway.resolve.freshness import find_drift, inputs_key, requested_lines
+from shipway.resolve.freshness import find_drift, inputs_key, rename_lock, requested_lines
 from shipway.spec.parse import parse_spec
 
 SPEC = """\
@@ -128,6 +128,17 @@ def test_counts_and_is_said(text, files, said):
     assert drift
     for sentence in said:
         assert sentence in drift
+
+
+def test_a_new_name_chooses_nothing_anew():
+    lock, text = lock_of(), SPEC.replace("hello", "other")
+    spec = parse_spec(text, FILES).spec
+    renamed = rename_lock(spec, FILES, lock)
+    assert renamed == dataclasses.replace(lock, name="other", inputs=key_of(text))
+    assert find_drift(spec, key_of(text), lock) == ("`name` was `hello` and is `other`",)
+    more = parse_spec(text.replace('"git", ', ""), FILES).spec
+    assert rename_lock(more, FILES, lock) is None
+    assert rename_lock(parse_spec(SPEC, FILES).spec, FILES, lock) is None
 
 
 def test_one_change_is_one_sentence_a_target():

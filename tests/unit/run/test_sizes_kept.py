@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, WHITEOUT, Entry
-from shipway.run.top.kept import read_changes
+from shipway.run.top.kept import read_changes, read_written
 
 
 def digest(text):
@@ -39,6 +39,15 @@ def test_owners_and_modes_are_those_of_the_tree_below(tmp_path):
         Entry("bin/link", SYMLINK, 0o777, target="su"),
         Entry("bin/su", FILE, 0o4755, 0, 7, size=3, digest=digest("new")),
     ]
+
+
+def test_what_a_start_writes_is_no_change(tmp_path):
+    for path in ("etc", "work", "data/set", "opt/venv"):
+        (tmp_path / path).mkdir(parents=True)
+    for path in ("etc/hosts", "etc/new", "opt/venv/_shipway_editable.py", "work/mine"):
+        (tmp_path / path).write_text("")
+    found = [entry.path for entry in read_written(str(tmp_path), {}, ("work", "data/set"))]
+    assert found == ["etc/new", "opt", "opt/venv", "work/mine"]
 
 
 def test_a_content_is_read_only_where_the_size_does_not_tell(tmp_path):

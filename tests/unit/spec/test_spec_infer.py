@@ -72,6 +72,19 @@ def test_a_frozen_list_is_pruned_to_what_code_imports_and_its_companions():
     assert "# requirements.txt was a frozen list: 2 of its 12 lines are needed." in inferred.text
 
 
+def test_a_project_that_has_a_name_keeps_it():
+    inferred, spec = infer(
+        {"pyproject.toml": '[project]\nname = "Hand_Written.Digits"\n', "a.py": ""}, name="src"
+    )
+    assert spec.name == "hand_written.digits"
+    assert (
+        "name: `hand_written.digits`, from pyproject.toml (project.name): what the project calls itself"
+        in map(str, inferred.inferences)
+    )
+    inferred, spec = infer({"pyproject.toml": "[tool.black]\n", "a.py": ""}, name="src")
+    assert (spec.name, [one for one in inferred.inferences if one.what.startswith("name")]) == ("src", [])
+
+
 def test_a_file_of_another_machine_is_replaced_by_its_version_where_it_is_needed():
     files = {
         "requirements.txt": "numpy @ file:///croot/numpy_1708/work/dist/numpy-1.26.4-cp311-cp311-linux_x86_64.whl#sha256=1\npyyaml @ file:///croot/yaml\nPillow @ file:///b/pillow-work\n",

@@ -69,6 +69,15 @@ def read_changes(upper: str, lower: Mapping[str, Entry]) -> list[Entry]:
     return list(_below(upper, "", lower)) if os.path.isdir(upper) else []
 
 
+def read_written(upper: str, lower: Mapping[str, Entry], places: Collection[str]) -> list[Entry]:
+    """The same without what every start writes; `places`: see `is_of_start`."""
+    return [
+        entry
+        for entry in read_changes(upper, lower)
+        if not is_of_start(entry.path, places, is_folder=entry.kind == DIRECTORY)
+    ]
+
+
 def _below(upper: str, folder: str, lower: Mapping[str, Entry]) -> Iterator[Entry]:
     here = os.path.join(upper, folder)
     names = sorted(os.listdir(here))

@@ -10,7 +10,7 @@ from shipway.core.manifest import DIRECTORY, FILE, WHITEOUT
 from shipway.host.overlay import is_opaque
 from shipway.run.facts import find_inside
 from shipway.run.top.installed import Top, Written
-from shipway.run.top.kept import is_of_start, read_changes
+from shipway.run.top.kept import read_written
 from shipway.run.top.trees import visible_at
 from shipway.sandbox.paths import open_in_root
 
@@ -38,10 +38,8 @@ def read_upper(upper: str, trees: Sequence[TreeFiles], places: Sequence[str] = (
     seen = visible_at(trees, [path for path, _ in paths], opaque)
     lower = {path: one.entry for path, one in seen.items()}
     written, same = [], set()
-    for entry in read_changes(upper, lower):
+    for entry in read_written(upper, lower, places):
         path = entry.path
-        if is_of_start(path, places, is_folder=entry.kind == DIRECTORY):
-            continue
         if path not in opaque and _is_same(entry, lower.get(path)):
             same.add(path)
         else:

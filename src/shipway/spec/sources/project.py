@@ -18,6 +18,9 @@ def _read(name: str, text: str) -> Iterable[Fact]:
     except SpecError as error:
         yield Fact(kind=FactKind.REMARK, text=f"it was not read: {error.message}", origin=Origin(file=name))
         return
+    if project.name:
+        origin = Origin(file=name, key="project.name")
+        yield Fact(kind=FactKind.NAME, text=project.name, origin=origin, why="what the project calls itself")
     if project.installable and (project.name or project.dynamic):
         yield Fact(
             kind=FactKind.PROJECT,
