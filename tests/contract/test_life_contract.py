@@ -176,6 +176,7 @@ def test_restart_policies(world):
     wait_until(lambda: world.call("logs", "tries").stdout == "try\n" * 3, 60)
 
 
+PYTHON_LOST = f"would remove `plan`, and with it 1 file ({render_size(os.path.getsize('/bin/true'))}) that it wrote outside mounts"
 COPIED_IN = f"would copy `/etc/passwd` ({render_size(os.path.getsize('/etc/passwd'))}) to `plan:/opt/new`"
 IMPOSSIBLE = (
     (("start", "plan"), 125, "`plan` runs already"),
@@ -186,6 +187,7 @@ IMPOSSIBLE = (
     (("exec", "-d", "--service", "a/b", "plan", "true"), 125, "not a name for a container"),
     (("cp", "/etc/passwd", "plan:/none/new"), 14, "the folder `/none` does not exist in `plan`"),
     (("cp", "/nothing", "plan:/opt"), 2, "`/nothing` does not exist"),
+    (("jupyter", "--container", "plan"), 125, "`plan` has no `python`"),
     (("cp", "plan:/none", "."), 14, "`/none` does not exist in `plan`"),
     (("run", "-d", "--name", "plan", "--image", IMAGE, "--", "true"), 125, "a container `plan` runs already"),
     (("rename", "plan", "plan"), 125, "is there already"),
@@ -216,6 +218,7 @@ def test_what_cannot_be_done_is_known_before(world):
 def test_what_would_be_done(world):
     """`--dry-run` of every verb that changes something leaves all as it is."""
     world.background("plan", *FOREVER)
+    world.call("exec", "plan", "cp", "/bin/true", "/bin/python")  # says of every module that it is there
     for verb, words, said in (
         ("stop", ("plan",), "would end `plan`"),
         ("restart", ("plan",), "would end `plan` and start `plan`"),
@@ -230,7 +233,7 @@ def test_what_would_be_done(world):
             ("--container", "plan"),
             "would start tensorboard in `plan` as the service `tensorboard`",
         ),
-        ("rm", ("-f", "plan"), "would remove `plan`"),
+        ("rm", ("-f", "plan"), PYTHON_LOST),
         ("rename", ("plan", "other"), "would call `plan` `other`"),
         ("down", (), "would end `plan`"),
     ):

@@ -109,6 +109,8 @@ def test_what_came_stays_at_a_restart_and_goes_again(packed):
     packed.call("up")
     packed.call("exec", "sh", "-c", "echo > /usr/local/mine")
     packed.call("add", "six==1.16.0", "packaging==24.1")
+    said = packed.call("rm", "--force", "--dry-run", "packed")
+    assert "with it 1 file (1 B) that it wrote outside mounts" in said
     packed.call("restart", "--time", "0.1")
     assert packed.python("import six; print(six.__version__)") == "1.16.0"
 

@@ -100,7 +100,7 @@ def _plan_page(call: Call, kind: Kind, named: Container | None, task: Task) -> A
     from shipway.verbs.tool_plans import plan_page
 
     container, lines = _planned(call, named, task)
-    return _plan(call, (*lines, *plan_page(kind, container)))
+    return _plan(call, (*lines, *plan_page(kind, container, task)))
 
 
 def _code(call: Call) -> Answer:

@@ -6,6 +6,7 @@ metadata of local projects. Comments, formatting, order of packages and places o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from shipway.core.digest import TreeKey, key_of
 from shipway.lock.model import Lock, TargetLock
 from shipway.resolve.data_uses import lock_uses
 from shipway.spec.inputs import PROJECT_METADATA, find_metadata_names
-from shipway.spec.model import LocalProject, Spec, Target, Wish
+from shipway.spec.model import Spec, Target, Wish
 from shipway.spec.parse import PROJECT_FILE, Texts
 from shipway.spec.requirement import parse_requirement
 from shipway.spec.sheet import Findings, Sheet
@@ -47,12 +48,12 @@ def inputs_key(spec: Spec, texts: Texts) -> TreeKey:
     )
 
 
-def requested_lines(target: Target) -> tuple[str, ...]:
-    """What `target` asks for with the place of each wish, as `TargetLock.requested` keeps it; sorted."""
-    lines = [f"apt:{wish.text} < {wish.origin}" for wish in target.apt]
-    lines += [f"pip:{_pip_text(wish)} < {wish.origin}" for wish in target.pip]
-    lines += [f"constraint:{_pip_text(wish)} < {wish.origin}" for wish in target.constraints]
-    lines += [f"project:{_project_text(project)} < {project.origin}" for project in target.projects]
+def requested_lines(target: Target, apt: Iterable[Wish] | None = None) -> tuple[str, ...]:
+    """What `target` asks for with the place of each wish, as `TargetLock.requested` keeps it; sorted. `apt`: not its own."""
+    lines = [f"apt:{wish.text} < {wish.origin}" for wish in (target.apt if apt is None else apt)]
+    lines += [f"pip:{wish.text} < {wish.origin}" for wish in target.pip]
+    lines += [f"constraint:{wish.text} < {wish.origin}" for wish in target.constraints]
+    lines += [f"project:{project.path} < {project.origin}" for project in target.projects]
     return tuple(sorted(lines))
 
 
@@ -66,7 +67,7 @@ def find_drift(spec: Spec, key: TreeKey, lock: Lock) -> tuple[str, ...]:
             if locked.name == target.name:
                 drift += (f"target `{target.name}`: {sentence}" for sentence in _target_drift(target, locked))
     if not drift:
-        drift = ["an index, a hash, or the metadata of a local project changed"]
+        drift = ["an index, a hash, extras or groups, or the metadata of a local project changed"]
     return tuple(dict.fromkeys(drift))
 
 
@@ -152,12 +153,6 @@ def _pip_text(wish: Wish) -> str:
     return str(parse_requirement(wish.text))
 
 
-def _project_text(project: LocalProject) -> str:
-    extras = f"[{','.join(sorted(project.extras))}]" if project.extras else ""
-    groups = f" with groups {','.join(sorted(project.groups))}" if project.groups else ""
-    return project.path + extras + groups
-
-
 def _whole_drift(spec: Spec, lock: Lock) -> Iterable[str]:
     if spec.name != lock.name:
         yield f"`name` was `{lock.name}` and is `{spec.name}`"
@@ -211,9 +206,13 @@ def _target_drift(target: Target, locked: TargetLock) -> Iterable[str]:
 
 
 def _split(line: str) -> tuple[str, str]:
-    """What was asked for -> where."""
+    """What was asked for, in the one form that it has however it is written -> where."""
     what, _, where = line.rpartition(" < ")
-    return (what, where) if what else (line, "")
+    kind, _, text = (what or line).partition(":")
+    if kind in ("pip", "constraint"):
+        with contextlib.suppress(ValueError):  # a lock may say anything
+            text = str(parse_requirement(text))
+    return f"{kind}:{text}", where if what else ""
 
 
 def _wish_drift(new: dict[str, str], old: dict[str, str]) -> Iterable[str]:
@@ -236,7 +235,8 @@ def _subject(what: str) -> tuple[str, str]:
     """Kind and name of a wish, whatever version it asks for."""
     kind, _, text = what.partition(":")
     if kind in ("pip", "constraint"):
-        return kind, parse_requirement(text).name
+        with contextlib.suppress(ValueError):
+            return kind, parse_requirement(text).name
     return kind, text.partition("=")[0].partition("[")[0].partition(" ")[0]
 
 

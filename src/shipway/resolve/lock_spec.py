@@ -22,6 +22,7 @@ from shipway.resolve.bases import (
 from shipway.resolve.data import resolve_data
 from shipway.resolve.data_uses import lock_uses
 from shipway.resolve.debs import DebRequest, DebResolution, resolve_debs
+from shipway.resolve.freshness import requested_lines
 from shipway.resolve.hold import Hold, held_debs
 from shipway.resolve.interpreter import choose_interpreter, exact_version, interpreter_wishes
 from shipway.resolve.libc import glibc_of
@@ -342,10 +343,7 @@ def restate(lock: Lock, spec: Spec, inputs: TreeKey) -> Lock:
 
 
 def _requested(target: Target, found: FoundBase | None) -> tuple[str, ...]:
-    wishes = [f"apt:{wish.text} < {wish.origin}" for wish in _deb_wishes(target, found)]
-    wishes += [f"pip:{wish.text} < {wish.origin}" for wish in target.pip]
-    wishes += [f"project:{one.path} < {one.origin}" for one in target.projects]
-    return tuple(sorted(wishes))
+    return requested_lines(target, _deb_wishes(target, found))
 
 
 def _epoch(request: LockRequest, system: _System) -> int:

@@ -174,10 +174,13 @@ def stop(named: Named, patience: float, emit: Emit) -> int:
 
     Raises:
         EngineError: its engine does not answer.
-        NotFound: no such service runs.
+        NotFound: there is no such service.
     """
     container, service = named
     client.require_known(container)
+    if service and (there := require_service(container, service)).ended:
+        emit(Note(f"`{container.name}/{shown(service)}` has ended already"))
+        return there.code
     if not service and container.status.state not in LIVES:
         emit(Note(f"`{container.name}` has ended already"))
         return container.status.code

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SMALLEST = 6 << 20
 """Bytes in which a container can start, as Docker says."""
+_PAGE = 4096
 
 
 class LifeWords(NamedTuple):
@@ -83,7 +84,7 @@ def read_invocation(words: RunWords) -> Invocation:
         workdir=words.workdir,
         hostname=words.hostname,
         network=network,
-        shm_size=words.shm_size,
+        shm_size=_read_shm(words.shm_size),
         limits=_read_limits(words),
         read_only=words.read_only,
         keep=words.keep,
@@ -173,6 +174,18 @@ def _read_mounts(words: RunWords) -> tuple[tuple[Mount, ...], tuple[TmpfsMount, 
         (*(one for one in either if isinstance(one, Mount)), *volumes),
         (*(one for one in either if not isinstance(one, Mount)), *memory),
     )
+
+
+def _read_shm(size: int | None) -> int | None:
+    if size and size < _PAGE:
+        from shipway.core.errors import ExitCode, ToolError
+
+        raise ToolError(
+            f"`--shm-size` is less than a page of memory: {size} bytes",
+            hints=(f"a number without a unit is bytes; `--shm-size {size}g` is {size} GiB",),
+            code=ExitCode.USAGE,
+        )
+    return size
 
 
 def _read_limits(words: RunWords) -> Limits:

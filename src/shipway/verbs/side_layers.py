@@ -58,17 +58,10 @@ def find_layer(container: Container, name: str, module: str, packages: Sequence[
         ConflictError: no version of `packages` goes with what is locked.
         ToolError: it could not be made, or the container has no Python.
     """
-    probe = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
-    code = client.exec_captured(container, ("/bin/sh", "-c", 'exec python -c "$0"', probe)).code
+    tool = choose_tool(container, name, module, packages, task)
     write_atomic(os.path.join(tools_folder(), _LAUNCH), _LAUNCHER.encode())
-    if code == 0:
+    if tool is None:
         return Layer("")
-    if code != 1:
-        raise EngineError(
-            f"`{container.name}` has no `python`, which `{name}` needs",
-            hints=('add it to the spec: `python = "3.12"`',),
-        )
-    tool = Tool(name, render_spec(name, container, packages, task), version="2")
     try:
         provide(tool, task, _fill)
     except ConflictError as problem:
@@ -77,6 +70,26 @@ def find_layer(container: Container, name: str, module: str, packages: Sequence[
             hints=(f"add it to the spec, which may move other packages: `shipway add --move {packages[0]}`",),
         ) from problem
     return Layer(inside(tool))
+
+
+def choose_tool(
+    container: Container, name: str, module: str, packages: Sequence[str], task: Task
+) -> Tool | None:
+    """What the side layer is made of; None where the environment has `module` itself.
+
+    Raises:
+        EngineError: the container has no Python, or nothing is locked that the tool could go with.
+    """
+    probe = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
+    code = client.exec_captured(container, ("/bin/sh", "-c", 'exec python -c "$0"', probe)).code
+    if code == 0:
+        return None
+    if code != 1:
+        raise EngineError(
+            f"`{container.name}` has no `python`, which `{name}` needs",
+            hints=('add it to the spec: `python = "3.12"`',),
+        )
+    return Tool(name, render_spec(name, container, packages, task), version="2")
 
 
 def render_spec(name: str, container: Container, packages: Sequence[str], task: Task) -> str:

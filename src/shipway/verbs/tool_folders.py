@@ -84,6 +84,11 @@ def provide(tool: Tool, task: Task, fill: Callable[[str, Task], None]) -> str:
     return folder
 
 
+def is_provided(tool: Tool) -> bool:
+    """Whether its folder is there."""
+    return os.path.isdir(os.path.join(tools_folder(), tool.key))
+
+
 def tool_task(tool: Tool, task: Task) -> Task:
     """What the verbs are told that work on the tool's own project; its files are nobody's business, so no note names them."""
 

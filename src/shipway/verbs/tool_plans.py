@@ -73,16 +73,21 @@ def plan_ssh(container: Container | None, argv: Sequence[str]) -> tuple[str, ...
     return (f"would connect to `{host}` and {what}",)
 
 
-def plan_page(kind: Kind, container: Container | None) -> tuple[str, ...]:
+def plan_page(kind: Kind, container: Container | None, task: Task) -> tuple[str, ...]:
     """What would be done to have the tool of `kind` answer in the container; None: in one that is still to be made.
 
     Raises:
-        EngineError: it goes with its command.
+        EngineError: it goes with its command, or has no Python.
     """
-    if container is None:
+    from shipway.verbs.side_layers import choose_tool
+    from shipway.verbs.tool_folders import is_provided
+
+    if container is None or not container.running:
         return (f"would start {kind.name} in it",)
     require_engine_of(container)
     there = client.list_services(container)
     if any(one.name == kind.name and not one.ended for one in there):
         return (f"{kind.name} runs already in `{container.name}`",)
-    return (f"would start {kind.name} in `{container.name}` as the service `{kind.name}`",)
+    tool = choose_tool(container, kind.name, kind.module, kind.packages, task)
+    made = () if tool is None or is_provided(tool) else (f"would choose, fetch and unpack {kind.name} first",)
+    return (*made, f"would start {kind.name} in `{container.name}` as the service `{kind.name}`")

@@ -26,9 +26,27 @@ def list_changes(container: Container) -> tuple[Changed, ...]:
 
 
 def measure_own(container: Container) -> Own:
-    """How much there is."""
+    """How much there is, but for what `add` and `remove` have brought in from the store."""
     files = [one for one in list_changes(container) if one.kind != DIRECTORY]
+    if files and container.record.begun:
+        own = _read_own_paths(container)
+        files = [one for one in files if own is None or one.path in own]
     return Own(len(files), sum(one.size for one in files))
+
+
+def _read_own_paths(container: Container) -> frozenset[str] | None:
+    """None: the store has lost what would tell."""
+    from shipway.core.errors import StoreError
+    from shipway.core.events import silent
+    from shipway.store.store import Store
+    from shipway.verbs.bringing import read_own, trees_of
+
+    store = Store.open(emit=silent)
+    try:
+        top, _ = read_own(container, trees_of(container.environment.keys, store), store)
+    except StoreError:
+        return None
+    return frozenset(one.path for one in top.written)
 
 
 def count_own_files(container: Container) -> int:

@@ -16,7 +16,8 @@ from shipway.spec.parse import parse_spec
 SPEC = """\
 name = "hello"
 apt = ["git", "curl"]
-pip = ["numpy<2"]
+pip = ["numpy<2", "einops>=0.8.2,<0.9"]
+constraints = ["Rich<15"]
 requirements = ["requirements.txt"]
 projects = ["."]
 env = { A = "1" }
@@ -91,13 +92,13 @@ PYPROJECT = FILES["pyproject.toml"]
 CHANGED = [
     ("pip added in a file", SPEC, {**FILES, "requirements.txt": "jax==0.4.30\nflax>=0.8; python_version >= '3.9'\nequinox\n"}, ["target `cpu`: pip: `equinox` was added at requirements.txt:3", "target `gpu`: pip: `equinox` was added at requirements.txt:3"]),
     ("pip changed", SPEC.replace("numpy<2", "numpy<3"), FILES, ["target `cpu`: pip: `numpy<2` became `numpy<3` at shipway.toml:3 (pip)"]),
-    ("pip removed", SPEC.replace('"jax[cuda12]==0.4.30"', ""), FILES, ["target `gpu`: pip: `jax[cuda12]==0.4.30` was removed; it stood at shipway.toml:11 (targets.gpu.pip)"]),
+    ("pip removed", SPEC.replace('"jax[cuda12]==0.4.30"', ""), FILES, ["target `gpu`: pip: `jax[cuda12]==0.4.30` was removed; it stood at shipway.toml:12 (targets.gpu.pip)"]),
     ("apt added", SPEC.replace('"git"', '"git", "vim"'), FILES, ["target `cpu`: apt: `vim` was added at shipway.toml:2 (apt)"]),
-    ("constraint", 'constraints = ["a<1"]\n' + SPEC, FILES, ["target `cpu`: constraint: `a<1` was added at shipway.toml:1 (constraints)"]),
-    ("project extras", SPEC.replace('["."]', '[{path = ".", extras = ["x"]}]'), {**FILES, "pyproject.toml": PYPROJECT + '[project.optional-dependencies]\nx = ["y"]\n'}, ["target `cpu`: project: `.` became `.[x]` at shipway.toml:5 (projects)"]),
-    ("project metadata", SPEC, {**FILES, "pyproject.toml": PYPROJECT.replace("rich", "rich<9")}, ["an index, a hash, or the metadata of a local project changed"]),
-    ("project version", SPEC, {**FILES, "pyproject.toml": PYPROJECT.replace('"1"', '"2"')}, ["an index, a hash, or the metadata of a local project changed"]),
-    ("a setup.py appears", SPEC, {**FILES, "setup.py": "x"}, ["an index, a hash, or the metadata of a local project changed"]),
+    ("constraint", SPEC.replace('"Rich<15"', '"rich<15", "a<1"'), FILES, ["target `cpu`: constraint: `a<1` was added at shipway.toml:4 (constraints)"]),
+    ("project extras", SPEC.replace('["."]', '[{path = ".", extras = ["x"]}]'), {**FILES, "pyproject.toml": PYPROJECT + '[project.optional-dependencies]\nx = ["y"]\n'}, ["an index, a hash, extras or groups, or the metadata of a local project changed"]),
+    ("project metadata", SPEC, {**FILES, "pyproject.toml": PYPROJECT.replace("rich", "rich<9")}, ["an index, a hash, extras or groups, or the metadata of a local project changed"]),
+    ("project version", SPEC, {**FILES, "pyproject.toml": PYPROJECT.replace('"1"', '"2"')}, ["an index, a hash, extras or groups, or the metadata of a local project changed"]),
+    ("a setup.py appears", SPEC, {**FILES, "setup.py": "x"}, ["an index, a hash, extras or groups, or the metadata of a local project changed"]),
     ("env", SPEC.replace('A = "1"', 'A = "2", B = "3"'), FILES, ["target `cpu`: `env.A` changed", "target `cpu`: `env.B` was added"]),
     ("labels", 'labels = {"org.example.team" = "x"}\n' + SPEC, FILES, ["target `cpu`: `labels.org.example.team` was added"]),
     ("workdir", 'workdir = "/x"\n' + SPEC, FILES, ["target `cpu`: `workdir` was `/work` and is `/x`"]),
