@@ -168,6 +168,18 @@ def test_exec_has_a_terminal_of_its_own(world):
     assert terminal.end() == 9
 
 
+def test_a_command_that_is_left_goes_on(world):
+    """Also when it shows more than a terminal holds."""
+    world.background("host", "sleep", "1000")
+    script = "echo ready; while [ ! -e /opt/go ]; do sleep 0.1; done; seq 100000; echo done > /opt/left"
+    terminal = Terminal(world.words("exec", "host", "sh", "-c", script), world.environ)
+    terminal.expect(b"ready")
+    terminal.type(b"\x10\x11")
+    assert terminal.end() == 0
+    world.call("exec", "host", "touch", "/opt/go")
+    wait_until(lambda: world.call("exec", "host", "cat", "/opt/left", code=None).stdout == "done\n", 60)
+
+
 def test_restart_policies(world):
     world.background("tries", "sh", "-c", "echo try; exit 3", options=("--restart", "on-failure:2"))
     world.await_state("tries", "exited", 30)

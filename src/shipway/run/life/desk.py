@@ -9,11 +9,13 @@ from shipway.core.errors import ExitCode
 from shipway.host.clock import monotonic
 from shipway.run.bus_error import explain_bus_error, find_sign
 from shipway.run.life.commands import Calls
+from shipway.run.life.left_terminal import LeftTerminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipway.run.life.commands import Commands
+    from shipway.run.life.loop import Loop
     from shipway.run.life.peers import Peer
     from shipway.run.model import RunRequest
     from shipway.sandbox.deaths import Watch
@@ -25,8 +27,9 @@ _HANGUP = 1
 class Desk:
     """Answers for one sandbox."""
 
-    def __init__(self, request: RunRequest, commands: Commands, watch: Watch | None = None):
+    def __init__(self, loop: Loop, request: RunRequest, commands: Commands, watch: Watch | None = None):
         """`watch`: of bus errors inside."""
+        self._loop = loop
         self.request = request
         self.commands = commands
         self._watch = watch
@@ -60,8 +63,10 @@ class Desk:
             peer.send({"error": "three descriptors are needed", "code": ExitCode.ENGINE})
             peer.finish()
         else:
-            number = self.commands.start(self.words_of(words), fds, _calls_for(peer, self._teller()))
-            self._follow(peer, number)
+            terminal = LeftTerminal(self._loop)
+            calls = _calls_for(peer, self._teller(), terminal)
+            number = self.commands.start(self.words_of(words), fds, calls)
+            self._follow(peer, number, terminal)
         for fd in fds:
             os.close(fd)
 
@@ -76,15 +81,20 @@ class Desk:
 
         return tell
 
-    def _follow(self, peer: Peer, number: int) -> None:
-        """Pass signals on, and hang up when whoever asked has gone."""
+    def _follow(self, peer: Peer, number: int, terminal: LeftTerminal) -> None:
+        """Pass signals on, and hang up when whoever asked has gone, unless it said that it only leaves."""
 
         def heard(frame: Any) -> None:
-            which = frame.words().get("signal")
+            said = frame.words()
+            which = said.get("signal")
             if isinstance(which, int):
                 self.commands.signal(number, which)
+            elif said.get("left"):
+                peer.on_close = None
+                terminal.take_over()
 
         def gone() -> None:
+            terminal.close()
             self.commands.signal(number, _HANGUP)
 
         peer.on_frame = heard
@@ -115,10 +125,14 @@ def _nothing(_: int) -> str:
     return ""
 
 
-def _calls_for(peer: Peer, tell: Callable[[int], str] = _nothing) -> Calls:
-    """Tell the one who asked, and nobody else. `tell`: what to say beside a code."""
+def _calls_for(
+    peer: Peer, tell: Callable[[int], str] = _nothing, terminal: LeftTerminal | None = None
+) -> Calls:
+    """Tell the one who asked, and nobody else. `tell`: what to say beside a code. `terminal`: what becomes of its own."""
 
     def started(pid: int, fds: list[int]) -> None:
+        if terminal is not None:
+            terminal.hold(fds)
         peer.send({"started": pid}, fds)
         for fd in fds:
             os.close(fd)
@@ -129,6 +143,8 @@ def _calls_for(peer: Peer, tell: Callable[[int], str] = _nothing) -> Calls:
         peer.finish()
 
     def ended(code: int) -> None:
+        if terminal is not None:
+            terminal.close()
         peer.on_close = None
         peer.send({"exit": code, "note": tell(code)})
         peer.finish()

@@ -82,6 +82,8 @@ class NativeLife:
                 MasterLink(connection, receiver, masters[0]) if masters else SocketLink(connection, receiver)
             )
             code = relay(link, ends, tty=bool(masters), stdin=bool(masters))
+            if code is None:
+                link.leave()
             if link.note:
                 emit(Note(link.note, "warning"))
             return code

@@ -121,6 +121,10 @@ class SocketLink:
         """Said in words."""
         self._tell({"signal": number})
 
+    def leave(self) -> None:
+        """Say that the command is to go on without us."""
+        self._tell({"left": True})
+
     def _tell(self, words: dict[str, object]) -> None:
         with contextlib.suppress(OSError):
             send_words(self._connection, words)

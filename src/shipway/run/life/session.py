@@ -156,7 +156,7 @@ class Session:
             self._loop.watch(running.watch.fd, lambda _: _read(running))
         commands = Commands(self._loop, running.control)
         commands.expect_main(Calls(self._started, _told_by_result, _told_by_result))
-        self.desk = Desk(self.request, commands, running.watch)
+        self.desk = Desk(self._loop, self.request, commands, running.watch)
         self._loop.watch(running.answer, lambda _: self._finish())
 
     def _started(self, pid: int, fds: list[int]) -> None:
