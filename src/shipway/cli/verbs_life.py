@@ -14,6 +14,7 @@ _TIME = Option(
     kind="seconds",
     default="10",
 )
+_PATIENCE = _TIME._replace(short="t")
 _FORCE = Option("force", "End it first if it runs", short="f")
 _TTY = (
     Option(
@@ -113,7 +114,7 @@ LIFE_VERBS = (
         "stop", "End containers or services",
         "The command is asked to end by SIGTERM, and killed when it has not after the time given.",
         (("shipway stop night", "end a job"), ("shipway stop digits/board", "end a service and leave the container")),
-        (_TIME, DRY_RUN), "[NAME...]", home="commands_states",
+        (_PATIENCE, DRY_RUN), "[NAME...]", home="commands_states",
     ),
     Verb(
         "start", "Start containers that have ended, as they were", "What they wrote outside mounts is still there.",
@@ -123,7 +124,7 @@ LIFE_VERBS = (
     ),
     Verb(
         "restart", "End containers and start them again", "What they wrote outside mounts stays.",
-        (("shipway restart dp", "start it anew"),), (_TIME, DRY_RUN), "[NAME...]", home="commands_states",
+        (("shipway restart dp", "start it anew"),), (_PATIENCE, DRY_RUN), "[NAME...]", home="commands_states",
     ),
     Verb(
         "kill", "Send containers a signal", "What the signal means is up to the command; KILL ends it at once.",

@@ -52,15 +52,15 @@ def disk_error(problem: OSError, what: str, error: type[ToolError] = StoreError)
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
     message = f"cannot {what}: {reason}"
     if problem.errno in FULL:
-        return NoSpace(message, hints=_SPACE_HINTS)
+        return NoSpace(message, hints=SPACE_HINTS)
     hints = _STORE_HINTS if issubclass(error, StoreError) else _PLACE_HINTS
     hint = hints.get(problem.errno or 0, "run `shipway doctor` to check disks and permissions")
     return error(message, hints=[hint])
 
 
-_SPACE_HINTS = (
+SPACE_HINTS = (
     "free space, or run `shipway gc` to drop what no project uses; `df -h` and `df -i` show what is full",
-    "set SHIPWAY_STORE to a folder on a larger disk",
+    "or use a larger disk: SHIPWAY_STORE says where the store is, XDG_STATE_HOME where containers and homes are",
 )
 _PLACE_HINTS = {
     errno.EIO: "the disk reports errors: look at `dmesg`",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.errors import EngineError, ExitCode, ToolError
 from shipway.core.events import Note, silent
 from shipway.core.text import shown
-from shipway.host.files import remove_tree, translating_disk_errors
+from shipway.host.files import FULL, SPACE_HINTS, remove_tree, translating_disk_errors
 from shipway.run.facts import find_inside
 from shipway.run.inside import command_missing, command_unusable
 from shipway.run.model import Network, Outcome, Top
@@ -52,6 +52,8 @@ def not_set_up(failure: SandboxFailure) -> EngineError:
             message,
             hints=("make that folder: in a folder of yours nothing is made unasked", "or leave `-w` out"),
         )
+    if failure.errno in FULL:
+        return EngineError(message, hints=SPACE_HINTS)
     return EngineError(message, hints=(*failure.hints, _DOCTOR))
 
 

@@ -61,7 +61,7 @@ def infer_spec(folder: Folder, *, name: str) -> Inferred:
             "nothing in this folder says what it needs: no code, no `pyproject.toml`, no requirements",
             hints=[
                 *([f"take the Dockerfile over: {step}"] if step else ()),
-                "write a `shipway.toml`; `docs/reference/spec.md` lists every key",
+                'write a `shipway.toml`, for which the line `python = "3.11"` is enough, then `shipway add NAME`',
                 "`shipway -C DIR` chooses another folder",
             ],
         )

@@ -14,6 +14,7 @@ from shipway.core.text import shown
 from shipway.host.answers import ask_local
 from shipway.host.dirs import state_dir
 from shipway.host.files import write_atomic
+from shipway.host.lock import FileLock
 from shipway.run.combined import choose_network
 from shipway.run.life import client
 from shipway.run.life.log_write import log_file
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 60.0
 """Seconds until a page must answer."""
+_SIDE_BY_SIDE = 600.0
+"""Seconds to wait for another call that starts the same page."""
 _POLL = 0.1
 _ASK = """import http.client, json, sys
 asked = json.load(sys.stdin)
@@ -93,6 +96,11 @@ def run_page(kind: Kind, container: Container, words: Sequence[str], task: Task)
         ToolError: it could not be had or started, or does not answer.
     """
     require_engine_of(container)
+    with FileLock(os.path.join(container.folder, f"{kind.name}.lock"), timeout=_SIDE_BY_SIDE):
+        return _run_page(kind, container, words, task)
+
+
+def _run_page(kind: Kind, container: Container, words: Sequence[str], task: Task) -> Page:
     entry = None if _sees_host(container) else write_entry(container, task)
     record = os.path.join(container.folder, f"{kind.name}.json")
     running = any(one.name == kind.name and not one.ended for one in client.list_services(container))

@@ -3,13 +3,14 @@
 import errno
 import json
 import os
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from shipway.run.life import log_write, records
 from shipway.run.life.engine_words import WithoutTrouble
-from shipway.run.life.log_read import Wanted, read_log
+from shipway.run.life.log_read import Wanted, follow_log, read_log
 from shipway.run.life.log_write import Lost, count_kept, open_sink
 from shipway.run.life.model import State, Status
 from shipway.run.life.oci_status import inspect_containers, says_missing
@@ -55,6 +56,17 @@ def test_a_log_without_its_index_is_read(sink, tmp_path):
     sink.write(2, b"one\n")
     os.unlink(tmp_path / "log/main.idx")
     assert read(tmp_path) == [(1, b"one\n")]
+
+
+def test_a_log_that_is_removed_while_it_is_followed_is_over(sink, tmp_path):
+    alive = [True]
+    sink.write(1, b"one\n")
+    pieces = follow_log(str(tmp_path), "main", Wanted(), lambda: alive[0])
+    assert next(pieces).data == b"one\n"
+    shutil.rmtree(tmp_path / "log")
+    assert next(pieces).data == b""
+    alive[0] = False
+    assert [one.data for one in pieces if one.data] == []
 
 
 def test_bytes_by_stream_of_what_is_kept(sink, tmp_path):

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 
 import pytest
@@ -283,3 +284,10 @@ def test_other_failures_are_not_tried_again(environment, tmp_path, monkeypatch):
     with pytest.raises(EngineError, match="refused"):
         run_native(request, state=f"{tmp_path}/state", runtime="", merge=merge)
     assert len(refusing.plans) == 1
+
+
+def test_a_full_disk_is_no_refusal_of_the_host():
+    failure = SandboxFailure("write /etc/hosts: No space left on device", step="write", errno=errno.ENOSPC)
+    hints = native.not_set_up(failure).hints
+    assert "free space" in hints[0]
+    assert "shipway doctor" not in " ".join(hints)

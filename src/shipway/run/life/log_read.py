@@ -201,9 +201,18 @@ def _follow_from(path: str, start: int, lives: Callable[[], bool]) -> Iterator[P
                     break
                 yield Piece(1, 0, b"")
                 time.sleep(_POLL)
-        if not moved:
+        if not moved or not _await_file(path, lives):
             return
         start = 0
+
+
+def _await_file(path: str, lives: Callable[[], bool]) -> bool:
+    """Wait for the file that is written after a rotation; False when there comes none, for its container was removed."""
+    while not os.path.exists(path):
+        if not lives():
+            return False
+        time.sleep(_POLL)
+    return True
 
 
 def _is_other(log: BinaryIO, path: str) -> bool:
