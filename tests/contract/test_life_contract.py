@@ -199,6 +199,7 @@ IMPOSSIBLE = (
     (("exec", "-d", "--service", "a/b", "plan", "true"), 125, "not a name for a container"),
     (("cp", "/etc/passwd", "plan:/none/new"), 14, "the folder `/none` does not exist in `plan`"),
     (("cp", "/nothing", "plan:/opt"), 2, "`/nothing` does not exist"),
+    (("cp", "/dev/null", "plan:/opt"), 2, "`/dev/null` is neither a file nor a folder"),
     (("jupyter", "--container", "plan"), 125, "`plan` has no `python`"),
     (("cp", "plan:/none", "."), 14, "`/none` does not exist in `plan`"),
     (("run", "-d", "--name", "plan", "--image", IMAGE, "--", "true"), 125, "a container `plan` runs already"),

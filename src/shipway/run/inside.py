@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _OTHERS = ("add the package that brings it: `shipway add NAME`, or `shipway add apt:NAME` for one of the OS",)
 _PIP = ("add packages without it: `shipway add NAME`", "have it inside: `shipway add pip`")
+_APT = ("add OS packages without it: `shipway add apt:NAME`", "have it inside: `shipway add apt:apt`")
 _ROOT = (
     "add OS packages without it: `shipway add apt:NAME`",
     "be root inside, and nowhere else: `shipway run --user root`",
@@ -25,7 +26,15 @@ _DRIVER = (
     "it belongs to the host's driver, and is inside where GPUs are: `shipway run --engine docker --gpus all …`",
     "see the host's GPUs beside a container: `shipway debug -- nvidia-smi`",
 )
-_WAYS = {"pip": _PIP, "pip3": _PIP, "sudo": _ROOT, "su": _ROOT, "nvidia-smi": _DRIVER}
+_WAYS = {
+    "pip": _PIP,
+    "pip3": _PIP,
+    "apt": _APT,
+    "apt-get": _APT,
+    "sudo": _ROOT,
+    "su": _ROOT,
+    "nvidia-smi": _DRIVER,
+}
 """What to do without programs that people expect everywhere."""
 
 

@@ -5,6 +5,8 @@ What comes out of a container is hostile: it is unpacked by our own strict reade
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import posixpath
@@ -20,7 +22,7 @@ from shipway.core.errors import EngineError, ExitCode, NotFound, ToolError
 from shipway.core.manifest import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, path_bytes
 from shipway.core.text import shown
 from shipway.core.units import render_size
-from shipway.host.files import translating_disk_errors
+from shipway.host.files import FULL, disk_error, translating_disk_errors
 from shipway.run.life import client
 from shipway.verbs.containers import find_whole
 
@@ -62,6 +64,12 @@ def _copy_in(container: Container, source: str, path: str, *, dry_run: bool) -> 
         raise ToolError(
             f"`{shown(source)}` does not exist", hints=("correct the first place",), code=ExitCode.USAGE
         )
+    if not (os.path.islink(source) or os.path.isfile(source) or os.path.isdir(source)):
+        raise ToolError(
+            f"`{shown(source)}` is neither a file nor a folder",
+            hints=("put what it gives into a file, and copy that",),
+            code=ExitCode.USAGE,
+        )
     is_folder = path.endswith("/") or _is_there(container, "-d", path or "/")
     folder = path if is_folder else posixpath.dirname(path)
     name = os.path.basename(os.path.abspath(source)) if is_folder else posixpath.basename(path)
@@ -71,13 +79,16 @@ def _copy_in(container: Container, source: str, path: str, *, dry_run: bool) -> 
             hints=(f"make it: `shipway exec {container.name} mkdir -p {shown(folder)}`",),
         )
     place = f"{container.name}:{shown(posixpath.join(folder, name))}"
-    size = sum(entry.size for entry, _ in _members(source, name))
+    with _reading(source):
+        members = list(_members(source, name))
+    size = sum(entry.size for entry, _ in members)
     told = f"`{shown(source)}` ({render_size(size)}) to `{place}`"
     if dry_run:
         return told
     words = ["tar", "-x", "-f", "-", "--no-same-owner", "-C", folder or "."]
     with tempfile.TemporaryFile() as stream, tempfile.TemporaryFile() as errors:
-        write_layer(_members(source, name), stream)
+        with _reading(source):
+            write_layer(members, stream)
         stream.seek(0)
         ends = client.Ends(stream.fileno(), errors.fileno(), errors.fileno())
         code = client.exec_in(container, words, ends=ends)
@@ -89,11 +100,30 @@ def _is_there(container: Container, test: str, path: str) -> bool:
     return client.exec_captured(container, ["test", test, path]).code == 0
 
 
+@contextlib.contextmanager
+def _reading(source: str) -> Iterator[None]:
+    """Say which file it was that could not be read."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in FULL:
+            raise disk_error(problem, f"keep a copy of `{shown(source)}` for its way", ToolError) from problem
+        raise ToolError(
+            f"`{shown(problem.filename or source)}` cannot be read: {problem.strerror}",
+            hints=("let yourself read it, or copy what you can read",),
+            code=ExitCode.USAGE,
+        ) from problem
+
+
+def _raise(problem: OSError) -> None:
+    raise problem
+
+
 def _members(source: str, name: str) -> Iterator[tuple[Entry, Callable[[], io.FileIO]]]:
     """What is at `source` as members of an archive, called `name`; sockets, pipes and devices are left out."""
     found = [(name, source)]
     if os.path.isdir(source) and not os.path.islink(source):
-        for folder, folders, files in os.walk(source):
+        for folder, folders, files in os.walk(source, onerror=_raise):
             inner = os.path.relpath(folder, source)
             here = name if inner == "." else f"{name}/{inner}"
             found += [(f"{here}/{one}", os.path.join(folder, one)) for one in (*folders, *files)]
@@ -108,6 +138,8 @@ def _members(source: str, name: str) -> Iterator[tuple[Entry, Callable[[], io.Fi
                 partial(io.FileIO, file),
             )
         elif stat.S_ISREG(info.st_mode):
+            if not os.access(file, os.R_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), file)
             yield Entry(path, FILE, mode, mtime=mtime, size=info.st_size), partial(io.FileIO, file)
 
 

@@ -42,7 +42,7 @@ LIMITS = (
 
 def find_trouble(dialect: Dialect, text: str) -> EngineError | None:
     """The error that `text`, which the engine's program wrote, means; None when we do not know its cause."""
-    text = hide_password(text.strip())
+    text = hide_password("\n".join(dict.fromkeys(text.strip().splitlines())))  # it repeats itself
     lower = text.lower()
     by_ssh, context, cpus = _BY_SSH.search(text), _NO_CONTEXT.search(text), _NO_CPUS.search(text)
     message, hint = "", ""
