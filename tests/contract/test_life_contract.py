@@ -1,5 +1,6 @@
 """Containers that live on, the same on every engine: made, entered, listed, heard, ended, started again, removed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from apptainer_world import private_apptainer
 from life_world import IMAGE, LifeWorld, Terminal
 
 from private_engines import PRIVATE, call_engine, wait_until
@@ -16,6 +18,14 @@ ENGINES = (
     pytest.param("native", marks=pytest.mark.needs_userns),
     pytest.param("docker", marks=[pytest.mark.needs_root, pytest.mark.needs_tool("docker", "dockerd")]),
     pytest.param("podman", marks=[pytest.mark.needs_root, pytest.mark.needs_tool("podman", "runc")]),
+    pytest.param(
+        "apptainer",
+        marks=[
+            pytest.mark.needs_root,
+            pytest.mark.needs_network,
+            pytest.mark.needs_tool("apt-get", "patchelf"),
+        ],
+    ),
 )
 COMMITTED: dict[str, str] = {}
 """The image that a container of any engine becomes, if the same was done in it."""
@@ -23,21 +33,20 @@ FOREVER = ("sh", "-c", "echo begun; trap 'echo told; exit 7' TERM; while true; d
 
 
 @pytest.fixture(scope="module")
-def services():
+def services(tmp_path_factory):
     """Engines that were started, by name."""
     running = {}
-    entered = []
+    base = tmp_path_factory.getbasetemp()
+    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    makers = {**PRIVATE, "apptainer": lambda: private_apptainer(session)}
+    with contextlib.ExitStack() as entered:
 
-    def get(engine):
-        if engine != "native" and engine not in running:
-            manager = PRIVATE[engine]()
-            running[engine] = manager.__enter__()
-            entered.append(manager)
-        return running.get(engine, {})
+        def get(engine):
+            if engine != "native" and engine not in running:
+                running[engine] = entered.enter_context(makers[engine]())
+            return running.get(engine, {})
 
-    yield get
-    for manager in entered:
-        manager.__exit__(None, None, None)
+        yield get
 
 
 @pytest.fixture(params=ENGINES)
@@ -273,7 +282,7 @@ def test_a_code_outlives_its_container(world):
     assert (waiting.communicate(timeout=30)[0], waiting.returncode) == (b"3\n", 3)
 
 
-@pytest.mark.parametrize("world", ENGINES[1:], indirect=True)
+@pytest.mark.parametrize("world", ENGINES[1:3], indirect=True)
 def test_an_end_for_memory_is_told_and_leaves_nothing(world):
     """Podman's monitor writes a file `oom` where it was started."""
     eats = ("sh", "-c", "all=$(yes | head -c 300000000)")
@@ -307,7 +316,7 @@ def test_one_that_an_engine_cannot_start_is_not_left_there(world):
         refused = world.run("never", "sleep", "9", options=("-d", "--gpus", "all"), code=125)
         assert "GPUs" in refused.stderr
     assert world.state("never") == "gone"
-    if world.engine != "native":
+    if world.engine in PRIVATE:
         assert "has no GPUs to hand out here" in refused.stderr
         listed = [world.engine, "ps", "-aq"]
         assert subprocess.run(listed, capture_output=True, check=True, env=world.environ).stdout == b""
@@ -394,7 +403,7 @@ def test_a_token_is_seen_by_commands_alone(world):
     home = os.path.dirname(os.environ["XDG_STATE_HOME"])
     holding = [str(path) for path in Path(home).rglob("*") if path.is_file() and part in path.read_bytes()]
     own = [path for path in holding if path.endswith("/secrets")]
-    assert len(own) == (world.engine != "native")
+    assert len(own) == (world.engine in PRIVATE)
     # What the command itself wrote to its `/tmp` is its own affair.
     assert not [path for path in holding if path not in own and not path.endswith("/seen")]
     assert all(os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700 for path in own)
@@ -404,7 +413,7 @@ def test_a_token_is_seen_by_commands_alone(world):
                 assert part not in file.read()
         except (FileNotFoundError, ProcessLookupError):
             continue
-    if world.engine != "native":
+    if world.engine in PRIVATE:
         known = subprocess.run(
             [world.engine, "inspect", "vault"], capture_output=True, check=True, env=world.environ
         ).stdout
@@ -438,7 +447,7 @@ def test_what_became_of_it_is_told_and_kept(world):
     assert world.call("commit", "became", "no//name", code=2).stderr
 
 
-@pytest.mark.parametrize("world", ENGINES[1:], indirect=True)
+@pytest.mark.parametrize("world", ENGINES[1:3], indirect=True)
 def test_a_name_of_the_engines_own_is_explained(world):
     """A container that somebody made by the engine's own words keeps its name."""
     made = world.call("job", "--name", "first", "--image", "life:1", "--", "true")

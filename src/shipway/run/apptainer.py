@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
 from shipway.core.text import shown
-from shipway.run.model import Network, Top
+from shipway.run.model import Limits, Network, Top
 from shipway.run.oci.command import RUN, csv_field, limit_words
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from shipway.run.model import RunRequest
 
 NAME = "apptainer"
+PROCESS = "starter"
+"""What the kernel calls its processes that hold a container."""
 ROOT = "ROOT"
 """Stands for the folder that has the environment."""
 SCRATCH = (("scratch", "/tmp"), ("vartmp", "/var/tmp"), ("run", "/run"))  # noqa: S108 - inside
@@ -22,7 +24,8 @@ SCRATCH = (("scratch", "/tmp"), ("vartmp", "/var/tmp"), ("run", "/run"))  # noqa
 TOP = "top"
 _PASSED = frozenset({"APPTAINER_CACHEDIR", "APPTAINER_CONFIGDIR", "APPTAINER_TMPDIR"})
 """Of the caller's variables for Apptainer, those that say where its own files are."""
-_STEERING = ("APPTAINER", "SINGULARITY")
+STEERING = ("APPTAINER", "SINGULARITY")
+"""How variables begin that Apptainer reads, or sets inside."""
 _PREFIX = "APPTAINERENV_"
 _SPECIAL = frozenset({"UID", "EUID", "GID", "PREPEND_PATH", "APPEND_PATH"})
 """Names that mean something else to the shell by which Apptainer sets variables."""
@@ -77,10 +80,29 @@ def _beyond(request: RunRequest) -> tuple[tuple[object, str], ...]:
     )
 
 
-def render_exec(request: RunRequest, *, root: str = ROOT, folder: str = RUN) -> tuple[str, ...]:
+def render_holding(request: RunRequest, *, root: str, folder: str, program: str) -> tuple[str, ...]:
+    """The words for a container that lives on, in its `folder`: it runs nothing but `program`, a file in that folder's `run`.
+
+    Limits and variables are not among them: whoever enters the container brings them.
+
+    Raises:
+        EngineError: Apptainer cannot do what is asked.
+    """
+    top = Top.READ_ONLY if request.top is Top.READ_ONLY else Top.THROWN_AWAY
+    held = request._replace(argv=(f"/run/{program}",), cwd="/", env=(), top=top, limits=Limits())
+    silent, verb, *words = render_exec(held, root=root, folder=folder, top="")
+    # A container without a user namespace of its own could only be entered by root.
+    own = () if request.account.uid == 0 else ("--userns",)
+    return (silent, verb, "--no-init", *own, *words)
+
+
+def render_exec(
+    request: RunRequest, *, root: str = ROOT, folder: str = RUN, top: str = f"/{TOP}"
+) -> tuple[str, ...]:
     """The words after Apptainer's program that are `request`, in the tree at `root`.
 
-    `folder`: holds the folders of `SCRATCH`, `TOP`, and the run's own files below `files`. The variables are `render_environ`.
+    `folder`: holds the folders of `SCRATCH`, the writable top at `top`, and the run's own files below `files`. The variables are
+    `render_environ`.
 
     Raises:
         EngineError: Apptainer cannot do what is asked.
@@ -99,7 +121,7 @@ def render_exec(request: RunRequest, *, root: str = ROOT, folder: str = RUN) -> 
         f"--hostname={request.hostname}",
         *(("--net", "--network=none") if request.network is Network.NONE else ()),
         *limit_words(request.limits, unit=""),
-        *((f"--overlay={_plain(folder)}/{TOP}",) if request.top is not Top.READ_ONLY else ()),
+        *((f"--overlay={_plain(folder)}{top}",) if request.top is not Top.READ_ONLY else ()),
         f"--home={_plain(home.source)}:{_plain(home.target)}",
         *(_mount(f"{folder}/{name}", target) for name, target in SCRATCH),
         *(_mount(path, path, read_only=True) for path in _guarded(request)),
@@ -116,9 +138,7 @@ def render_environ(request: RunRequest, caller: Mapping[str, str]) -> dict[str, 
 
     Only the caller and root can read it, unlike an argument list.
     """
-    kept = {
-        name: value for name, value in caller.items() if not name.startswith(_STEERING) or name in _PASSED
-    }
+    kept = {name: value for name, value in caller.items() if not name.startswith(STEERING) or name in _PASSED}
     return kept | {f"{_PREFIX}{name}": value for name, value in request.env if name != "HOME"}
 
 

@@ -12,11 +12,20 @@ from shipway.core.events import Note
 from shipway.host.attached import run_attached
 from shipway.host.files import translating_disk_errors
 from shipway.host.proc import Command, find_tool, run
-from shipway.run.apptainer import NAME, SCRATCH, TOP, render_environ, render_exec, require_doable
+from shipway.run.apptainer import (
+    NAME,
+    ROOT,
+    SCRATCH,
+    TOP,
+    render_environ,
+    render_exec,
+    render_holding,
+    require_doable,
+)
 from shipway.run.inside import find_fault
 from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources
-from shipway.run.oci.command import parse_version, wanted_limits
+from shipway.run.oci.command import RUN, parse_version, wanted_limits
 from shipway.run.run_files import write_run_files
 from shipway.run.top.merged import opened_root
 from shipway.run.top.names import opened_run
@@ -33,12 +42,14 @@ _CREATION = "container creation failed"
 _CGROUPS = "cgroup"
 
 
-def describe_apptainer(request: RunRequest) -> tuple[str, ...]:
-    """The line that would be run, for a shell, and what it reads from the run's folder.
+def describe_apptainer(request: RunRequest, *, lasting: bool = False) -> tuple[str, ...]:
+    """The line that would be run, for a shell, and what it reads from the run's folder. `lasting`: for a container that lives on.
 
     Raises:
         EngineError: Apptainer cannot do what is asked.
     """
+    if lasting:
+        return _describe_lasting(request)
     return (
         shlex.join((NAME, *render_exec(request))),
         "",
@@ -47,6 +58,20 @@ def describe_apptainer(request: RunRequest) -> tuple[str, ...]:
         "RUN is a folder that lives as long as the container:",
         f"RUN/{TOP} holds what is written outside the mounts",
         *(f"RUN/{name} is what {target} is inside" for name, target in SCRATCH),
+        *(f"RUN/files/{file.path} ({len(file.data)} bytes)" for file in request.files),
+    )
+
+
+def _describe_lasting(request: RunRequest) -> tuple[str, ...]:
+    return (
+        shlex.join((NAME, *render_holding(request, root=ROOT, folder=RUN, program="WAIT"))),
+        "",
+        f"enter that container and start {shlex.join(request.argv)} in {request.cwd}",
+        "",
+        "ROOT is a folder with the environment, kept between runs and never written to",
+        "RUN is the container's own folder, which stays until it is removed; RUN/upper holds what is written outside the mounts",
+        *(f"RUN/{name} is what {target} is inside" for name, target in SCRATCH),
+        "RUN/run/WAIT waits until the container is ended; commands enter beside it, with their variables, streams and terminals",
         *(f"RUN/files/{file.path} ({len(file.data)} bytes)" for file in request.files),
     )
 

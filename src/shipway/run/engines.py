@@ -26,8 +26,8 @@ class Engine(Protocol):
         """As `--engine` names it."""
         ...
 
-    def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
-        """What `run` would do, one line per step; does nothing.
+    def describe(self, request: RunRequest, image: MakeImage, *, lasting: bool = False) -> tuple[str, ...]:
+        """What `run` would do, one line per step; does nothing. `lasting`: for a container that lives on.
 
         Raises:
             EngineError: the engine cannot do what is asked.
@@ -60,9 +60,9 @@ class NativeEngine:
 
     name = native.NAME
 
-    def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
+    def describe(self, request: RunRequest, image: MakeImage, *, lasting: bool = False) -> tuple[str, ...]:
         """The sandbox's steps."""
-        del image
+        del image, lasting
         return native.describe_native(request)
 
     def run(
@@ -86,10 +86,11 @@ class OciEngine:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
+    def describe(self, request: RunRequest, image: MakeImage, *, lasting: bool = False) -> tuple[str, ...]:
         """The engine's command line."""
         from shipway.run.oci.engine import describe_oci  # noqa: PLC0415 - a native run needs none of it
 
+        del lasting
         return describe_oci(request, self._dialect(), image)
 
     def run(
@@ -120,12 +121,12 @@ class ApptainerEngine:
 
     name = "apptainer"
 
-    def describe(self, request: RunRequest, image: MakeImage) -> tuple[str, ...]:
+    def describe(self, request: RunRequest, image: MakeImage, *, lasting: bool = False) -> tuple[str, ...]:
         """Apptainer's command line."""
         from shipway.run.apptainer_engine import describe_apptainer  # noqa: PLC0415 - a native run needs none of it
 
         del image
-        return describe_apptainer(request)
+        return describe_apptainer(request, lasting=lasting)
 
     def run(
         self,

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DRIVERS = ("json-file", "local", "none", "syslog", "journald")
+_OURS = (("max-size", "max-file", "mode", "max-buffer-size"), ("json-file", "local", "none", "syslog"))
 _HAS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "native": (("max-size", "max-file", "mode", "max-buffer-size"), ("json-file", "local", "none", "syslog")),
+    "native": _OURS,
+    "apptainer": _OURS,
     "podman": (("max-size", "tag"), ("json-file", "none", "journald")),
 }
 """Options and drivers by engine, where they are not all that Docker has; `json-file` and `local` are files everywhere."""

@@ -99,6 +99,10 @@ def _gone(release: int) -> bool:
 
 def _enter_world(inside: Inside) -> fallback.World | None:
     """Make the file system as asked, and enter it where that can be undone by leaving. Tells the notes."""
+    if "mnt" in inside.request.join:
+        _enter_mounts(inside.request.join["mnt"])
+        process.send_message(inside.report, ("made", []))
+        return None
     if inside.mode in (CHROOT, PROOT):
         world = fallback.World(inside.request, inside.mode)
         try:
@@ -112,6 +116,18 @@ def _enter_world(inside: Inside) -> fallback.World | None:
         inside.report, ("made", make_world(inside.request, userns=inside.mode == NAMESPACES))
     )
     return None
+
+
+def _enter_mounts(fd: int) -> None:
+    """Enter the mounts that another program has made; root and working directory are those there."""
+    try:
+        syscalls.setns(fd, syscalls.CLONE_NEWNS)
+    except OSError as error:
+        raise SandboxFailure(
+            f"the mounts cannot be entered: {process.describe_error(error)}",
+            step="join",
+            errno=error.errno or 0,
+        ) from error
 
 
 def make_world(request: Request, *, userns: bool) -> list[str]:

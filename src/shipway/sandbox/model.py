@@ -218,7 +218,7 @@ class Request(Value):
     can be started inside while it runs (`control.py`). `relay`: a terminal of the command is joined to the caller's streams;
     False with `control`: its master is handed to the caller. `join`: open descriptors of namespaces to enter instead of making
     them, by name (`user`, `pid`, `ipc`, `uts`, `net`); the others must belong to `user`, which is why it has to be among them.
-    `shm` is the detached mount that `/dev/shm` is to be.
+    `shm` is the detached mount that `/dev/shm` is to be. With `mnt` the file system is the one there, and `ops` are not done.
     """
 
     __slots__ = (

@@ -170,7 +170,7 @@ def read_own(
 def _read_top(container: Container, trees: Sequence[TreeFiles], *, compare: bool) -> Top:
     from shipway.host.files import translating_disk_errors
 
-    if container.engine == "native":
+    if container.supervised:
         from shipway.run.top.kept import places_of_mounts
         from shipway.run.top.of_native import read_upper
 

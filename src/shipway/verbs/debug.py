@@ -90,17 +90,17 @@ def beside(container: Container, argv: Sequence[str]) -> RunWords:
     """The words of a run beside `container`: what it shares, whose user it is, which folders it sees."""
     space = f"container:{container.name}"
     workdir = container.environment.workdir
-    native = container.engine == "native"
+    ours = container.supervised
     placed = workdir not in ("", "/")
     network = container.record.asked.network or container.environment.options.network
     return RunWords(
         argv=tuple(argv),
         shell=not argv,
         pid=space,
-        ipc=space if native else "",  # others lend theirs only where the first one was made to
+        ipc=space if ours else "",  # others lend theirs only where the first one was made to
         network="host" if network is Network.HOST and not container.record.asked.beside else space,
         user=container.record.asked.user or container.environment.options.user,
-        engine=container.engine,
+        engine="native" if ours else container.engine,
         mounts=(f"{container.project}:{workdir}",) if placed else (),
         workdir=workdir if placed else "",
     )

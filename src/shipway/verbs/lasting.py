@@ -241,7 +241,7 @@ def begin_lasting(container: Container, around: Around, *, attached: bool) -> in
     """
     state = state_dir()
     record = container.record
-    if record.begun and record.engine == "native":  # its trees are mounted anew, the engines' image stays
+    if record.begun and container.supervised:  # its trees are mounted anew, the engines' image stays
         from shipway.run.life.records import write_record
 
         record = record._replace(begun=())

@@ -370,11 +370,11 @@ def start_container(
     if dry_run:
         from shipway.run.describe import describe_run
 
+        lasting = life is not None
         if life is not None:
             _require_life(state, life, engine.name, own=own)
-        return RunResult(
-            0, (*describe_run(request, lasting=life is not None), "", *engine.describe(request, start.image))
-        )
+        lines = engine.describe(request, start.image, lasting=lasting)
+        return RunResult(0, (*describe_run(request, lasting=lasting), "", *lines))
 
     merge = merger(start.trees)
     if life is None and engine.name != _NATIVE:

@@ -117,7 +117,7 @@ def _container(one: Container, now: Sequence[TreeFiles] | None, store: Store) ->
 
     trees = trees_of(one.environment.keys, store)
     top, installed = read_own(one, trees, store)
-    is_ours = one.engine == "native" and not one.running
+    is_ours = one.supervised and not one.running
     return Watched(
         label=one.name,
         target=one.target,

@@ -11,7 +11,7 @@ from test_engines_command import ADA, request
 from shipway.core.errors import EngineError, LimitError
 from shipway.core.events import Note, silent
 from shipway.host.lock import FileLock
-from shipway.run.apptainer import render_environ, render_exec
+from shipway.run.apptainer import render_environ, render_exec, render_holding
 from shipway.run.apptainer_engine import describe_apptainer, require_apptainer, run_apptainer
 from shipway.run.model import Limits, Mount, Network, Top
 from shipway.run.places import root_folder, roots_folder
@@ -55,6 +55,29 @@ def test_each_wish_adds_just_its_words(more, words):
 
 def test_a_read_only_environment_has_no_overlay():
     assert set(render_exec(request())) - set(render_exec(request(top=Top.READ_ONLY))) == {"--overlay=RUN/top"}
+
+
+def test_a_container_that_stays_holds_nothing_but_a_program_that_waits():
+    """Its top is in its own folder; limits and variables come with what enters, and so may be any."""
+    env = (("TOKEN", "hunter2"), ("UID", "5"))
+    stays = request(top=Top.KEPT, limits=Limits(memory=5), env=env)
+    words = render_holding(stays, root="/root", folder="/state/c", program="WAIT")
+    foreground = render_exec(request(), root="/root", folder="/state/c")
+    assert words[:4] == ("--silent", "exec", "--no-init", "--userns")
+    assert words[-3:] == ("--pwd=/", "/root", "/run/WAIT")
+    assert set(words[4:-3]) ^ set(foreground[2:-6]) == {
+        "--overlay=/state/c", "--overlay=/state/c/top", "--pwd=/work", "/root",
+    } - set(foreground[-6:])  # fmt: skip
+    as_root = render_holding(
+        stays._replace(account=ADA._replace(uid=0)), root="/root", folder="/c", program="WAIT"
+    )
+    assert "--userns" not in as_root, "root may enter without"
+    line, *told = describe_apptainer(stays, lasting=True)
+    assert (line.endswith("ROOT /run/WAIT"), "enter that container and start python train.py" in told[1]) == (
+        True, True,
+    )  # fmt: skip
+    with pytest.raises(EngineError, match="another user"):
+        render_holding(stays._replace(user="x"), root="/root", folder="/c", program="WAIT")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +234,8 @@ def test_half_a_merge_is_never_seen(tmp_path):
     with pytest.raises(EngineError, match="stopped"), opened_root(request(), str(tmp_path), broken, silent):
         raise AssertionError
     merged(tmp_path, ("/store/a",))
-    assert os.listdir(root_folder(str(tmp_path), "/data/proj", ("/store/a",))) == ["file"]
+    made = os.listdir(root_folder(str(tmp_path), "/data/proj", ("/store/a",)))
+    assert sorted(made) == ["dev", "file", "proc", "sys"], "places of mounts that every container has"
 
 
 def test_the_last_two_environments_stay_and_those_in_use(tmp_path):

@@ -206,7 +206,7 @@ def record_applied(container: Container, environment: Environment) -> Container:
 
 
 def namespaces(container: Container) -> dict[str, int]:
-    """Open descriptors of the namespaces of a running container of our own engine, by name; the caller closes them.
+    """Open descriptors of the namespaces of a running container that a supervisor of ours runs, by name; the caller closes them.
 
     Raises:
         EngineError: it does not run, or another engine runs it.
@@ -214,7 +214,7 @@ def namespaces(container: Container) -> dict[str, int]:
     from shipway.run.life.native_life import ask_namespaces  # noqa: PLC0415 - only joining needs it
 
     require_running(container)
-    if container.engine != "native":
+    if not container.supervised:
         raise EngineError(
             f"`{container.name}` is run by {container.engine}, whose namespaces are its own",
             hints=("join it by the same engine",),

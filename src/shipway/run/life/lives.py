@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from shipway.core.errors import EngineError
 from shipway.core.events import Emit, silent
+from shipway.run.life.model import SUPERVISED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -139,20 +139,11 @@ class Life(Protocol):
 
 
 def life_of(engine: str) -> Life:
-    """The ways of `engine`.
-
-    Raises:
-        EngineError: its containers do not live on.
-    """
-    if engine == "native":
+    """The ways of `engine`, one of those that `--engine` knows."""
+    if engine in SUPERVISED:
         from shipway.run.life.native_life import NativeLife  # noqa: PLC0415 - one of several
 
         return NativeLife()
-    if engine in ("docker", "podman"):
-        from shipway.run.life.oci_life import OciLife  # noqa: PLC0415 - one of several
+    from shipway.run.life.oci_life import OciLife  # noqa: PLC0415 - one of several
 
-        return OciLife(engine)
-    raise EngineError(
-        f"with `{engine}`, a container ends with the command that started it",
-        hints=("use `--engine native`, `docker` or `podman` for one that lives on",),
-    )
+    return OciLife(engine)

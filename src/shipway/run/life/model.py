@@ -11,6 +11,8 @@ TOOLS = "/opt/shipway"
 """Where the host's folder of tools is seen in every container that lives on."""
 NETWORK = "network.json"
 """In a container's folder while it has a network of its own with a way out."""
+SUPERVISED = ("native", "apptainer")
+"""The engines whose containers a supervisor of ours runs, and whose writable tops lie in their own folders."""
 MAIN = "main"
 """The service that is the container's own command."""
 
@@ -103,6 +105,11 @@ class Container(NamedTuple):
     def engine(self) -> str:
         """What runs it."""
         return self.record.engine
+
+    @property
+    def supervised(self) -> bool:
+        """Whether it is a supervisor of ours that runs it, which also keeps what it writes as an overlay's upper folder."""
+        return self.record.engine in SUPERVISED
 
     @property
     def project(self) -> str:

@@ -1,4 +1,4 @@
-"""Containers of our own engine: every question goes to the supervisor of the container."""
+"""Containers that have a supervisor: every question goes to it."""
 
 from __future__ import annotations
 
@@ -167,10 +167,11 @@ class NativeLife:
 
     def processes(self, container: Container) -> tuple[Process, ...]:
         """Those below the supervisor and its sandbox."""
+        from shipway.run.apptainer import PROCESS as APPTAINER_NAME  # noqa: PLC0415 - only listings need it
         from shipway.run.life.processes import read_below  # noqa: PLC0415 - as above
         from shipway.run.network.programs import GUARD_NAME  # noqa: PLC0415 - only listings need it
 
-        return read_below(container.status.pid, skip=2, without=GUARD_NAME)
+        return read_below(container.status.pid, skip=2, without=(GUARD_NAME, APPTAINER_NAME))
 
     def rename(self, container: Container, name: str) -> None:
         """Nothing knows it by name but its record."""
@@ -212,7 +213,7 @@ def ask_namespaces(folder: str) -> dict[str, int]:
 def _exec_words(asked: Asked) -> dict[str, Any]:
     if asked.user:
         raise EngineError(
-            "a container of our own engine has one user, the caller",
+            "without Docker or Podman a container has one user, the caller",
             hints=("leave `--user` out", "`--engine docker` knows others"),
         )
     return {"do": "exec", "argv": asked.argv, "env": dict(asked.env), "cwd": asked.cwd, "tty": asked.tty}

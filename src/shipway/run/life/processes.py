@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class Process(NamedTuple):
@@ -26,10 +29,10 @@ class Process(NamedTuple):
     threads: int = 1
 
 
-def read_below(pid: int, *, skip: int = 0, without: str = "") -> tuple[Process, ...]:
+def read_below(pid: int, *, skip: int = 0, without: Collection[str] = ()) -> tuple[Process, ...]:
     """The processes below `pid`, leaving out the first `skip` generations; none if it is gone.
 
-    `without`: the name of children that are left out with all that is below them.
+    `without`: the names of children that are left out with all that is below them.
     """
     generation = [pid]
     for _ in range(skip):
@@ -47,12 +50,12 @@ def read_below(pid: int, *, skip: int = 0, without: str = "") -> tuple[Process, 
     return tuple(found)
 
 
-def _is_called(pid: int, name: str) -> bool:
-    if not name:
+def _is_called(pid: int, names: Collection[str]) -> bool:
+    if not names:
         return False
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            return file.read().strip() == name
+            return file.read().strip() in names
     except OSError:
         return False
 

@@ -97,12 +97,7 @@ class Session:
             ToolError: it could not even be tried.
         """
         self._on_start, self._on_end, self._merge = on_start, on_end, merge
-        require_possible(self.request)
-        prepare(self.request, self._folders, state)
-        spaces = opened_spaces(
-            self.request, state=state, folder=self._folders.run, emit=emit, loop=self._loop
-        )
-        self.request, self._join = self._stack.enter_context(spaces)
+        self._prepare(state, emit)
         if self.request.limits.asked:
             from shipway.run.limits import enforced_limits  # noqa: PLC0415 - most containers have none
 
@@ -115,6 +110,18 @@ class Session:
             from shipway.core.events import Note  # noqa: PLC0415
 
             emit(Note(note, "warning"))
+        self._begin()
+
+    def _prepare(self, state: str, emit: Emit) -> None:
+        """Have everything on the host that the container needs."""
+        require_possible(self.request)
+        prepare(self.request, self._folders, state)
+        spaces = opened_spaces(
+            self.request, state=state, folder=self._folders.run, emit=emit, loop=self._loop
+        )
+        self.request, self._join = self._stack.enter_context(spaces)
+
+    def _begin(self) -> None:
         self._plan(self.request)
         self._try()
 

@@ -13,7 +13,7 @@ from shipway.host.lock import FileLock
 from shipway.run.life.records import LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
     from shipway.core.events import Emit
@@ -177,10 +177,16 @@ def _be(
         raise
 
 
-def spawn_bound(words: Sequence[str], ends: Sequence[int], *, session: bool = False) -> int:
+def spawn_bound(
+    words: Sequence[str],
+    ends: Sequence[int],
+    *,
+    session: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> int:
     """Start a program (the first word, an absolute path) on three descriptors, which is killed with this process; its id.
 
-    `session`: in one of its own.
+    `session`: in one of its own. `environ`: its variables, if not ours.
     """
     from shipway.sandbox import syscalls  # noqa: PLC0415 - here alone
     from shipway.sandbox.process import SIGKILL  # noqa: PLC0415
@@ -193,7 +199,7 @@ def spawn_bound(words: Sequence[str], ends: Sequence[int], *, session: bool = Fa
                 os.setsid()
             for number, fd in enumerate(ends):
                 os.dup2(fd, number)
-            os.execve(words[0], list(words), os.environ)  # noqa: S606 - an absolute path
+            os.execve(words[0], list(words), os.environ if environ is None else environ)  # noqa: S606 - an absolute path
         finally:
             os._exit(127)
     return pid

@@ -130,7 +130,8 @@ class Supervisor:
             self._log_begin = log_size(log_file(self.plan.folder, MAIN))
             folders = lasting_folders(request, self.plan.folder, self.plan.emit)
             options = self.plan.record.options
-            self._session = Session(
+            kind = _session_of(self.plan.record.engine)
+            self._session = kind(
                 self._loop,
                 request,
                 folders,
@@ -333,6 +334,14 @@ class Supervisor:
                 streams.end_input()
             if "signal" in words and self._session is not None:
                 self._signal({"number": words["signal"], "service": name}, self._session)
+
+
+def _session_of(engine: str) -> type[Session]:
+    if engine == "native":
+        return Session
+    from shipway.run.life.apptainer_session import ApptainerSession  # noqa: PLC0415 - one of two
+
+    return ApptainerSession
 
 
 def _nothing(*_: object) -> None:

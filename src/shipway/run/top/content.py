@@ -39,7 +39,7 @@ def read_pieces(container: Container, paths: Sequence[str]) -> Iterator[Piece]:
         EngineError: its engine does not answer.
         OSError: a file cannot be read.
     """
-    if container.engine == "native":
+    if container.supervised:
         return _of_upper(f"{container.folder}/upper", paths)
     return _of_engine(container, frozenset(paths))
 

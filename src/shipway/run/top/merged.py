@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PHASE = "merge"
 _KEPT = 2
 """Environments of one project that stay."""
+_PLACES = ("dev", "proc", "sys")
+"""What is mounted in every container, also in one whose image has no such folder."""
 _LOCK, _PART = ".lock", ".part"
 
 
@@ -121,6 +123,9 @@ def _make(request: RunRequest, folder: str, merge: Merge, emit: Emit) -> None:
     os.mkdir(part, 0o755)
     emit(Began(PHASE))
     merge(request.lowers, part)
+    for name in _PLACES:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(f"{part}/{name}", 0o755)
     emit(Ended(PHASE))
     os.rename(part, folder)
 
