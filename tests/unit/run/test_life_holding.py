@@ -39,3 +39,13 @@ def test_a_machine_without_one_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "uname", lambda: type(machine)((*machine[:4], "riscv64")))
     with pytest.raises(EngineError, match="riscv64"):
         held.write_holding_program(str(tmp_path))
+
+
+def test_what_the_root_is_made_of():
+    lines = (
+        "154 115 0:46 / / rw - overlay overlay rw,lowerdir=/a - b\n173 154 0:51 / /proc rw - proc proc rw\n"
+    )
+    assert held.find_root_kind(lines) == "overlay"
+    over = "160 154 0:60 / / rw,nosuid master:3 - fuse.fuse-overlayfs fuse-overlayfs rw\n"
+    assert held.find_root_kind(lines + over) == "fuse.fuse-overlayfs"
+    assert held.find_root_kind("") == ""

@@ -24,6 +24,7 @@ from shipway.sandbox.model import Request
 
 if TYPE_CHECKING:
     from shipway.core.events import Emit
+    from shipway.run.life.held import Entry
     from shipway.sandbox.model import SandboxFailure
 
 _RUN = "run"
@@ -88,18 +89,27 @@ class ApptainerSession(Session):
         if self._ended_by:
             self._end(Ended(128 + self._ended_by))
             return
-        if entry is None:
-            error = EngineError(
-                "Apptainer could not make the container",
-                hints=("`shipway doctor` checks this host", "use `--engine native`, which needs nothing"),
-                detail=held.errors(),
-            )
-            self._end(Ended(int(error.code), error=error))
+        error = _not_made(held) if entry is None else self._not_kept(entry)
+        if entry is None or error is not None:
+            self._end(Ended(125, error=error))
             return
         own = tuple((name, value) for name, value in entry.environ.items() if name.startswith(STEERING))
         self._join = entry.namespaces
         self._plan(self.request._replace(env=(*own, *self.request.env)))
         self._try()
+
+    def _not_kept(self, entry: Entry) -> EngineError | None:
+        """Why what it writes could not be told afterwards; None where the kernel's own overlay keeps it."""
+        if self.request.top is Top.READ_ONLY or entry.root == "overlay":
+            return None
+        return EngineError(
+            f"Apptainer stacks folders by {entry.root} here, whose notes of what was removed shipway cannot read",
+            hints=(
+                "use `--engine native`",
+                "or write nothing: `--read-only`",
+                "Linux 5.11 has it without that",
+            ),
+        )
 
     def _sandbox(self) -> Request:
         """The command, in the world that is there."""
@@ -128,3 +138,11 @@ class ApptainerSession(Session):
             self._ended_by = self._ended_by or number
             self._held.kill()
         super().signal(number)
+
+
+def _not_made(held: Held) -> EngineError:
+    return EngineError(
+        "Apptainer could not make the container",
+        hints=("`shipway doctor` checks this host", "use `--engine native`, which needs nothing"),
+        detail=held.errors(),
+    )

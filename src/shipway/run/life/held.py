@@ -34,6 +34,8 @@ class Entry(NamedTuple):
     """Descriptors of those that are not ours, by name."""
     environ: Mapping[str, str]
     """The variables that the program has set inside."""
+    root: str
+    """The kind of its root file system: `overlay`, `fuse.fuse-overlayfs`, …"""
 
 
 def write_holding_program(folder: str) -> str:
@@ -57,6 +59,13 @@ def write_holding_program(folder: str) -> str:
     finally:
         os.close(fd)
     return name
+
+
+def find_root_kind(mounts: str) -> str:
+    """The kind of file system that is seen at `/`, of the lines of a `mountinfo` (proc_pid_mountinfo(5))."""
+    lines = (line.partition(" - ") for line in mounts.splitlines())
+    kinds = [right.split()[0] for left, _, right in lines if left.split()[4] == "/"]
+    return kinds[-1] if kinds else ""
 
 
 class Held:
@@ -93,10 +102,12 @@ class Held:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 pairs = (one.partition(b"=") for one in file.read().split(b"\0") if one)
                 environ = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+            with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="replace") as file:
+                root = find_root_kind(file.read())
             self._socket.send(b"\0")  # from now on nobody looks at it
         except OSError:
             return None
-        return Entry({name: fd for name, fd in namespaces.items() if fd >= 0}, environ)
+        return Entry({name: fd for name, fd in namespaces.items() if fd >= 0}, environ, root)
 
     def _hear(self) -> int:
         """The process id of whoever says that it waits; 0: nobody does."""
