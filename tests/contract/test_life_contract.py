@@ -271,6 +271,8 @@ def test_what_would_be_done(world):
     assert world.call("stop", "plan", "--dry-run").stdout == "`plan` has ended already\n"
     assert world.call("start", "plan", "--dry-run").stdout == "would start `plan`\n"
     assert "nothing of this project runs" in world.call("down").stderr
+    other = world.call("down", "-t", "nowhere").stderr
+    assert "nothing of that target runs; of others there are `plan`" in other
 
 
 def test_a_code_outlives_its_container(world):

@@ -57,17 +57,23 @@ def describe_down(result: TakenDown) -> str:
     if result.dry_run:
         return _plan_down(result)
     if not result.ended and not result.removed:
-        return "nothing of this project runs"
+        return _describe_nothing(result)
     if not result.kept:
         return ""
     names = ", ".join(f"`{shown(name)}`" for name in result.kept)
     return f"kept with what they wrote: {names}; `shipway rm --ended` removes what has ended"
 
 
+def _describe_nothing(result: TakenDown) -> str:
+    if not result.others:
+        return "nothing of this project runs"
+    return f"nothing of that target runs; of others there are {', '.join(f'`{shown(name)}`' for name in result.others)}"
+
+
 def _plan_down(result: TakenDown) -> str:
     names = dict.fromkeys([*result.ended, *result.removed])
     if not names:
-        return "nothing of this project runs"
+        return _describe_nothing(result)
     done = (("end", result.ended), ("remove", result.removed))
     plans = {name: " and ".join(what for what, whom in done if name in whom) for name in names}
     return "\n".join(f"would {plan} `{shown(name)}`" for name, plan in plans.items())

@@ -44,6 +44,8 @@ class TakenDown(NamedTuple):
     kept: tuple[str, ...]
     """Of the project, too, and ended, now or before."""
     dry_run: bool
+    others: tuple[str, ...] = ()
+    """Of the project, and of another target than the one that was asked for."""
 
 
 class Listed(NamedTuple):
@@ -260,9 +262,10 @@ def take_down(task: Task, patience: float, *, keep_files: bool, dry_run: bool) -
     Raises:
         EngineError: an engine does not answer.
     """
-    ended, removed, kept = [], [], []
+    ended, removed, kept, others = [], [], [], []
     for container, _ in list_all(task, every=True, here=True):
         if task.target not in ("", container.target):
+            others.append(container.name)
             continue
         client.require_known(container)
         if container.status.state in LIVES:
@@ -275,7 +278,7 @@ def take_down(task: Task, patience: float, *, keep_files: bool, dry_run: bool) -
                 remove(client.find_container(state_dir(), container.id), force=True, emit=task.emit)
         elif container.record.lasting and not container.record.options.rm:
             kept.append(container.name)
-    return TakenDown(tuple(ended), tuple(removed), tuple(kept), dry_run)
+    return TakenDown(tuple(ended), tuple(removed), tuple(kept), dry_run, tuple(others))
 
 
 def require_service(container: Container, name: str) -> Service:

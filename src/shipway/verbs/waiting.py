@@ -13,6 +13,7 @@ from shipway.run.life.journal import read_events
 from shipway.run.life.lives import life_of
 from shipway.run.life.model import State
 from shipway.verbs.containers import LIVES, require_service
+from shipway.verbs.starting import IDLE
 
 if TYPE_CHECKING:
     from shipway.core.events import Emit
@@ -32,6 +33,9 @@ def wait_for(named: Named, emit: Emit) -> int:
     client.require_known(container)
     if service:
         return _wait_service(container, service)
+    if container.status.state in LIVES and container.record.asked.argv == IDLE and container.record.own:
+        name = container.name
+        emit(Note(f"`{name}` runs until somebody ends it; a job in it or beside it has a name: `shipway ps`"))
     while container.status.state in LIVES or container.status.state is State.CREATED:
         time.sleep(_POLL)
         try:
