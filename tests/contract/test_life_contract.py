@@ -177,6 +177,17 @@ def test_exec_has_a_terminal_of_its_own(world):
     assert terminal.end() == 9
 
 
+@pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
+def test_whoever_looks_at_a_job_may_lose_the_terminal(world):
+    world.background("night", "sh", "-c", "while true; do echo tick; sleep 0.05; done")
+    terminal = Terminal(world.words("attach", "night"), world.environ)
+    assert b"logs -f night" in terminal.expect(b"only looks")
+    terminal.expect(b"tick")
+    terminal.process.send_signal(signal.SIGHUP)
+    assert terminal.end() == 0
+    assert world.state("night") == "running"
+
+
 def test_a_command_that_is_left_goes_on(world):
     """Also when it shows more than a terminal holds."""
     world.background("host", "sleep", "1000")

@@ -115,7 +115,7 @@ def _attach(call: Call) -> Answer:
     from shipway.verbs.entering import join
 
     named = find_named(_one(call), call.task())
-    code = join(named)
+    code = join(named, call.emit)
     if code is None:
         return Answer(talk=f"left `{named.container.name}`, which goes on")
     return Answer(code=code)

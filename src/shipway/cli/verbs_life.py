@@ -87,7 +87,7 @@ LIFE_VERBS = (
     ),
     Verb(
         "attach", "Join the streams of a container's own command, or of a service",
-        "Everybody who attaches sees the same console. Ctrl-P Ctrl-Q leaves it as it is.",
+        "Everybody who attaches sees the same console. Ctrl-P Ctrl-Q leaves a terminal as it is; `shipway logs -f` only looks.",
         (("shipway attach night", "look at the job"), ("shipway attach digits/board", "or at a service")),
         (), "[NAME]", home="commands_life",
     ),

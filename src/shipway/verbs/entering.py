@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
+from shipway.core.events import Note
 from shipway.run.life.client import Ends, exec_in, list_services, require_running, start_service
 from shipway.run.life.lives import life_of
 from shipway.run.life.log_read import Piece, Wanted, follow_log, read_log, render_times
@@ -18,6 +19,7 @@ from shipway.verbs.invocation import read_env_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from shipway.core.events import Emit
     from shipway.run.life.model import Container
     from shipway.verbs.containers import Named
 
@@ -96,14 +98,28 @@ def require_free(container: Container, name: str) -> None:
         )
 
 
-def join(named: Named) -> int | None:
+def join(named: Named, emit: Emit) -> int | None:
     """Join the streams of a container's command, or of a service; its exit code, None when it was left by the keys for that.
 
     Raises:
         EngineError: it does not run.
     """
     require_running(named.container)
+    if os.isatty(0) and not _has_terminal(named):
+        name = f"{named.container.name}/{named.service}" if named.service else named.container.name
+        emit(
+            Note(
+                f"`{name}` has no terminal of its own: Ctrl-C is for its command, and Ctrl-P Ctrl-Q does nothing; "
+                f"`shipway logs -f {name}` only looks"
+            )
+        )
     return life_of(named.container.engine).attach(named.container, named.service, Ends())
+
+
+def _has_terminal(named: Named) -> bool:
+    if named.service:
+        return require_service(named.container, named.service).tty
+    return named.container.record.asked.tty
 
 
 def read_pieces(named: Named, request: LogRequest) -> Iterable[Piece]:

@@ -148,7 +148,7 @@ class NativeLife:
             receiver,
             answer,
         ):
-            return relay(SocketLink(connection, receiver), ends, tty=bool(answer["tty"]))
+            return relay(SocketLink(connection, receiver), ends, tty=bool(answer["tty"]), stays=True)
 
     def apply(self, container: Container, removals: Sequence[str], puts: Iterable[Put]) -> None:
         """A process inside, with no more rights than the command, does it."""

@@ -316,7 +316,7 @@ def attach(program: Program, container: Container, name: str, ends: Ends) -> int
     try:
         wire.send_words(connection, {"do": "attach"})
         answer = wire.receive_words(receiver)
-        return relay(SocketLink(connection, receiver), ends, tty=bool(answer["tty"]))
+        return relay(SocketLink(connection, receiver), ends, tty=bool(answer["tty"]), stays=True)
     finally:
         receiver.close()
 

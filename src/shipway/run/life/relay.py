@@ -198,10 +198,13 @@ class MasterLink(Master, SocketLink):
         return data
 
 
-def relay(link: Link, ends: Ends, *, tty: bool, stdin: bool = True, keys: bytes = DETACH) -> int | None:
+def relay(
+    link: Link, ends: Ends, *, tty: bool, stdin: bool = True, keys: bytes = DETACH, stays: bool = False
+) -> int | None:
     """Move bytes until the command is over; its exit code, or None when `keys` were typed and it goes on without us.
 
     `tty`: the command has a terminal; ours is raw meanwhile, if we have one. `stdin`: whether our input is for the command.
+    `stays`: the command was there before us, so it is not told when our terminal goes; that is like `keys`, too.
     """
     from shipway.sandbox.terminal import make_raw, read_modes, set_modes  # noqa: PLC0415 - drags in the sandbox
 
@@ -215,7 +218,7 @@ def relay(link: Link, ends: Ends, *, tty: bool, stdin: bool = True, keys: bytes 
         if raw:
             make_raw(ends.stdin)
             _copy_size(link, ends)
-        return _Relay(link, ends, wakes, keys if raw else b"", stdin=stdin).run()
+        return _Relay(link, ends, wakes, keys if raw else b"", stdin=stdin, stays=stays).run()
     finally:
         signal.set_wakeup_fd(before)
         for number, handler in old.items():
@@ -228,7 +231,7 @@ def relay(link: Link, ends: Ends, *, tty: bool, stdin: bool = True, keys: bytes 
 class _Relay:
     """One joining."""
 
-    def __init__(self, link: Link, ends: Ends, wakes: int, keys: bytes, *, stdin: bool):
+    def __init__(self, link: Link, ends: Ends, wakes: int, keys: bytes, *, stdin: bool, stays: bool):
         self.link = link
         self.ends = ends
         self.wakes = wakes
@@ -236,6 +239,7 @@ class _Relay:
         self.held = b""
         """The beginning of `keys`, typed and not passed on yet."""
         self.input_open = stdin
+        self.stays = stays
 
     def run(self) -> int | None:
         for stream, data in self.link.early():
@@ -250,7 +254,8 @@ class _Relay:
                 self.held = b""
             for fd, _ in ready:
                 if fd == self.wakes:
-                    self._woken()
+                    if self._woken():
+                        return None
                 elif fd == self.ends.stdin and fd not in self.link.fds():
                     if self._type():
                         return None
@@ -258,12 +263,16 @@ class _Relay:
                     self._show(fd)
         return self.link.code
 
-    def _woken(self) -> None:
+    def _woken(self) -> bool:
+        """Pass signals on; True when one of them ends the joining."""
         for number in os.read(self.wakes, 64):
             if number == signal.SIGWINCH:
                 _copy_size(self.link, self.ends)
+            elif self.stays and number == signal.SIGHUP:
+                return True
             else:
                 self.link.signal(number)
+        return False
 
     def _type(self) -> bool:
         """Pass input on; True when it was the keys that end the joining."""
