@@ -112,6 +112,7 @@ def test_what_came_stays_at_a_restart_and_goes_again(packed):
     said = packed.call("rm", "--force", "--dry-run", "packed")
     assert "with it 1 file (1 B) that it wrote outside mounts" in said
     packed.call("restart", "--time", "0.1")
+    assert packed.call("rm", "--force", "--dry-run", "packed") == said
     assert packed.python("import six; print(six.__version__)") == "1.16.0"
 
     # As after an `add` that was killed when it had written the spec: the same words do the rest.

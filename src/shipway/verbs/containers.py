@@ -307,8 +307,10 @@ def rename(container: Container, name: str, *, dry_run: bool = False) -> str:
         ToolError: the name is in use, or none.
     """
     from shipway.run.words import require_container_name
+    from shipway.verbs.lasting import require_engine_of
 
     state = state_dir()
+    require_engine_of(container)
     require_container_name(name)
     with records.naming(state):
         if records.find_record(state, name) is not None:
