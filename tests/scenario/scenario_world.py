@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,7 +19,9 @@ from shipway.image.names import find_name, put_name
 from shipway.store.store import Store
 from shipway.testing.package_index import PackageIndex
 
-_PROGRAMS = ("nohup", "dircolors", "wc", "grep")
+_PROGRAMS = ("nohup", "dircolors", "wc", "grep", "tail")
+_WINDOWS = ("xmessage",)
+"""Scenarios that open some need them; not every machine has them."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 _JAX = {
     "jax/__init__.py": "def devices(kind):\n    raise RuntimeError(f'no {kind} here')\n",
@@ -51,7 +54,8 @@ class Engines:
 
 def make_store(folder: Path) -> str:
     """A store with one image of this machine's programs."""
-    store_image(folder / "layout", str(folder / "store"), _PROGRAMS)
+    windows = tuple(name for name in _WINDOWS if shutil.which(name, path="/usr/bin:/bin"))
+    store_image(folder / "layout", str(folder / "store"), (*_PROGRAMS, *windows))
     return str(folder / "store")
 
 

@@ -28,7 +28,7 @@ def _cases():
             text = file.read()
         scenario = parse_scenario(text)
         marks = []
-        for need in scenario.needs:
+        for need in (need for need in scenario.needs if need != "index"):
             tool = re.fullmatch(r"tool\((\S+)\)", need)
             marks.append(
                 pytest.mark.needs_tool(tool[1])
@@ -116,9 +116,9 @@ def _environment(request, scenario):
     if scenario.engines:  # names of images are these scenarios' own, so other workers do not see them
         env |= request.getfixturevalue("stored")
         name_images(env["SHIPWAY_STORE"], scenario.images)
-    if "network" in scenario.needs and scenario.engines:
+    if "index" in scenario.needs:
         env |= request.getfixturevalue("index")
-    elif "network" in scenario.needs:
+    if "network" in scenario.needs and not scenario.engines:
         env["SHIPWAY_STORE"] = request.getfixturevalue("shared_store")
     return env
 

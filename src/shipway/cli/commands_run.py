@@ -16,9 +16,16 @@ from shipway.core.text import shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shipway.run.life.model import Container
     from shipway.verbs.run import RunResult, RunWords
 
 _NO_COMMAND = "`{}` is no command of a project here, so the stored image of this name is run"
+_OF_ENTERING = frozenset(
+    {"target", "env", "env-file", "workdir", "user", "interactive", "tty", "no-tty", "dry-run"}
+)
+"""Options of `shell` that hold for a container that runs already; any other one makes a new one."""
+_SHELL = ("sh", "-c", 'exec "${SHELL:-sh}"')
+"""Every container that we make has the variable."""
 
 
 def _run(call: Call) -> Answer:
@@ -26,7 +33,54 @@ def _run(call: Call) -> Answer:
 
 
 def _shell(call: Call) -> Answer:
-    return _start(call, interactive=True)
+    container = _find_entered(call)
+    return _start(call, interactive=True) if container is None else _enter(call, container)
+
+
+def _find_entered(call: Call) -> Container | None:
+    """The running container that the shell is for: the one that is named, else the project's own; None where a new one is asked for.
+
+    Raises:
+        NotFound: there is none of that name.
+        UsageError: an option is for a new one, and one is named.
+    """
+    from shipway.host.dirs import state_dir
+    from shipway.run.life import client
+    from shipway.run.life.model import State
+    from shipway.verbs.containers import find_named
+    from shipway.verbs.find import find_folder
+
+    arguments, task = call.arguments, call.task()
+    assert arguments.verb is not None
+    given = [one.name for one in arguments.verb.options if arguments.values.get(one.name)]
+    shaping = [name for name in given if name not in _OF_ENTERING]
+    if arguments.words:
+        container = find_named(arguments.words[0], task).container
+        if shaping:
+            raise UsageError(
+                f"`--{shaping[0]}` is for a container that is made, and `{container.name}` is there",
+                hints=[f"leave it out, or leave `{container.name}` out for a new one"],
+            )
+        return container
+    own = None if shaping else client.find_own(state_dir(), find_folder(task.directory), task.target)
+    return own if own is not None and own.status.state is State.RUNNING else None
+
+
+def _enter(call: Call, container: Container) -> Answer:
+    from shipway.verbs.entering import exec_in, read_variables
+
+    arguments = call.arguments
+    if arguments.flag("dry-run"):
+        return Answer(f"a shell in `{container.name}`, which runs\n")
+    if not arguments.words:
+        call.emit(Note(f"the shell is in `{container.name}`, which runs"))
+    env = read_variables(arguments.values["env"], arguments.values["env-file"])
+    cwd, user = arguments.text("workdir"), arguments.text("user")
+    tty = _wants_terminal(call)
+    code = exec_in(container, _SHELL, env=env, cwd=cwd, tty=tty, user=user, emit=call.emit)
+    if code is None:
+        return Answer(talk=f"left the shell, which goes on in `{container.name}`")
+    return Answer(code=code)
 
 
 def _start(call: Call, *, interactive: bool) -> Answer:

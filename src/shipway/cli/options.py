@@ -65,9 +65,11 @@ CORE = (
     ),
     Verb(
         "shell", "Open a shell in the container",
-        "As `run`, with a login shell: `bash` where the image has it, else `sh`.",
-        (("shipway shell", "look around inside"), ("shipway shell --keep scratch", "keep what you install by hand")),
-        (*CHOICE, *LOCKING, *SEEING, DRY_RUN), home="commands_run",
+        "In the project's container while `up` has it running, or in `NAME`; else as `run`, in a container that goes with the shell. "
+        "It is your own shell where the image has it, else `bash`, else `sh`.",
+        (("shipway shell", "look around inside"), ("shipway shell training", "in a container that runs"),
+         ("shipway shell --keep scratch", "keep what you install by hand")),
+        (*CHOICE, *LOCKING, *SEEING, DRY_RUN), "[NAME]", home="commands_run",
     ),
     Verb(
         "inspect", "Show the image: digest, layers, sizes, packages; or a container",
