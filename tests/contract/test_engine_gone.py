@@ -62,6 +62,12 @@ class Daemon:
         while not subprocess.run(["umount", self.base / "data"], capture_output=True, check=False).returncode:
             pass
 
+    def await_process(self):
+        """The process id of the only container, which may already write when the daemon does not list it yet."""
+        wait_until(lambda: call_engine("docker", self.settings, "ps", "--quiet"))
+        container = call_engine("docker", self.settings, "ps", "--quiet")
+        return call_engine("docker", self.settings, "inspect", "--format", "{{.State.Pid}}", container)
+
     def images(self):
         return call_engine("docker", self.settings, "images", "--all", "--quiet").split()
 
@@ -132,8 +138,7 @@ def test_stopped_while_a_container_runs(daemon, world, number):
         "bash", "-c", "echo half > result; echo ready; while [ ! -e go ]; do sleep 0.05; done"
     )
     assert running.stdout.readline() == "ready\n"
-    container = call_engine("docker", daemon.settings, "ps", "--quiet")
-    pid = call_engine("docker", daemon.settings, "inspect", "--format", "{{.State.Pid}}", container)
+    pid = daemon.await_process()
     daemon.end(number)
     _, talk = running.communicate(timeout=60)
     assert running.returncode == ExitCode.ENGINE, talk
