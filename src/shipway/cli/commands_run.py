@@ -16,7 +16,7 @@ from shipway.core.text import shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shipway.run.life.model import Container
+    from shipway.verbs.containers import Container
     from shipway.verbs.run import RunResult, RunWords
 
 _NO_COMMAND = "`{}` is no command of a project here, so the stored image of this name is run"
@@ -38,17 +38,13 @@ def _shell(call: Call) -> Answer:
 
 
 def _find_entered(call: Call) -> Container | None:
-    """The running container that the shell is for: the one that is named, else the project's own; None where a new one is asked for.
+    """The container that the shell is for: the one that is named, else the project's own; None where a new one is asked for.
 
     Raises:
         NotFound: there is none of that name.
         UsageError: an option is for a new one, and one is named.
     """
-    from shipway.host.dirs import state_dir
-    from shipway.run.life import client
-    from shipway.run.life.model import State
-    from shipway.verbs.containers import find_named
-    from shipway.verbs.find import find_folder
+    from shipway.verbs.containers import find_named, find_running_own
 
     arguments, task = call.arguments, call.task()
     assert arguments.verb is not None
@@ -62,8 +58,7 @@ def _find_entered(call: Call) -> Container | None:
                 hints=[f"leave it out, or leave `{container.name}` out for a new one"],
             )
         return container
-    own = None if shaping else client.find_own(state_dir(), find_folder(task.directory), task.target)
-    return own if own is not None and own.status.state is State.RUNNING else None
+    return None if shaping else find_running_own(task)
 
 
 def _enter(call: Call, container: Container) -> Answer:

@@ -65,7 +65,7 @@ CORE = (
     ),
     Verb(
         "shell", "Open a shell in the container",
-        "In the project's container while `up` has it running, or in `NAME`; else as `run`, in a container that goes with the shell. "
+        "In the project's container while `up` has it running, or in `NAME`; else as `run`, in one that goes with the shell. "
         "It is your own shell where the image has it, else `bash`, else `sh`.",
         (("shipway shell", "look around inside"), ("shipway shell training", "in a container that runs"),
          ("shipway shell --keep scratch", "keep what you install by hand")),

@@ -103,6 +103,12 @@ def require_own(task: Task) -> Container:
     return found
 
 
+def find_running_own(task: Task) -> Container | None:
+    """The container that `up` made for this project, while it runs."""
+    found = client.find_own(state_dir(), find_folder(task.directory), task.target)
+    return found if found is not None and found.status.state is State.RUNNING else None
+
+
 def choose_words(words: Sequence[str], task: Task) -> tuple[Container, tuple[str, ...]]:
     """The container that the first word names, and the words behind it and a `--`; else the project's own, and all words.
 
