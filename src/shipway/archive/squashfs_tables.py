@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import zstandard
 from isal import isal_zlib
 
+from shipway.archive.stream import GZIP_LEVEL
 from shipway.core.manifest import path_bytes
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ ABSENT = 0xFFFFFFFFFFFFFFFF
 NO_XATTRS = 0xFFFFFFFF
 METADATA = 8192
 _PLAIN = 0x8000
-_GZIP_LEVEL, _ZSTD_LEVEL = 2, 3
+_ZSTD_LEVEL = 3
 _PREFIXES = ("user.", "trusted.", "security.")
 
 
@@ -42,7 +43,7 @@ class Packers:
 
     def _compress(self, block: bytes) -> bytes:
         if self._compression == "gzip":
-            data: bytes = isal_zlib.compress(block, _GZIP_LEVEL)
+            data: bytes = isal_zlib.compress(block, GZIP_LEVEL)
             return data
         compressor: zstandard.ZstdCompressor | None = getattr(self._local, "compressor", None)
         if compressor is None:

@@ -12,6 +12,8 @@ from shipway.archive.limits import LIMITS, Limits, require_ratio
 from shipway.archive.names import refuse_archive
 
 CHUNK = 1 << 20
+GZIP_LEVEL = 3
+"""Of ISA-L, for what others are to read. Its levels 1 and 2 write other bytes in each process, mostly of short inputs."""
 INFLATE_ERRORS: tuple[type[Exception], ...] = (cast("type[Exception]", isal_zlib.error), EOFError)
 
 

@@ -19,6 +19,7 @@ import isal
 import zstandard
 from isal import isal_zlib
 
+from shipway.archive.stream import GZIP_LEVEL
 from shipway.archive.tarwriter import write_layer
 from shipway.core.digest import BlobDigest, Digest, canonical_json
 from shipway.core.errors import NotFound, StoreError
@@ -43,7 +44,7 @@ _FACT = "encoded"
 _CHUNK = 1 << 20
 _AHEAD = 4
 """Chunks that may wait between the writer of a layer and whoever reads it."""
-_GZIP_LEVEL, _ZSTD_LEVEL = 2, 3
+_ZSTD_LEVEL = 3
 
 
 class Encoding(StrEnum):
@@ -230,7 +231,7 @@ def _packed(chunks: Iterator[bytes], encoder: _Encoder, told: hashlib._Hash) -> 
 def _how(encoding: Encoding) -> dict[str, Any]:
     """What decides the compressed bytes besides the plain ones."""
     if encoding is Encoding.GZIP:
-        return {"encoder": "isal", "version": isal.__version__, "level": _GZIP_LEVEL}
+        return {"encoder": "isal", "version": isal.__version__, "level": GZIP_LEVEL}
     version = ".".join(map(str, zstandard.ZSTD_VERSION))
     return {"encoder": "zstd", "version": version, "level": _ZSTD_LEVEL}
 
@@ -238,7 +239,7 @@ def _how(encoding: Encoding) -> dict[str, Any]:
 def _encoder(encoding: Encoding, size: int) -> _Encoder:
     encoder: _Encoder
     if encoding is Encoding.GZIP:
-        encoder = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, 31)
+        encoder = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, 31)
     else:
         # The number of threads does not change the bytes, whether there are any does. Others work on other layers.
         packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, threads=1)
