@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import tarfile
+import tempfile
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -47,10 +48,11 @@ def put_in(program: Program, container: Container, puts: Iterable[Put]) -> None:
     if not chosen:
         return
 
-    finished = run_fed(
-        program.command("cp", *program.dialect.put, "-", f"{container.record.engine_id}:/"),
-        partial(_write, chosen),
-    )
+    command = program.command("cp", *program.dialect.put, "-", f"{container.record.engine_id}:/")
+    with tempfile.TemporaryDirectory(prefix="put-", dir=container.folder) as place:
+        # Podman writes its input to a file first, and leaves that there.
+        environ = {**os.environ, "TMPDIR": place}
+        finished = run_fed(type(command)(argv=command.argv, env=environ), partial(_write, chosen))
     if finished.code != 0:
         error = program.trouble(finished, "cp")
         raise EngineError(
