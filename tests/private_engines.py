@@ -4,6 +4,7 @@ The first two are gone at the end, and are yielded as the variables by which an 
 """
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -157,8 +158,20 @@ def _finished(
 
 
 def _remove(base: str) -> None:
-    """Remove the folder with what was mounted in it: an engine that was killed, or its build, leaves mounts behind."""
-    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for place in sorted((place for place in places if place.startswith(f"{base}/")), reverse=True):
-        subprocess.run(["umount", place], capture_output=True, check=True)
-    remove_tree(base)
+    """Remove the folder with what was mounted in it: an engine that was killed, or its build, leaves mounts behind, and what
+    Podman starts at the end of a container may mount once more.
+    """
+
+    def is_removed() -> bool:
+        places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        for place in sorted((place for place in places if place.startswith(f"{base}/")), reverse=True):
+            subprocess.run(["umount", place], capture_output=True, check=False)
+        try:
+            remove_tree(base)
+        except OSError as problem:
+            if problem.errno != errno.EBUSY:
+                raise
+            return False
+        return True
+
+    wait_until(is_removed)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from life_world import IMAGE, LifeWorld, store_image
 
-from private_engines import PRIVATE, wait_until
+from private_engines import wait_until
 from shipway.run.xauthority import COOKIE, LOCAL, Entry, render_xauthority
 
 pytestmark = pytest.mark.needs_tool("Xvfb", "xmessage", "xwd")
@@ -52,22 +52,6 @@ class Screen:
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def services():
-    running, entered = {}, []
-
-    def get(engine):
-        if engine != "native" and engine not in running:
-            manager = PRIVATE[engine]()
-            running[engine] = manager.__enter__()
-            entered.append(manager)
-        return running.get(engine, {})
-
-    yield get
-    for manager in entered:
-        manager.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="module")

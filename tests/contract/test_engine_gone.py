@@ -49,6 +49,13 @@ class Daemon:
             self.again = subprocess.Popen(self.argv, stdout=log, stderr=log)
         wait_until(self.answers, 60)
 
+    def restore_live(self):
+        """Have containers outlive it from now on."""
+        self.argv.append("--live-restore")
+        self.end(signal.SIGTERM)
+        wait_until(lambda: not self.answers())
+        self.start()
+
     def clean(self):
         """What a killed daemon leaves: its containers' keepers, and the mount that each daemon makes of its data."""
         if self.again:

@@ -1,6 +1,5 @@
 """Containers that live on, the same on every engine: made, entered, listed, heard, ended, started again, removed."""
 
-import contextlib
 import json
 import os
 import signal
@@ -8,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from apptainer_world import private_apptainer
 from life_world import IMAGE, LifeWorld, Terminal
 
 from private_engines import PRIVATE, call_engine, wait_until
@@ -30,23 +28,6 @@ ENGINES = (
 COMMITTED: dict[str, str] = {}
 """The image that a container of any engine becomes, if the same was done in it."""
 FOREVER = ("sh", "-c", "echo begun; trap 'echo told; exit 7' TERM; while true; do sleep 0.05; done")
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    """Engines that were started, by name."""
-    running = {}
-    base = tmp_path_factory.getbasetemp()
-    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    makers = {**PRIVATE, "apptainer": lambda: private_apptainer(session)}
-    with contextlib.ExitStack() as entered:
-
-        def get(engine):
-            if engine != "native" and engine not in running:
-                running[engine] = entered.enter_context(makers[engine]())
-            return running.get(engine, {})
-
-        yield get
 
 
 @pytest.fixture(params=ENGINES)

@@ -58,10 +58,7 @@ def test_dockers_daemon_is_killed(life_store, tmp_path, live):
     with private_docker() as settings:
         daemon = Daemon(settings)
         if live:
-            daemon.argv.append("--live-restore")
-            daemon.end(signal.SIGTERM)
-            wait_until(lambda: not daemon.answers())
-            daemon.start()
+            daemon.restore_live()
         world = LifeWorld(tmp_path, "docker", life_store, settings)
         try:
             count(world, name)
@@ -143,10 +140,7 @@ def test_parts_of_docker_are_killed_at_random(life_store, tmp_path):
     parts = rng.sample([*parts, rng.choice(parts)], len(parts) + 1)
     with private_docker() as settings:
         daemon = Daemon(settings)
-        daemon.argv.append("--live-restore")
-        daemon.end(signal.SIGTERM)
-        wait_until(lambda: not daemon.answers())
-        daemon.start()
+        daemon.restore_live()
         world = LifeWorld(tmp_path, "docker", life_store, settings)
         try:
             for number, part in enumerate(parts):

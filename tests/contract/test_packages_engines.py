@@ -8,8 +8,6 @@ import sys
 import pytest
 from test_life_contract import ENGINES
 
-from private_engines import PRIVATE
-
 pytestmark = [pytest.mark.needs_network]
 SPEC = """\
 name = "packed"
@@ -64,17 +62,11 @@ class Packed:
         return {pack["name"]: (pack["before"], pack["after"]) for pack in (*one["python"], *one["os"])}
 
 
-@pytest.fixture(params=[engine for engine in ENGINES if engine.values[0] != "apptainer"])
-def packed(request, tmp_path, store, cache):
-    if request.param == "native":
-        made = Packed(tmp_path, "native", store, cache, {})
-        yield made
-        made.call("down", "--time", "0.1")
-        return
-    with PRIVATE[request.param]() as settings:
-        made = Packed(tmp_path, request.param, store, cache, settings)
-        yield made
-        made.call("down", "--time", "0.1")
+@pytest.fixture(params=ENGINES)
+def packed(request, services, tmp_path, store, cache):
+    made = Packed(tmp_path, request.param, store, cache, services(request.param))
+    yield made
+    made.call("down", "--time", "0.1")
 
 
 def test_a_container_follows_the_lock_and_is_looked_into(packed):

@@ -42,16 +42,17 @@ def _find_entered(call: Call) -> Container | None:
 
     Raises:
         NotFound: there is none of that name.
+        ToolError: a service is named.
         UsageError: an option is for a new one, and one is named.
     """
-    from shipway.verbs.containers import find_named, find_running_own
+    from shipway.verbs.containers import find_running_own, find_whole
 
     arguments, task = call.arguments, call.task()
     assert arguments.verb is not None
     given = [one.name for one in arguments.verb.options if arguments.values.get(one.name)]
     shaping = [name for name in given if name not in _OF_ENTERING]
     if arguments.words:
-        container = find_named(arguments.words[0], task).container
+        container = find_whole(arguments.words[0], task)
         if shaping:
             raise UsageError(
                 f"`--{shaping[0]}` is for a container that is made, and `{container.name}` is there",

@@ -182,7 +182,7 @@ def run_native(
 
 def _tell_loss(request: RunRequest, folders: TopFolders, emit: Emit) -> None:
     """Somebody who typed into the container may have installed something there, and think that it stays."""
-    from shipway.run.life.native_top import describe_lost, list_written  # noqa: PLC0415 - for people only
+    from shipway.run.life.upper import describe_lost, list_written  # noqa: PLC0415 - for people only
 
     places = [mount.target.strip("/") for mount in request.mounts]
     with contextlib.suppress(OSError):  # what cannot be read is not worth an error now

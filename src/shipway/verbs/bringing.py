@@ -172,7 +172,7 @@ def _read_top(container: Container, trees: Sequence[TreeFiles], *, compare: bool
 
     if container.supervised:
         from shipway.run.top.kept import places_of_mounts
-        from shipway.run.top.of_native import read_upper
+        from shipway.run.top.of_upper import read_upper
 
         places = places_of_mounts(container.environment, container.record.asked)
         with translating_disk_errors(f"read what `{container.name}` has written"):

@@ -249,7 +249,7 @@ def remove(container: Container, *, force: bool, emit: Emit, dry_run: bool = Fal
             if records.read_record(container.folder) is None:  # as `--rm` asks
                 emit(Note(f"removed `{container.name}`"))
                 return f"`{container.name}`"
-    from shipway.run.life.native_top import describe_files
+    from shipway.run.life.upper import describe_files
     from shipway.verbs.tops import measure_own
 
     own = measure_own(container)

@@ -28,7 +28,7 @@ def list_changes(container: Container) -> tuple[Changed, ...]:
 def measure_own(container: Container) -> Own:
     """How much there is, but for what `add` and `remove` have brought in from the store."""
     files = [one for one in list_changes(container) if one.kind != DIRECTORY]
-    if files and (container.record.begun or container.engine == "native"):
+    if files and (container.record.begun or container.supervised):
         own = _read_own_paths(container)
         files = [one for one in files if own is None or one.path in own]
     return Own(len(files), sum(one.size for one in files))

@@ -136,7 +136,7 @@ def _kept(label: str, kept: Kept, trees: Sequence[TreeFiles]) -> Watched:
     from shipway.host.files import translating_disk_errors
     from shipway.run.top.installed import find_installed
     from shipway.run.top.names import is_of_other_lowers
-    from shipway.run.top.of_native import read_upper
+    from shipway.run.top.of_upper import read_upper
 
     upper = f"{kept.path}/upper"
     with translating_disk_errors(f"read what is kept in `{kept.path}`"):

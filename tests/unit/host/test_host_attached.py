@@ -43,7 +43,7 @@ def test_what_another_process_sends_us_reaches_the_program(number):
 
 def test_what_comes_before_the_program_hears_waits_for_it(tmp_path):
     ready = tmp_path / "ready"
-    script = f"trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.05; done; : {ready}"
+    script = "trap 'echo got; exit 9' TERM; echo ready; while :; do sleep 0.05; done"
     caller = (
         "import os, sys; from shipway.host.attached import Signals, run_attached;"
         f"signals = Signals(lambda pid: os.path.exists({str(ready)!r}));"

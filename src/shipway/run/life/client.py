@@ -211,7 +211,7 @@ def namespaces(container: Container) -> dict[str, int]:
     Raises:
         EngineError: it does not run, or another engine runs it.
     """
-    from shipway.run.life.native_life import ask_namespaces  # noqa: PLC0415 - only joining needs it
+    from shipway.run.life.supervised_life import ask_namespaces  # noqa: PLC0415 - only joining needs it
 
     require_running(container)
     if not container.supervised:

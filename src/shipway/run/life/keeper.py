@@ -21,13 +21,13 @@ from shipway.run.life.journal import write_event
 from shipway.run.life.log_write import count_kept, log_file, open_sink
 from shipway.run.life.loop import Loop
 from shipway.run.life.model import MAIN, Container, State, Status
-from shipway.run.life.native_top import describe_lost
 from shipway.run.life.oci_secrets import forget_secrets
 from shipway.run.life.oci_status import inspect_containers, read_changed
 from shipway.run.life.output import Output
 from shipway.run.life.restarts import wants_restart
 from shipway.run.life.spawn import detach, spawn_bound
 from shipway.run.life.streams import Streams
+from shipway.run.life.upper import describe_lost
 from shipway.run.model import RestartKind
 from shipway.run.oci.program import require_program
 from shipway.sandbox.deaths import open_watch

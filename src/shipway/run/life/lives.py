@@ -141,9 +141,9 @@ class Life(Protocol):
 def life_of(engine: str) -> Life:
     """The ways of `engine`, one of those that `--engine` knows."""
     if engine in SUPERVISED:
-        from shipway.run.life.native_life import NativeLife  # noqa: PLC0415 - one of several
+        from shipway.run.life.supervised_life import SupervisedLife  # noqa: PLC0415 - one of several
 
-        return NativeLife()
+        return SupervisedLife()
     from shipway.run.life.oci_life import OciLife  # noqa: PLC0415 - one of several
 
     return OciLife(engine)

@@ -24,11 +24,11 @@ from shipway.run.inside import command_missing, find_fault
 from shipway.run.life import oci_services, records
 from shipway.run.life.keeper import COMPLETE, STOPPED, spawn_keeper
 from shipway.run.life.model import Captured, Container, State, Status, shm_size
-from shipway.run.life.native_top import describe_lost, describe_removal
 from shipway.run.life.oci_secrets import has_secrets, renew_secrets
 from shipway.run.life.oci_status import UNWATCHED, inspect_containers, read_changed, says_missing
 from shipway.run.life.oci_terminal import run_joined
 from shipway.run.life.relay import Ends
+from shipway.run.life.upper import describe_lost, describe_removal
 from shipway.run.model import ImageIds
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci.command import plan_inputs, render_create

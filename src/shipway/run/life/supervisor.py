@@ -206,7 +206,7 @@ class Supervisor:
         record = self.plan.record
         if not record.options.rm:
             return ""
-        from shipway.run.life.native_top import (  # noqa: PLC0415 - most containers stay at their end
+        from shipway.run.life.upper import (  # noqa: PLC0415 - most containers stay at their end
             describe_lost,
             describe_removal,
             list_changed,

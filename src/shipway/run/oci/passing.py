@@ -6,11 +6,13 @@ the container runs on.
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import TYPE_CHECKING
 
 from shipway.core.events import Note
 from shipway.host.attached import Signals
+from shipway.host.files import read_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +33,10 @@ def passed_signals(*, tty: bool) -> Signals:
 
 def passes_on(pid: int) -> bool:
     """Whether the process catches all signals, as the program of an engine does that passes them on."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-            lines = dict(line.split(":", 1) for line in file if ":" in line)
-        caught = int(lines["SigCgt"], 16)
-    except (OSError, KeyError, ValueError):  # it has ended
+    said = re.search(r"^SigCgt:\s*(\w+)", read_kernel(f"/proc/{pid}/status"), re.MULTILINE)
+    if said is None:  # it has ended
         return True
+    caught = int(said[1], 16)
     return all(caught >> (number - 1) & 1 for number in _CAUGHT)
 
 

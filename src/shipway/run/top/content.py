@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK
 from shipway.host.scratch import scratch_folder
-from shipway.run.top.of_native import open_beneath
+from shipway.run.top.of_upper import open_beneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

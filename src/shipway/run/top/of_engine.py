@@ -18,7 +18,7 @@ from shipway.core.manifest import DIRECTORY, FILE
 from shipway.host.proc import run
 from shipway.host.scratch import scratch_folder
 from shipway.run.top.installed import Top, Written
-from shipway.run.top.of_native import reader_below
+from shipway.run.top.of_upper import reader_below
 from shipway.run.top.trees import visible_at
 
 if TYPE_CHECKING:

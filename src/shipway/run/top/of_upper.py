@@ -1,4 +1,4 @@
-"""The writable top of a container of our own engine, read beside the trees that it lies on."""
+"""The writable top of a container that a supervisor runs, or of a kept one, read beside the trees that it lies on."""
 
 from __future__ import annotations
 

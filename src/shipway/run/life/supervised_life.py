@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _AGAIN = 0.01
 
 
-class NativeLife:
+class SupervisedLife:
     """See `lives.Life`."""
 
     def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status]:
@@ -178,7 +178,7 @@ class NativeLife:
 
     def changed(self, container: Container) -> tuple[Changed, ...]:
         """From the writable top; what is below is looked up in the trees."""
-        from shipway.run.life.native_top import list_changed  # noqa: PLC0415 - only listings need it
+        from shipway.run.life.upper import list_changed  # noqa: PLC0415 - only listings need it
 
         return list_changed(container)
 

@@ -1,4 +1,4 @@
-"""What a container of our own engine has written outside its mounts: its upper folder, read and left as it is."""
+"""What a container that a supervisor runs has written outside its mounts: its upper folder, read and left as it is."""
 
 from __future__ import annotations
 
