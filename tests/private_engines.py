@@ -158,9 +158,11 @@ def _finished(
 
 
 def _remove(base: str) -> None:
-    """Remove the folder with what was mounted in it: an engine that was killed, or its build, leaves mounts behind, and what
-    Podman starts at the end of a container may mount once more.
+    """Remove the folder once nothing of the engine works in it, with what an engine that was killed, or its build, left mounted.
+
+    What Podman starts at the end of a container outlives `podman rm`, and writes and mounts in the folder.
     """
+    wait_until(lambda: not _of_engine(base))
 
     def is_removed() -> bool:
         places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
@@ -169,9 +171,20 @@ def _remove(base: str) -> None:
         try:
             remove_tree(base)
         except OSError as problem:
-            if problem.errno != errno.EBUSY:
+            if problem.errno not in (errno.EBUSY, errno.ENOTEMPTY):
                 raise
             return False
         return True
 
     wait_until(is_removed)
+
+
+def _of_engine(base: str) -> list[str]:
+    """The command lines of the processes that were told of the folder, in their words or in their variables."""
+    told = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            words = (process / "cmdline").read_bytes()
+            if os.fsencode(base) in words + (process / "environ").read_bytes():
+                told.append(words.replace(b"\0", b" ").decode(errors="replace"))
+    return told
