@@ -10,7 +10,11 @@ import pytest
 from life_world import IMAGE, LifeWorld, Terminal
 
 from private_engines import PRIVATE, call_engine, wait_until
+from shipway.core.errors import LimitError
 from shipway.core.units import render_size
+from shipway.run.cgroups import read_layout
+from shipway.run.limits import plan_limits
+from shipway.run.model import Limits
 
 ENGINES = (
     pytest.param("native", marks=pytest.mark.needs_userns),
@@ -281,10 +285,31 @@ def test_an_end_for_memory_is_told_and_leaves_nothing(world):
     """Podman's monitor writes a file `oom` where it was started."""
     eats = ("sh", "-c", "all=$(yes | head -c 300000000)")
     done = world.call("run", "--image", IMAGE, "--memory", "20m", "--", *eats, code=137, cwd=world.project)
-    assert "memory limit of 20.0 MiB" in done.stderr
+    assert "memory limit" in done.stderr
+    assert "20.0 MiB" in done.stderr
     world.run("eats", *eats, options=("-d", "--memory", "20m"), cwd=world.project)
     world.await_state("eats", "exited")
+    assert "memory limit" in world.listed("eats")["reason"]
     assert os.listdir(world.project) == []
+
+
+@pytest.mark.needs_root  # only root may always limit
+@pytest.mark.parametrize("world", ENGINES[:3], indirect=True)
+def test_an_end_for_memory_is_told_of_commands_inside(world):
+    """Of a command, of a process of it, and of a service; not of one that somebody killed."""
+    try:
+        plan_limits(Limits(memory=1 << 26), read_layout(), uid=0, name="none")
+    except LimitError as error:
+        pytest.skip(error.message)
+    eats = "all=$(yes | head -c 300000000)"
+    reached = "the memory limit of 64.0 MiB was reached, and the kernel killed 1 of the container's processes"
+    world.background("full", "sleep", "1000", options=("--memory", "64m"))
+    done = world.call("exec", "full", "sh", "-c", f"sh -c '{eats}'; exit 3", code=3)
+    assert reached in done.stderr
+    assert "`--memory`" in done.stderr
+    assert not world.call("exec", "full", "sh", "-c", "kill -s KILL $$", code=137).stderr
+    world.call("exec", "-d", "--service", "eats", "full", "sh", "-c", eats)
+    assert f"`full/eats`: {reached}" in world.call("wait", "full/eats", code=137).stderr
 
 
 def test_removed_at_its_end(world):

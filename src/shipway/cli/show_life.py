@@ -120,7 +120,7 @@ def describe_status(container: Container, now: float) -> str:
             return f"up {render_age(now - status.started)}{again}"
         case "exited":
             reason = f", {shown(status.reason)}" if status.reason else ""
-            reason += ", out of memory" if status.memory_kills else ""
+            reason += ", out of memory" if status.memory_kills and not status.reason else ""
             return f"exited ({status.code}) {_age(now - status.ended)}{reason}"
         case "unknown":
             return f"unknown: {shown(status.reason)}"
@@ -132,7 +132,8 @@ def describe_status(container: Container, now: float) -> str:
 
 def _describe_service(service: Service, now: float) -> str:
     if service.ended:
-        return f"exited ({service.code}) {_age(now - service.ended)}"
+        reason = f", {shown(service.reason)}" if service.reason else ""
+        return f"exited ({service.code}) {_age(now - service.ended)}{reason}"
     return f"up {render_age(now - service.started)}"
 
 
@@ -184,6 +185,7 @@ def _service_document(service: Service) -> dict[str, Any]:
         "command": list(service.argv),
         "running": not service.ended,
         "code": service.code if service.ended else None,
+        "reason": service.reason or None,
         "started": service.started,
         "ended": service.ended or None,
     }

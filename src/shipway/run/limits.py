@@ -28,6 +28,7 @@ from shipway.run.limit_settings import (
     unified_settings,
     wanted_controllers,
 )
+from shipway.run.memory_kills import Count, explain_between, read_count, suspect_limit
 from shipway.run.option_words import list_cpus, parse_cpuset
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _PATIENCE = 5.0
 """Seconds for systemd to move us."""
 _POLL = 0.01
+_NOTHING = Count(0, None)
 _WITHOUT = "leave the limit out, or ask for it where systemd runs or a scheduler gives you a cgroup"
 
 
@@ -185,11 +187,14 @@ class Enforcer(NamedTuple):
 
     def count_memory_kills(self) -> int:
         """How many processes the kernel killed because the memory limit was reached; a scope is gone too soon to tell."""
-        return sum(
-            _count(f"{folder}/{file}")
-            for folder in self.folders
-            for file in ("memory.events", "memory.oom_control")
-        )
+        return sum(count.kills for folder in self.folders if (count := read_count(folder)) is not None)
+
+    def explain_end(self, code: int, limit: int | None) -> str:
+        """What there is to say of a container that has ended with `code`, while its cgroups are still there."""
+        found = [count for folder in self.folders if (count := read_count(folder)) is not None]
+        if not found:
+            return suspect_limit(code, limit)
+        return next((text for one in found if (text := explain_between(code, _NOTHING, one, limit))), "")
 
 
 @contextlib.contextmanager
@@ -356,11 +361,3 @@ def _require_value(folder: str, check: Setting) -> None:
         raise LimitError(
             f"systemd took the limit, but `{check.file}` says `{found or 'nothing'}`", hints=(_WITHOUT,)
         )
-
-
-def _count(path: str) -> int:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
-    except FileNotFoundError:
-        return 0

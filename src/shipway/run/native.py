@@ -344,20 +344,19 @@ def _run_limited(request: RunRequest, plan: Request, ways: Ways, runtime: str, e
     if not request.limits.asked:
         return _run(plan, ways)
     from shipway.run.limits import enforced_limits  # noqa: PLC0415 - drags in `subprocess`, and most runs have no limit
+    from shipway.run.memory_kills import own_mark  # noqa: PLC0415 - as above
 
-    name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
+    name = own_mark() + os.urandom(4).hex()
     with enforced_limits(request.limits, uid=os.geteuid(), name=name, runtime=runtime) as enforcer:
         for sentence in enforcer.notes:
             emit(Note(sentence, "warning"))
-        result = _run(plan, ways, enforcer.admit)
-        killed = enforcer.count_memory_kills()
-    if killed:
-        emit(
-            Note(
-                f"the memory limit was reached, and the kernel killed {killed} of the container's processes",
-                "warning",
-            )
-        )
+        code = KILLED
+        try:
+            result = _run(plan, ways, enforcer.admit)
+            code = result.code
+        finally:
+            if told := enforcer.explain_end(code, request.limits.memory):
+                emit(Note(told, "warning"))
     return result
 
 

@@ -113,7 +113,7 @@ def join(named: Named, emit: Emit) -> int | None:
                 f"`shipway logs -f {name}` only looks"
             )
         )
-    return life_of(named.container.engine).attach(named.container, named.service, Ends())
+    return life_of(named.container.engine).attach(named.container, named.service, Ends(), emit)
 
 
 def _has_terminal(named: Named) -> bool:

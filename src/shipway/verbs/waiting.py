@@ -32,7 +32,7 @@ def wait_for(named: Named, emit: Emit) -> int:
     container, service = named
     client.require_known(container)
     if service:
-        return _wait_service(container, service)
+        return _wait_service(container, service, emit)
     if container.status.state in LIVES and container.record.asked.argv == IDLE and container.record.own:
         name = container.name
         emit(Note(f"`{name}` runs until somebody ends it; a job in it or beside it has a name: `shipway ps`"))
@@ -57,7 +57,9 @@ def _code_of_end(container: Container) -> int:
     return codes[-1] or 0 if codes else container.status.code
 
 
-def _wait_service(container: Container, name: str) -> int:
+def _wait_service(container: Container, name: str, emit: Emit) -> int:
     while not (found := require_service(container, name)).ended:
         time.sleep(_POLL)
+    if found.reason:
+        emit(Note(f"`{container.name}/{name}`: {found.reason}", "warning"))
     return found.code

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from shipway.run.life.commands import Commands
     from shipway.run.life.loop import Loop
     from shipway.run.life.peers import Peer
+    from shipway.run.memory_kills import Meter
     from shipway.run.model import RunRequest
-    from shipway.sandbox.deaths import Watch
+    from shipway.sandbox.launch import Running
 
 _STREAMS = 3
 _HANGUP = 1
@@ -27,12 +28,11 @@ _HANGUP = 1
 class Desk:
     """Answers for one sandbox."""
 
-    def __init__(self, loop: Loop, request: RunRequest, commands: Commands, watch: Watch | None = None):
-        """`watch`: of bus errors inside."""
+    def __init__(self, loop: Loop, request: RunRequest, commands: Commands, running: Running):
         self._loop = loop
         self.request = request
         self.commands = commands
-        self._watch = watch
+        self._running = running
 
     def answer(self, peer: Peer, words: dict[str, Any]) -> bool:
         """Do what `words` ask for; False when that is nothing known here."""
@@ -64,22 +64,33 @@ class Desk:
             peer.finish()
         else:
             terminal = LeftTerminal(self._loop)
-            calls = _calls_for(peer, self._teller(), terminal)
+            calls = _calls_for(peer, self.teller(), terminal)
             number = self.commands.start(self.words_of(words), fds, calls)
             self._follow(peer, number, terminal)
         for fd in fds:
             os.close(fd)
 
-    def _teller(self) -> Callable[[int], str]:
+    def teller(self) -> Callable[[int], str]:
         """What says of a command that begins now how it ended, beside its code."""
-        watch = self._watch
+        watch, meter = self._running.watch, self._meter()
         before = monotonic()
 
         def tell(code: int) -> str:
+            if meter is not None and (told := meter.explain(code)):
+                return told
             sign = find_sign(code, 0 if watch is None else watch.count(before))
             return explain_bus_error(self.request, sign) if sign is not None else ""
 
         return tell
+
+    def _meter(self) -> Meter | None:
+        """Of the memory of a container that has a cgroup of its own for it."""
+        limit = self.request.limits.memory
+        if not limit:
+            return None
+        from shipway.run.memory_kills import meter_of, own_mark  # noqa: PLC0415 - most containers have no limit
+
+        return meter_of(self._running.pid, own_mark(), limit)
 
     def _follow(self, peer: Peer, number: int, terminal: LeftTerminal) -> None:
         """Pass signals on, and hang up when whoever asked has gone, unless it said that it only leaves."""

@@ -26,7 +26,7 @@ def answer_until_end(door: _socket.socket, request: RunRequest, running: Running
     assert running.control is not None
     commands = Commands(loop, running.control)
     watch = running.watch
-    desk = Desk(loop, request, commands, watch)
+    desk = Desk(loop, request, commands, running)
     listener = socket.socket(fileno=door.detach())
     ended: list[int] = []
 

@@ -109,7 +109,7 @@ class Life(Protocol):
         """Send a signal to the command, or to a service."""
         ...
 
-    def attach(self, container: Container, service: str, ends: Ends) -> int | None:
+    def attach(self, container: Container, service: str, ends: Ends, emit: Emit = silent) -> int | None:
         """Join the command's streams; its exit code, or None when it was left by the keys for that."""
         ...
 

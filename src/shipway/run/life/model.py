@@ -83,6 +83,12 @@ def shm_size(record: Record) -> int | None:
     return record.asked.shm_size or record.environment.options.shm_size
 
 
+def memory_limit(record: Record) -> int | None:
+    """Bytes of memory that it may have, as was asked for; None: as much as there is."""
+    asked = record.asked.limits.memory
+    return record.environment.options.limits.memory if asked is None else asked
+
+
 class Container(NamedTuple):
     """One container, and how it stands."""
 
@@ -144,6 +150,8 @@ class Service(NamedTuple):
     tty: bool = False
     ended: float = 0.0
     code: int = 0
+    reason: str = ""
+    """Why it ended, where there is more to say than the code."""
 
 
 class Put(NamedTuple):

@@ -23,12 +23,13 @@ from shipway.run.bus_watch import find_mark, in_engine, mark, watching
 from shipway.run.inside import command_missing, find_fault
 from shipway.run.life import oci_services, records
 from shipway.run.life.keeper import COMPLETE, STOPPED, spawn_keeper
-from shipway.run.life.model import Captured, Container, State, Status, shm_size
+from shipway.run.life.model import Captured, Container, State, Status, memory_limit, shm_size
 from shipway.run.life.oci_secrets import has_secrets, renew_secrets
 from shipway.run.life.oci_status import UNWATCHED, inspect_containers, read_changed, says_missing
 from shipway.run.life.oci_terminal import run_joined
 from shipway.run.life.relay import Ends
 from shipway.run.life.upper import describe_lost, describe_removal
+from shipway.run.memory_kills import explain_engine, find_kill, meter_of
 from shipway.run.model import ImageIds
 from shipway.run.mounting import make_mount_sources
 from shipway.run.oci.command import plan_inputs, render_create
@@ -138,6 +139,12 @@ class OciLife:
                 code=ExitCode(code) if code in (126, 127) else ExitCode.ENGINE,
             )
         container = Container(record, status, begin.folder)
+        if (
+            status.state is State.EXITED
+            and code
+            and (memory := _explain_memory(status, record, begin.folder))
+        ):
+            begin.emit(Note(memory, "warning"))
         if status.state is not State.RUNNING and record.options.rm:
             lost = describe_lost(read_changed(program, container))
             spawn_keeper(self.engine, record, begin.folder, begin.state, since)
@@ -188,14 +195,17 @@ class OciLife:
 
     def execute(self, container: Container, asked: Asked, ends: Ends, emit: Emit = silent) -> int | None:
         """By the engine's own program, on the caller's descriptors."""
-        program = self._program()
+        program, record = self._program(), container.record
+        meter = meter_of(container.status.pid, record.engine_id, memory_limit(record))
         with environment_file(container, asked) as file, _standing_in(ends):
             words = exec_words(container, asked, file)
-            with in_folder(container.folder), watching(in_engine(lambda: container.record.engine_id)) as seen:
+            with in_folder(container.folder), watching(in_engine(lambda: record.engine_id)) as seen:
                 code = run_joined((program.path, *words), Ends(), tty=asked.tty)
         sign = find_sign(code or 0, seen.count)
-        if sign is not None:
-            emit(Note(explain_sign(sign, shm_size(container.record)), "warning"))
+        if memory := meter.explain(code or 0):
+            emit(Note(memory, "warning"))
+        elif sign is not None:
+            emit(Note(explain_sign(sign, shm_size(record)), "warning"))
         if code in (ExitCode.NOT_EXECUTABLE, ExitCode.COMMAND_NOT_FOUND) and self._lacks(container, asked):
             raise command_missing(asked.argv[0])
         return code
@@ -249,10 +259,10 @@ class OciLife:
         else:
             program.require("kill", "--signal", str(number), container.record.engine_id)
 
-    def attach(self, container: Container, service: str, ends: Ends) -> int | None:
+    def attach(self, container: Container, service: str, ends: Ends, emit: Emit = silent) -> int | None:
         """By the engine's own program."""
         if service:
-            return oci_services.attach(self._program(), container, service, ends)
+            return oci_services.attach(self._program(), container, service, ends, emit)
         program = self._program()
         words = (program.path, "attach", container.record.engine_id)
         tty = container.record.asked.tty
@@ -260,7 +270,11 @@ class OciLife:
         if code is None:
             return None
         status = _after_joining(program, container.record.engine_id)
-        return code if status is None else None if status.state is State.RUNNING else status.code
+        if status is None or status.state is State.RUNNING:
+            return code if status is None else None
+        if reason := _explained(status, container.record, container.folder).reason:
+            emit(Note(reason, "warning"))
+        return status.code
 
     def apply(self, container: Container, removals: Sequence[str], puts: Iterable[Put]) -> None:
         """Removed by a process inside that is the files' owner, put in by the engine."""
@@ -327,14 +341,26 @@ class OciLife:
 
 
 _GONE = 137
+_TOLD = tuple(128 + number for number in (1, 2, 15))
+"""What a shell reports of a command that somebody told to end: SIGHUP, SIGINT, SIGTERM."""
 
 
 def _explained(status: Status, record: Record, folder: str) -> Status:
     """With what its keeper has seen of the reason."""
     if status.state is not State.EXITED or not status.code or status.reason:
         return status
+    if memory := _explain_memory(status, record, folder):
+        return status._replace(reason=memory)
     sign = find_sign(status.code) or find_mark(folder, status.started)
     return status if sign is None else status._replace(reason=explain_sign(sign, shm_size(record)))
+
+
+def _explain_memory(status: Status, record: Record, folder: str) -> str:
+    """What the engine, or Podman's monitor by a file where it was started, says of the memory of a container that has ended."""
+    if status.code in _TOLD:
+        return ""
+    kills = status.memory_kills or find_kill(folder, status.started)
+    return explain_engine(memory_limit(record)) if kills else ""
 
 
 def _after_joining(program: Program, engine_id: str) -> Status | None:

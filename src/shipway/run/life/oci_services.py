@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from shipway.core.errors import EngineError, NotFound
-from shipway.core.events import silent
+from shipway.core.events import Note, silent
 from shipway.core.text import shown
 from shipway.host.attached import in_folder
 from shipway.host.clock import now
@@ -25,13 +25,14 @@ from shipway.run.life import wire
 from shipway.run.life.engine_words import WithoutTrouble
 from shipway.run.life.log_write import open_sink
 from shipway.run.life.loop import Loop
-from shipway.run.life.model import Service
+from shipway.run.life.model import Service, memory_limit
 from shipway.run.life.output import Output
 from shipway.run.life.peers import Peer, accept
 from shipway.run.life.records import LOCK
 from shipway.run.life.relay import SocketLink, relay
 from shipway.run.life.spawn import detach, spawn_bound
 from shipway.run.life.streams import Streams
+from shipway.run.memory_kills import meter_of
 from shipway.run.oci.trouble import find_trouble
 
 if TYPE_CHECKING:
@@ -155,6 +156,8 @@ class _Keeper:
         signals.signal(signals.SIGHUP, signals.SIG_IGN)
         listener = wire.listen(self.folder)
         self.loop.watch(listener.fileno(), lambda _: self._greet(listener))
+        record = self.container.record
+        meter = meter_of(self.container.status.pid, record.engine_id, memory_limit(record))
         pid = self._spawn()
         ready()
         tell(None)
@@ -165,9 +168,11 @@ class _Keeper:
         code = code if code >= 0 else 128 - code
         self.streams.finish(lambda: self.words_of_service.end(code))
         if not self._was_lost(code):
-            over = self.service._replace(ended=now(), code=code)
+            over = self.service._replace(ended=now(), code=code, reason=meter.explain(code))
             _write(self.folder, over, self.container.status.started)
-        self.output.end(code)
+            self.output.end(code, over.reason)
+        else:
+            self.output.end(code)
 
     def _was_lost(self, code: int) -> bool:
         """Whether the command goes on without us, for the engine's service was started again meanwhile."""
@@ -297,7 +302,7 @@ def stop(program: Program, container: Container, name: str, patience: float) -> 
     return over[0].code if over is not None and over[0].ended else _KILLED
 
 
-def attach(program: Program, container: Container, name: str, ends: Ends) -> int | None:
+def attach(program: Program, container: Container, name: str, ends: Ends, emit: Emit = silent) -> int | None:
     """Join its streams.
 
     Raises:
@@ -316,7 +321,11 @@ def attach(program: Program, container: Container, name: str, ends: Ends) -> int
     try:
         wire.send_words(connection, {"do": "attach"})
         answer = wire.receive_words(receiver)
-        return relay(SocketLink(connection, receiver), ends, tty=bool(answer["tty"]), stays=True)
+        link = SocketLink(connection, receiver)
+        code = relay(link, ends, tty=bool(answer["tty"]), stays=True)
+        if link.note:
+            emit(Note(link.note, "warning"))
+        return code
     finally:
         receiver.close()
 

@@ -75,6 +75,7 @@ class Services:
         tty = told["tty"]
         ends = _null() if tty else streams.make_pipes(interactive=bool(words.get("interactive")))
         service = Service(name, told["argv"], 0, now(), tty)
+        tell = desk.teller()
 
         def started(pid: int, fds: list[int]) -> None:
             if fds:
@@ -91,8 +92,9 @@ class Services:
 
         def ended(code: int) -> None:
             one = self.running.pop(name)
-            self._over[name] = one.service._replace(pid=0, ended=now(), code=code)
-            streams.finish(lambda: output.end(code), DYING if desk.commands.closed else 0.0)
+            reason = tell(code)
+            self._over[name] = one.service._replace(pid=0, ended=now(), code=code, reason=reason)
+            streams.finish(lambda: output.end(code, reason), DYING if desk.commands.closed else 0.0)
 
         number = desk.commands.start(told, ends, Calls(started, failed, ended))
         self.running[name] = Running(service, number, output, streams)

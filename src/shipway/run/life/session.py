@@ -100,8 +100,9 @@ class Session:
         self._prepare(state, emit)
         if self.request.limits.asked:
             from shipway.run.limits import enforced_limits  # noqa: PLC0415 - most containers have none
+            from shipway.run.memory_kills import own_mark  # noqa: PLC0415 - as above
 
-            name = f"shipway-{os.getpid()}-{os.urandom(4).hex()}"
+            name = own_mark() + os.urandom(4).hex()
             self._enforcer = self._stack.enter_context(
                 enforced_limits(self.request.limits, uid=os.geteuid(), name=name, runtime=runtime)
             )
@@ -163,7 +164,7 @@ class Session:
             self._loop.watch(running.watch.fd, lambda _: _read(running))
         commands = Commands(self._loop, running.control)
         commands.expect_main(Calls(self._started, _told_by_result, _told_by_result))
-        self.desk = Desk(self._loop, self.request, commands, running.watch)
+        self.desk = Desk(self._loop, self.request, commands, running)
         self._loop.watch(running.answer, lambda _: self._finish())
 
     def _started(self, pid: int, fds: list[int]) -> None:
@@ -197,7 +198,8 @@ class Session:
         self.streams.finish(_nothing, DYING if killed else 0.0)
         if killed:
             reason = describe_shared_end(self.request) or "its sandbox was killed"
-            self._end(Ended(KILLED, reason=reason))
+            memory = self._explain_memory(KILLED)
+            self._end(Ended(KILLED, self._memory_kills(), reason="; ".join(filter(None, (reason, memory)))))
             return
         self._failures.append(failure)
         if failure.step in REFUSALS and self._modes:
@@ -215,8 +217,18 @@ class Session:
         return can and failure.step in REFUSALS
 
     def _ended(self, result: Result, error: ToolError | None) -> Ended:
-        killed = self._enforcer.count_memory_kills() if self._enforcer is not None else 0
-        return Ended(result.code, killed, error, result.note, result.bus_errors)
+        said = (result.note, "" if error is not None else self._explain_memory(result.code))
+        return Ended(
+            result.code, self._memory_kills(), error, "; ".join(filter(None, said)), result.bus_errors
+        )
+
+    def _memory_kills(self) -> int:
+        return self._enforcer.count_memory_kills() if self._enforcer is not None else 0
+
+    def _explain_memory(self, code: int) -> str:
+        if self._enforcer is None:
+            return ""
+        return self._enforcer.explain_end(code, self.request.limits.memory)
 
     def _end(self, ended: Ended) -> None:
         self.streams.finish(_nothing)

@@ -141,14 +141,18 @@ class SupervisedLife:
         with _asking(container.folder, {"do": "signal", "number": number, "service": service}):
             return
 
-    def attach(self, container: Container, service: str, ends: Ends) -> int | None:
+    def attach(self, container: Container, service: str, ends: Ends, emit: Emit = silent) -> int | None:
         """Join, with the keys that leave again."""
         with _asking(container.folder, {"do": "attach", "service": service or MAIN}) as (
             connection,
             receiver,
             answer,
         ):
-            return relay(SocketLink(connection, receiver), ends, tty=bool(answer["tty"]), stays=True)
+            link = SocketLink(connection, receiver)
+            code = relay(link, ends, tty=bool(answer["tty"]), stays=True)
+            if link.note:
+                emit(Note(link.note, "warning"))
+            return code
 
     def apply(self, container: Container, removals: Sequence[str], puts: Iterable[Put]) -> None:
         """A process inside, with no more rights than the command, does it."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError, ExitCode
 from shipway.core.events import Note
-from shipway.core.units import render_size
 from shipway.host.attached import in_folder, run_attached
 from shipway.host.files import translating_disk_errors
 from shipway.run.bus_error import find_sign
 from shipway.run.bus_watch import in_engine, watching
 from shipway.run.inside import find_fault, find_start_fault
+from shipway.run.memory_kills import explain_engine, find_kill, suspect_limit
 from shipway.run.model import Outcome
 from shipway.run.mounting import make_mount_sources, make_places
 from shipway.run.oci.command import CID, plan_inputs, render_run
@@ -107,10 +107,11 @@ def run_oci(
         with in_folder(folder), watching(in_engine(lambda: _read_id(written))) as seen:
             code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)}, signals)
             code = end_left_behind(program, _find_id(written), signals.came, code, emit)
+        killed = code and find_kill(folder, 0.0)
     _require_started(program, request, code)
-    if code == 128 + signal.SIGKILL and request.limits.memory:
-        limit = render_size(request.limits.memory)
-        emit(Note(f"the command was killed, most likely for reaching its memory limit of {limit}", "warning"))
+    limit = request.limits.memory
+    if memory := explain_engine(limit) if killed else suspect_limit(code, limit):
+        emit(Note(memory, "warning"))
     return Outcome(code, dialect.name, find_sign(code, seen.count) or "")
 
 
