@@ -294,9 +294,9 @@ def test_an_end_for_memory_is_told_and_leaves_nothing(world):
 
 
 @pytest.mark.needs_root  # only root may always limit
-@pytest.mark.parametrize("world", ENGINES[:3], indirect=True)
+@pytest.mark.parametrize("world", [ENGINES[0], ENGINES[2]], indirect=True)
 def test_an_end_for_memory_is_told_of_commands_inside(world):
-    """Of a command, of a process of it, and of a service; not of one that somebody killed."""
+    """Of a process of a command, and of a service."""
     try:
         plan_limits(Limits(memory=1 << 26), read_layout(), uid=0, name="none")
     except LimitError as error:
@@ -307,9 +307,43 @@ def test_an_end_for_memory_is_told_of_commands_inside(world):
     done = world.call("exec", "full", "sh", "-c", f"sh -c '{eats}'; exit 3", code=3)
     assert reached in done.stderr
     assert "`--memory`" in done.stderr
-    assert not world.call("exec", "full", "sh", "-c", "kill -s KILL $$", code=137).stderr
     world.call("exec", "-d", "--service", "eats", "full", "sh", "-c", eats)
     assert f"`full/eats`: {reached}" in world.call("wait", "full/eats", code=137).stderr
+
+
+@pytest.mark.parametrize("world", ENGINES[:2], indirect=True)
+def test_the_end_of_whose_network_is_shared_is_told(world):
+    """In the list, in the journal, and to whoever goes in; until it joins anew."""
+    world.background("first", "sleep", "1000", options=("--network", "none"))
+    world.background("second", "sleep", "1000", options=("--network", "container:first"))
+    world.call("stop", "--time", "1", "first")
+    assert "`shipway restart second` joins it" in world.call("exec", "second", "true").stderr
+    assert world.listed("second")["lost_network"] == "first"
+    assert "network-lost second" in world.call("events").stdout
+    if world.engine != "native":  # which only believe what the engine says of both
+        return
+    world.call("start", "first")
+    assert "up" in (listed := world.call("ps").stdout)
+    assert "without a way out since `first` ended" in listed
+    for verb in ("logs", "port"):
+        assert "has ended since" in world.call(verb, "second").stderr
+    world.call("restart", "--time", "1", "second")
+    assert not world.call("exec", "second", "true").stderr
+
+
+@pytest.mark.parametrize("world", [ENGINES[0], ENGINES[2]], indirect=True)
+def test_the_end_of_whose_network_is_shared_is_told_to_who_waits(world):
+    world.background("first", "sleep", "1000", options=("--network", "none"))
+    waits = ("sh", "-c", "echo begun; until test -e /work/go; do sleep 0.05; done")
+    words = world.words("run", "--network", "container:first", "--image", IMAGE, "--", *waits)
+    with subprocess.Popen(
+        words, env=world.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as waiting:
+        assert waiting.stdout.readline() == "begun\n"
+        world.call("stop", "--time", "1", "first")
+        assert "`first`, whose network the container shares, has ended" in waiting.stderr.readline()
+        (world.project / "go").touch()
+        assert waiting.wait(20) == 0
 
 
 def test_removed_at_its_end(world):

@@ -106,7 +106,9 @@ def _serve(
         require_free(container, name)
         said = f"would start `{shown(shlex.join(argv))}` in `{container.name}` as the service `{name}`"
         return Answer(f"{said}\n")
-    log = serve(container, name, argv, env, cwd=arguments.text("workdir"), tty=arguments.flag("tty"))
+    log = serve(
+        container, name, argv, env, cwd=arguments.text("workdir"), tty=arguments.flag("tty"), emit=call.emit
+    )
     return Answer(f"{container.name}/{name}\n", f"its output is in `{log}`")
 
 
@@ -150,7 +152,7 @@ def _logs(call: Call) -> Answer:
     )
     named = find_named(_one(call), call.task())
     try:
-        _write_pieces(read_pieces(named, request))
+        _write_pieces(read_pieces(named, request, call.emit))
     except KeyboardInterrupt:
         if not request.follow:
             raise

@@ -117,7 +117,9 @@ def describe_status(container: Container, now: float) -> str:
     match status.state.value:
         case "running":
             again = f", started again {status.restarts} times" if status.restarts else ""
-            return f"up {render_age(now - status.started)}{again}"
+            lost = status.lost_network
+            alone = f", without a way out since `{shown(lost)}` ended" if lost else ""
+            return f"up {render_age(now - status.started)}{again}{alone}"
         case "exited":
             reason = f", {shown(status.reason)}" if status.reason else ""
             reason += ", out of memory" if status.memory_kills and not status.reason else ""
@@ -165,6 +167,7 @@ def container_document(container: Container) -> dict[str, Any]:
         "started": status.started or None,
         "ended": status.ended or None,
         "ports": [port_document(port) for port in status.ports],
+        "lost_network": status.lost_network or None,
         "lasting": record.lasting,
         "folder": container.folder,
         "log": f"{container.folder}/log/main.log" if record.lasting else None,

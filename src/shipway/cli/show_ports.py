@@ -10,6 +10,8 @@ from shipway.core.text import shown
 if TYPE_CHECKING:
     from shipway.verbs.port import Port, PortsResult, Shown
 
+_SENTENCE = 500
+
 
 def render_ports(result: PortsResult) -> str:
     """A table; empty where there are none."""
@@ -46,6 +48,8 @@ def describe_ways(result: PortsResult, host: str) -> str:
 
 def _describe_none(result: PortsResult) -> str:
     name = shown(result.container.name)
+    if result.lost:
+        return shown(result.lost, _SENTENCE)
     if result.shared:
         return f"nothing in `{name}` listens; its network is this machine's, so nothing has to be shown once it does"
     return f"`{name}` shows no ports; `-p HOST:CONTAINER` does when it is made"
@@ -68,6 +72,7 @@ def ports_document(result: PortsResult) -> dict[str, Any]:
         "container": result.container.name,
         "id": result.container.id,
         "shared_with_host": result.shared,
+        "note": result.lost or None,
         "ports": [_document(one) for one in result.ports],
     }
 

@@ -222,7 +222,13 @@ def _opened_spaces(
         return
     from shipway.run.network.spaces import opened_spaces  # noqa: PLC0415 - most runs join nothing
 
-    with opened_spaces(request, state=state, folder=folder, emit=emit) as opened:
+    def on_lost(name: str) -> None:
+        from shipway.run.life.beside import explain_lost, mark_lost  # noqa: PLC0415 - as above
+
+        mark_lost(folder, name)
+        emit(Note(explain_lost(name), "warning"))
+
+    with opened_spaces(request, state=state, folder=folder, emit=emit, on_lost=on_lost) as opened:
         yield opened
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError
 from shipway.core.events import Note
-from shipway.run.life.client import Ends, exec_in, list_services, require_running, start_service
+from shipway.run.life.client import Ends, exec_in, list_services, require_running, start_service, tell_lost
 from shipway.run.life.lives import life_of
 from shipway.run.life.log_read import Piece, Wanted, follow_log, read_log, render_times
 from shipway.run.life.log_write import log_file
@@ -69,6 +69,7 @@ def serve(
     *,
     cwd: str,
     tty: bool,
+    emit: Emit,
 ) -> str:
     """Start a service; the file that its output goes to.
 
@@ -76,6 +77,7 @@ def serve(
         ToolError: it could not be started, or its name is none.
     """
     require_free(container, name)
+    tell_lost(container, emit)
     start_service(container, name, argv, env=env, cwd=cwd, tty=tty)
     return log_file(container.folder, name)
 
@@ -105,6 +107,7 @@ def join(named: Named, emit: Emit) -> int | None:
         EngineError: it does not run.
     """
     require_running(named.container)
+    tell_lost(named.container, emit)
     if os.isatty(0) and not _has_terminal(named):
         name = f"{named.container.name}/{named.service}" if named.service else named.container.name
         emit(
@@ -122,7 +125,7 @@ def _has_terminal(named: Named) -> bool:
     return named.container.record.asked.tty
 
 
-def read_pieces(named: Named, request: LogRequest) -> Iterable[Piece]:
+def read_pieces(named: Named, request: LogRequest, emit: Emit) -> Iterable[Piece]:
     """What was written, and with `follow` what comes, until the command is over.
 
     Raises:
@@ -134,6 +137,7 @@ def read_pieces(named: Named, request: LogRequest) -> Iterable[Piece]:
         require_service(container, service)
     name = service or MAIN
     require_log(container, name)
+    tell_lost(container, emit)
     life_of(container.engine).refresh(container)
     wanted = Wanted(request.last, request.since, request.until)
     if request.follow:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipway.core.errors import NotFound
 from shipway.core.text import shown
 from shipway.run.life import client
+from shipway.run.life.beside import explain_container
 from shipway.run.life.lives import life_of
 from shipway.run.life.processes import has_own_network
 from shipway.run.model import Port
@@ -55,6 +56,8 @@ class PortsResult(NamedTuple):
     shared: bool
     """Its network is this machine's, so what listens is shown by itself."""
     ports: tuple[Shown, ...]
+    lost: str = ""
+    """That the container has ended whose network it shares, and what to do."""
 
 
 def list_ports(words: Sequence[str], task: Task) -> PortsResult:
@@ -77,7 +80,7 @@ def list_ports(words: Sequence[str], task: Task) -> PortsResult:
             f"`{shown(container.name)}` shows no port {wanted}",
             hints=(f"`shipway port {container.name}` lists those that there are",),
         )
-    return PortsResult(container, shared, chosen)
+    return PortsResult(container, shared, chosen, explain_container(container))
 
 
 def _read_words(words: Sequence[str]) -> tuple[str, str]:

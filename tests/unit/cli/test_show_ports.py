@@ -30,6 +30,8 @@ def test_ways_in():
     assert "8888/tcp`" not in text
     assert "-p HOST:CONTAINER" in describe_ways(result(), "box")
     assert "this machine's" in describe_ways(result(shared=True), "box")
+    alone = result()._replace(lost="`first` has ended")
+    assert describe_ways(alone, "box") == ports_document(alone)["note"] == "`first` has ended"
 
 
 def test_a_document():

@@ -77,6 +77,7 @@ def list_runs(state: str) -> tuple[Container, ...]:
 
 
 def _read(folder: str) -> Container | None:
+    from shipway.run.life.beside import find_lost  # noqa: PLC0415 - a run does not list
     from shipway.run.life.model import NETWORK, Container, Record, State, Status  # noqa: PLC0415 - a run does not list
     from shipway.run.model import Environment, Invocation, LifeOptions  # noqa: PLC0415
 
@@ -108,4 +109,7 @@ def _read(folder: str) -> Container | None:
 
         network = read_record(folder)
         ports = network[1] if network else ()
-    return Container(record, Status(State.RUNNING, pid=pid, started=started, ports=ports), folder)
+    lost = find_lost(folder)
+    return Container(
+        record, Status(State.RUNNING, pid=pid, started=started, ports=ports, lost_network=lost), folder
+    )

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from shipway.core.errors import EngineError
-from shipway.core.events import Emit, silent
+from shipway.core.events import Emit, Note, silent
 from shipway.core.text import shown
 from shipway.run.life import anonymous, records
 from shipway.run.life.lives import Asked, life_of
@@ -117,6 +117,14 @@ def require_running(container: Container) -> None:
         )
 
 
+def tell_lost(container: Container, emit: Emit) -> None:
+    """Say it where the container whose network this one shares has ended."""
+    if container.status.lost_network:
+        from shipway.run.life.beside import explain_container  # noqa: PLC0415 - few share one
+
+        emit(Note(explain_container(container), "warning"))
+
+
 def exec_in(
     container: Container,
     argv: Sequence[str],
@@ -135,6 +143,7 @@ def exec_in(
         EngineError: it could not be started (125), executed (126) or found (127), or the container does not run.
     """
     require_running(container)
+    tell_lost(container, emit)
     asked = Asked(tuple(argv), tuple(env), cwd, tty, user, interactive)
     return life_of(container.engine).execute(container, asked, ends or Ends(), emit)
 

@@ -33,6 +33,7 @@ class Desk:
         self.request = request
         self.commands = commands
         self._running = running
+        self._staying: list[Peer] = []
 
     def answer(self, peer: Peer, words: dict[str, Any]) -> bool:
         """Do what `words` ask for; False when that is nothing known here."""
@@ -40,12 +41,25 @@ class Desk:
             "exec": self._execute,
             "write": self._write,
             "namespaces": self._namespaces,
+            "stay": self._stay,
         }
         call = doing.get(str(words.get("do")))
         if call is None:
             return False
         call(peer, words)
         return True
+
+    def close(self) -> None:
+        """The sandbox is gone."""
+        self.commands.close()
+        for peer in self._staying:
+            peer.close()
+
+    def _stay(self, peer: Peer, words: dict[str, Any]) -> None:
+        """Whoever asks for this wants to notice when the sandbox is gone: the connection ends then."""
+        del words
+        self._staying.append(peer)
+        peer.send({"ok": True})
 
     def words_of(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What the sandbox is told to start: the container's own variables and folder where nothing else is asked for."""

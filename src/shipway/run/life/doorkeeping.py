@@ -55,5 +55,5 @@ def answer_until_end(door: _socket.socket, request: RunRequest, running: Running
     if watch is not None:
         loop.watch(watch.fd, lambda _: watch.read())
     loop.run(lambda: bool(ended))
-    commands.close()
+    desk.close()
     listener.close()

@@ -127,7 +127,8 @@ class _Keeper:
             self.loop.watch(self.watch.fd, self._hear)
         once, started, told = self.record.options.restart.kind == RestartKind.NO, -1.0, -1
         while True:
-            self._follow(_Resumed(output, seen), since)
+            with self._following_owner():
+                self._follow(_Resumed(output, seen), since)
             status = self._settled()
             if status is None:
                 return
@@ -146,6 +147,23 @@ class _Keeper:
             pass
         if self.record.options.rm:
             self._remove()
+
+    @contextlib.contextmanager
+    def _following_owner(self) -> Iterator[None]:
+        """Have the journal say when the container ends whose network this one shares."""
+        name = self.record.asked.beside
+        if not name or self.record.asked.pid_space:  # who shares processes ends with the other
+            yield
+            return
+        from shipway.run.life.beside import EVENT  # noqa: PLC0415 - few share one
+        from shipway.run.life.oci_beside import find_owner, following_owner  # noqa: PLC0415
+
+        def ended() -> None:
+            write_event(self.state, self.record, EVENT, detail=name)
+
+        owner = find_owner(self.program, self.record.engine_id)
+        with following_owner(self.program, owner, self.loop, ended):
+            yield
 
     def _hear(self, _: int = 0) -> None:
         if self.watch is not None:

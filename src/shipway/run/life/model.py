@@ -52,6 +52,8 @@ class Status(NamedTuple):
     """Bytes and lines of its output that could not be written to its log, and of which the log does not say so."""
     ports: tuple[Port, ...] = ()
     """Those that the host shows now, each with its number there."""
+    lost_network: str = ""
+    """The container whose network it shares, where that one has ended since: then nothing outside is reached any more."""
 
 
 class Record(NamedTuple):

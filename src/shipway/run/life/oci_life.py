@@ -78,11 +78,25 @@ class OciLife:
         except EngineError as error:
             unknown = Status(State.UNKNOWN, reason=error.message)
             return [unknown for _ in pairs]
+        found |= self._without_network(pairs, found)
         lost = Status(State.EXITED, code=_GONE, reason=f"{self.engine} has lost it")
         return [
             _explained(found.get(record.engine_id, lost), record, folder) if record.engine_id else Status()
             for record, folder in pairs
         ]
+
+    def _without_network(
+        self, pairs: Sequence[tuple[Record, str]], found: dict[str, Status]
+    ) -> dict[str, Status]:
+        """Those of `found` that share the network of a container that has ended, with its name."""
+        names = {record.engine_id: record.asked.beside for record, _ in pairs if record.asked.beside}
+        beside = {one: found[one] for one in names if one in found and found[one].state is State.RUNNING}
+        if not beside:
+            return {}
+        from shipway.run.life.oci_beside import find_lost_networks  # noqa: PLC0415 - few share one
+
+        lost = find_lost_networks(self._program(), beside)
+        return {one: beside[one]._replace(lost_network=names[one]) for one in lost}
 
     def begin(self, begin: Begin) -> int | None:
         """Made if it is not there, then started; the engine's own program joins the caller's streams."""
@@ -115,7 +129,11 @@ class OciLife:
             record.engine_id,
         )
         signals = passed_signals(tty=record.asked.tty)
-        with in_folder(begin.folder), watching(in_engine(lambda: record.engine_id)) as seen:
+        with (
+            in_folder(begin.folder),
+            _following_owner(program, record, begin.emit),
+            watching(in_engine(lambda: record.engine_id)) as seen,
+        ):
             code = run_joined((program.path, *words), begin.ends, tty=record.asked.tty, signals=signals)
             if code is not None:
                 code = end_left_behind(program, record.engine_id, signals.came, code, begin.emit)
@@ -353,6 +371,22 @@ def _explained(status: Status, record: Record, folder: str) -> Status:
         return status._replace(reason=memory)
     sign = find_sign(status.code) or find_mark(folder, status.started)
     return status if sign is None else status._replace(reason=explain_sign(sign, shm_size(record)))
+
+
+@contextlib.contextmanager
+def _following_owner(program: Program, record: Record, emit: Emit) -> Iterator[None]:
+    """Say it when the container ends whose network this one shares."""
+    if not record.asked.beside or record.asked.pid_space:  # who shares processes ends with the other
+        yield
+        return
+    from shipway.run.life.beside import explain_lost, name_to_restart  # noqa: PLC0415 - few share one
+    from shipway.run.life.oci_beside import following_owner  # noqa: PLC0415
+
+    def ended() -> None:
+        emit(Note(explain_lost(record.asked.beside, name_to_restart(record)), "warning"))
+
+    with following_owner(program, record.asked.beside, None, ended):
+        yield
 
 
 def _explain_memory(status: Status, record: Record, folder: str) -> str:

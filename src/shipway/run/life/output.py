@@ -73,6 +73,11 @@ class Output:
             for call in calls:
                 call()
 
+    def tell(self, note: str) -> None:
+        """Something that whoever is attached should know now."""
+        for peer in self._peers:
+            peer.send({"note": note})
+
     def end(self, code: int, note: str = "") -> None:
         """Nothing more comes: tell all who are attached. `note`: what they should know besides."""
         peers, self._peers = self._peers, []

@@ -57,6 +57,9 @@ def _connect(name: str) -> _socket.socket | None:
         return None
     made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
+        if _has_lost(place):
+            made.close()
+            return None  # there is something to say first
         made.connect(f"/proc/self/fd/{place}/control")
     except OSError:
         made.close()
@@ -64,6 +67,15 @@ def _connect(name: str) -> _socket.socket | None:
     finally:
         os.close(place)
     return made
+
+
+def _has_lost(place: int) -> bool:
+    """Whether the container's network is lost (`beside.LOST`)."""
+    try:
+        os.stat("network-lost", dir_fd=place)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _frame(text: str) -> bytes:

@@ -9,14 +9,14 @@ import select
 import signal
 import struct
 import termios
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from shipway.host.files import write_all
 from shipway.run.life.wire import ERRORS, INPUT, OUTPUT, WORDS, Receiver, render_frame, send_words
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from shipway.run.life.wire import Frame
 
@@ -75,9 +75,13 @@ class Link(Protocol):
 class SocketLink:
     """To a supervisor that hands bytes on."""
 
-    def __init__(self, connection: socket.socket, receiver: Receiver):
+    def __init__(
+        self, connection: socket.socket, receiver: Receiver, tell: Callable[[str], None] | None = None
+    ):
+        """`tell`: gets what the supervisor has to say before the end."""
         self._connection = connection
         self._receiver = receiver
+        self._say = tell
         self.code: int | None = None
         self.note = ""
         """What the supervisor had to say at the end."""
@@ -102,8 +106,15 @@ class SocketLink:
         for frame in frames:
             if frame.kind in (OUTPUT, ERRORS):
                 yield frame.kind, frame.data
-            elif frame.kind == WORDS and "exit" in (words := frame.words()):
-                self.code, self.note = int(words["exit"]), str(words.get("note") or "")
+            elif frame.kind == WORDS:
+                self._take_words(frame.words())
+
+    def _take_words(self, words: dict[str, Any]) -> None:
+        note = str(words.get("note") or "")
+        if "exit" in words:
+            self.code, self.note = int(words["exit"]), note
+        elif note and self._say is not None:
+            self._say(note)
 
     def write(self, data: bytes) -> None:
         """As a frame."""

@@ -79,6 +79,7 @@ class Session:
         """Where more can be asked for; None before the command runs."""
         self._on_start: Callable[[], None] | None = None
         self._on_end: Callable[[Ended], None] | None = None
+        self._on_lost: Callable[[str], None] | None = None
         self._merge: Merge | None = None
 
     def start(
@@ -90,13 +91,16 @@ class Session:
         emit: Emit,
         on_start: Callable[[], None],
         on_end: Callable[[Ended], None],
+        on_lost: Callable[[str], None],
     ) -> None:
         """Begin. `on_start` is called when the command runs; `on_end` once, in any case.
+
+        `on_lost` gets the name of the container whose network this one shares, when that one ends first.
 
         Raises:
             ToolError: it could not even be tried.
         """
-        self._on_start, self._on_end, self._merge = on_start, on_end, merge
+        self._on_start, self._on_end, self._on_lost, self._merge = on_start, on_end, on_lost, merge
         self._prepare(state, emit)
         if self.request.limits.asked:
             from shipway.run.limits import enforced_limits  # noqa: PLC0415 - most containers have none
@@ -117,8 +121,14 @@ class Session:
         """Have everything on the host that the container needs."""
         require_possible(self.request)
         prepare(self.request, self._folders, state)
+        assert self._on_lost is not None
         spaces = opened_spaces(
-            self.request, state=state, folder=self._folders.run, emit=emit, loop=self._loop
+            self.request,
+            state=state,
+            folder=self._folders.run,
+            emit=emit,
+            on_lost=self._on_lost,
+            loop=self._loop,
         )
         self.request, self._join = self._stack.enter_context(spaces)
 
@@ -180,7 +190,7 @@ class Session:
         self._loop.forget(self._running.answer)
         if self._running.watch is not None:
             self._loop.forget(self._running.watch.fd)
-        self.desk.commands.close()
+        self.desk.close()
         self.desk = None
         try:
             result = self._running.wait()

@@ -12,12 +12,13 @@ from shipway.core.text import shown
 from shipway.host.lock import is_locked
 from shipway.run.inside import command_missing, command_unusable
 from shipway.run.life import records, wire
+from shipway.run.life.beside import find_lost
 from shipway.run.life.model import MAIN, NETWORK, Captured, Service, State
 from shipway.run.life.relay import Ends, MasterLink, SocketLink, relay
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from shipway.core.events import Emit
     from shipway.run.life.lives import Asked, Begin, Changed
@@ -32,7 +33,7 @@ class SupervisedLife:
 
     def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status]:
         """From the containers' own files and locks."""
-        return [_with_ports(records.find_status(folder), folder) for _, folder in pairs]
+        return [_with_network(records.find_status(folder), folder) for _, folder in pairs]
 
     def begin(self, begin: Begin) -> int | None:
         """A supervisor is forked off; with streams, it is attached to before the command starts."""
@@ -62,8 +63,9 @@ class SupervisedLife:
     def _join(self, begin: Begin, ends: Ends, spawned: Any) -> int | None:
         with _asking(begin.folder, {"do": "attach", "lossless": True}) as (connection, receiver, _):
             spawned.wait_started()
-            link = SocketLink(connection, receiver)
-            code = relay(link, ends, tty=begin.record.asked.tty, stdin=begin.record.options.interactive)
+            tty = begin.record.asked.tty
+            link = SocketLink(connection, receiver, _teller(begin.emit, ends, tty=tty))
+            code = relay(link, ends, tty=tty, stdin=begin.record.options.interactive)
             if link.note:
                 begin.emit(Note(link.note))
             return code
@@ -148,8 +150,9 @@ class SupervisedLife:
             receiver,
             answer,
         ):
-            link = SocketLink(connection, receiver)
-            code = relay(link, ends, tty=bool(answer["tty"]), stays=True)
+            tty = bool(answer["tty"])
+            link = SocketLink(connection, receiver, _teller(emit, ends, tty=tty))
+            code = relay(link, ends, tty=tty, stays=True)
             if link.note:
                 emit(Note(link.note, "warning"))
             return code
@@ -194,9 +197,13 @@ class SupervisedLife:
         records.remove_container(container.folder)
 
 
-def _with_ports(status: Status, folder: str) -> Status:
-    """As its network's record has them."""
-    if status.state is not State.RUNNING or not os.path.exists(f"{folder}/{NETWORK}"):
+def _with_network(status: Status, folder: str) -> Status:
+    """With its ports, as its network's record has them, and what became of the network that it shares."""
+    if status.state is not State.RUNNING:
+        return status
+    if lost := find_lost(folder):
+        return status._replace(lost_network=lost)
+    if not os.path.exists(f"{folder}/{NETWORK}"):
         return status
     from shipway.run.network.bridge import read_record  # noqa: PLC0415 - only such networks need it
 
@@ -212,6 +219,28 @@ def ask_namespaces(folder: str) -> dict[str, int]:
     """
     with _asking(folder, {"do": "namespaces"}) as (_, receiver, answer):
         return dict(zip(answer["names"], receiver.take_fds(), strict=True))
+
+
+def stay_beside(folder: str) -> socket.socket:
+    """A connection that ends when what the container runs now has ended; for the caller to close.
+
+    Raises:
+        EngineError: the container does not run.
+    """
+    with contextlib.ExitStack() as stack:
+        connection, _, _ = stack.enter_context(_asking(folder, {"do": "stay"}))
+        return connection.dup()
+
+
+def _teller(emit: Emit, ends: Ends, *, tty: bool) -> Callable[[str], None]:
+    """Says what a supervisor has to say before the end; in a terminal that is raw meanwhile the next line begins at its left."""
+
+    def tell(text: str) -> None:
+        emit(Note(text, "warning"))
+        if tty and os.isatty(ends.stderr):
+            os.write(ends.stderr, b"\r")
+
+    return tell
 
 
 def _exec_words(asked: Asked) -> dict[str, Any]:

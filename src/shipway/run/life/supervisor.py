@@ -16,6 +16,7 @@ from shipway.host.clock import monotonic, now
 from shipway.run.bus_error import SIGBUS_CODE, explain_bus_error
 from shipway.run.bus_watch import log_size, sign_of_log
 from shipway.run.life import records
+from shipway.run.life.beside import EVENT, explain_lost, forget_lost, mark_lost, name_to_restart
 from shipway.run.life.journal import write_event
 from shipway.run.life.log_write import Lost, log_file, open_sink
 from shipway.run.life.loop import Loop
@@ -128,6 +129,7 @@ class Supervisor:
         try:
             self._request = request = self.plan.read_request()
             self._log_begin = log_size(log_file(self.plan.folder, MAIN))
+            forget_lost(self.plan.folder)
             folders = lasting_folders(request, self.plan.folder, self.plan.emit)
             options = self.plan.record.options
             kind = _session_of(self.plan.record.engine)
@@ -146,6 +148,7 @@ class Supervisor:
                 emit=self.plan.emit,
                 on_start=self._started,
                 on_end=self._ended,
+                on_lost=self._lost_network,
             )
         except (ToolError, OSError) as problem:
             error = (
@@ -177,6 +180,12 @@ class Supervisor:
             self._loop.after(self._delay, self._again)
         else:
             self._finish(ended.code, reason, None)
+
+    def _lost_network(self, name: str) -> None:
+        """The container `name` has ended, whose network this one shares."""
+        mark_lost(self.plan.folder, name)
+        write_event(self.plan.state, self.plan.record, EVENT, detail=name)
+        self._output.tell(explain_lost(name, name_to_restart(self.plan.record)))
 
     def _reason(self, ended: Ended) -> str:
         if ended.error is not None or ended.reason:

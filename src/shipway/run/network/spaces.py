@@ -12,10 +12,12 @@ from shipway.run.model import Network
 from shipway.sandbox.control import MEMORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import socket
+    from collections.abc import Callable, Iterator, Mapping
 
     from shipway.core.events import Emit
     from shipway.run.life.loop import Loop
+    from shipway.run.life.model import Container
     from shipway.run.model import RunRequest
 
 _CONTAINER = "container:"
@@ -31,11 +33,18 @@ def _shared(request: RunRequest) -> dict[str, str]:
 
 @contextlib.contextmanager
 def opened_spaces(
-    request: RunRequest, *, state: str, folder: str, emit: Emit, loop: Loop | None = None
+    request: RunRequest,
+    *,
+    state: str,
+    folder: str,
+    emit: Emit,
+    on_lost: Callable[[str], None],
+    loop: Loop | None = None,
 ) -> Iterator[tuple[RunRequest, Mapping[str, int]]]:
     """The request as it is to be run, and descriptors of the namespaces to join; what serves them lives as long as the block.
 
-    `folder` is the container's own. `loop`: see `bridge.opened_bridge`.
+    `folder` is the container's own. `loop`: see `bridge.opened_bridge`. `on_lost`: gets the name of the container whose network
+    is shared when that one ends first, in another thread where there is no loop.
 
     Raises:
         EngineError: a container is not there or cannot be joined, or there is no program for a network of its own.
@@ -43,7 +52,7 @@ def opened_spaces(
     shared = _shared(request)
     if shared:
         _require_network(request, shared)
-        with _opened_container(request, shared, state) as joined:
+        with _opened_container(request, shared, state, loop, on_lost) as joined:
             yield joined
     elif request.network is Network.BRIDGE:
         from shipway.run.network.bridge import opened_bridge  # noqa: PLC0415 - most containers have the host's network
@@ -74,7 +83,11 @@ def _require_network(request: RunRequest, shared: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def _opened_container(
-    request: RunRequest, shared: Mapping[str, str], state: str
+    request: RunRequest,
+    shared: Mapping[str, str],
+    state: str,
+    loop: Loop | None,
+    on_lost: Callable[[str], None],
 ) -> Iterator[tuple[RunRequest, dict[str, int]]]:
     from shipway.run.life import client  # noqa: PLC0415 - as above
 
@@ -85,7 +98,12 @@ def _opened_container(
             hints=("name the same one for network, processes and shared memory", _OTHERS),
         )
     container = client.find_container(state, names[0])
-    fds = client.namespaces(container)
+    other = _stay_beside(container)
+    try:
+        fds = client.namespaces(container)
+    except BaseException:
+        _close(other)
+        raise
     try:
         ours = {name for name in ("user", *shared) if _is_ours(name, fds[name])}
         wanted = {name: fds[name] for name in ("user", *shared) if name not in ours}
@@ -96,10 +114,38 @@ def _opened_container(
                 f"`{shown(container.name)}` was started without a user namespace, so nothing can be put beside it",
                 hints=(f"go into it: `shipway exec {container.name}`", _OTHERS),
             )
-        yield _as_there(request, container.folder, ours & set(shared)), wanted if len(wanted) > 1 else {}
+        follows = "net" in wanted and "pid" not in shared  # who shares processes ends with the other
+        with _following(other if follows else None, loop, lambda: on_lost(container.name)):
+            yield _as_there(request, container.folder, ours & set(shared)), wanted if len(wanted) > 1 else {}
     finally:
+        _close(other)
         for fd in fds.values():
             os.close(fd)
+
+
+def _stay_beside(container: Container) -> socket.socket | None:
+    """A connection that ends with the other; None where its supervisor, of an older version, has none, or it does not run."""
+    from shipway.run.life.supervised_life import stay_beside  # noqa: PLC0415 - few share anything
+
+    with contextlib.suppress(EngineError):
+        return stay_beside(container.folder)
+    return None
+
+
+def _close(connection: socket.socket | None) -> None:
+    if connection is not None:
+        connection.close()
+
+
+@contextlib.contextmanager
+def _following(other: socket.socket | None, loop: Loop | None, ended: Callable[[], None]) -> Iterator[None]:
+    if other is None:
+        yield
+        return
+    from shipway.run.life.beside import following  # noqa: PLC0415 - few share a network
+
+    with following(other.fileno(), loop, ended):
+        yield
 
 
 def _as_there(request: RunRequest, folder: str, hosts: set[str]) -> RunRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -28,7 +29,7 @@ from shipway.run.secrets import FILE, open_variables, render_secrets, with_hidde
 from shipway.run.top.names import opened_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shipway.core.events import Emit
     from shipway.image.portable import PortableImage
@@ -104,7 +105,11 @@ def run_oci(
         words = render_run(request, dialect, image=identity, folder=folder)
         written = f"{folder}/{dialect.name}{CID}"
         signals = passed_signals(tty=request.tty)
-        with in_folder(folder), watching(in_engine(lambda: _read_id(written))) as seen:
+        with (
+            in_folder(folder),
+            _following_owner(program, request, emit),
+            watching(in_engine(lambda: _read_id(written))) as seen,
+        ):
             code = run_attached((program.path, *words), {**os.environ, **dict(inputs.inherited)}, signals)
             code = end_left_behind(program, _find_id(written), signals.came, code, emit)
         killed = code and find_kill(folder, 0.0)
@@ -113,6 +118,22 @@ def run_oci(
     if memory := explain_engine(limit) if killed else suspect_limit(code, limit):
         emit(Note(memory, "warning"))
     return Outcome(code, dialect.name, find_sign(code, seen.count) or "")
+
+
+@contextlib.contextmanager
+def _following_owner(program: Program, request: RunRequest, emit: Emit) -> Iterator[None]:
+    """Say it when the container ends whose network this one shares."""
+    if not request.beside or request.pid_space:  # who shares processes ends with the other
+        yield
+        return
+    from shipway.run.life.beside import explain_lost  # noqa: PLC0415 - few share one
+    from shipway.run.life.oci_beside import following_owner  # noqa: PLC0415
+
+    def ended() -> None:
+        emit(Note(explain_lost(request.beside), "warning"))
+
+    with following_owner(program, request.beside, None, ended):
+        yield
 
 
 def _read_id(path: str) -> str:
