@@ -122,7 +122,7 @@ def describe_status(container: Container, now: float) -> str:
             return f"up {render_age(now - status.started)}{again}{alone}"
         case "exited":
             reason = f", {shown(status.reason)}" if status.reason else ""
-            reason += ", out of memory" if status.memory_kills and not status.reason else ""
+            reason += ", out of memory" if status.code and status.memory_kills and not status.reason else ""
             return f"exited ({status.code}) {_age(now - status.ended)}{reason}"
         case "unknown":
             return f"unknown: {shown(status.reason)}"

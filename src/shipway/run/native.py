@@ -223,10 +223,10 @@ def _opened_spaces(
     from shipway.run.network.spaces import opened_spaces  # noqa: PLC0415 - most runs join nothing
 
     def on_lost(name: str) -> None:
-        from shipway.run.life.beside import explain_lost, mark_lost  # noqa: PLC0415 - as above
+        from shipway.run.life.beside import explain_lost, mark_lost, warner  # noqa: PLC0415 - as above
 
         mark_lost(folder, name)
-        emit(Note(explain_lost(name), "warning"))
+        warner(emit, tty=request.tty)(explain_lost(name))
 
     with opened_spaces(request, state=state, folder=folder, emit=emit, on_lost=on_lost) as opened:
         yield opened

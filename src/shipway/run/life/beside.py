@@ -13,11 +13,13 @@ import select
 import signal
 from typing import TYPE_CHECKING
 
+from shipway.core.events import Note
 from shipway.core.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from shipway.core.events import Emit
     from shipway.run.life.loop import Loop
     from shipway.run.life.model import Container, Record
 
@@ -67,6 +69,17 @@ def explain_container(container: Container) -> str:
 def name_to_restart(record: Record) -> str:
     """What `restart` takes for it; empty where it is thrown away at its end."""
     return record.name if record.lasting and not record.options.rm else ""
+
+
+def warner(emit: Emit, stderr: int = 2, *, tty: bool) -> Callable[[str], None]:
+    """Says something while a command runs. `tty`: in a terminal, raw meanwhile, where no line begins at its left by itself."""
+
+    def warn(text: str) -> None:
+        emit(Note(text, "warning"))
+        if tty and os.isatty(stderr):
+            os.write(stderr, b"\r")
+
+    return warn
 
 
 @contextlib.contextmanager

@@ -379,11 +379,11 @@ def _following_owner(program: Program, record: Record, emit: Emit) -> Iterator[N
     if not record.asked.beside or record.asked.pid_space:  # who shares processes ends with the other
         yield
         return
-    from shipway.run.life.beside import explain_lost, name_to_restart  # noqa: PLC0415 - few share one
+    from shipway.run.life.beside import explain_lost, name_to_restart, warner  # noqa: PLC0415 - few share one
     from shipway.run.life.oci_beside import following_owner  # noqa: PLC0415
 
     def ended() -> None:
-        emit(Note(explain_lost(record.asked.beside, name_to_restart(record)), "warning"))
+        warner(emit, tty=record.asked.tty)(explain_lost(record.asked.beside, name_to_restart(record)))
 
     with following_owner(program, record.asked.beside, None, ended):
         yield

@@ -207,9 +207,8 @@ class Session:
         killed = failure.step in ("wait", "init")
         self.streams.finish(_nothing, DYING if killed else 0.0)
         if killed:
-            reason = describe_shared_end(self.request) or "its sandbox was killed"
-            memory = self._explain_memory(KILLED)
-            self._end(Ended(KILLED, self._memory_kills(), reason="; ".join(filter(None, (reason, memory)))))
+            reason = describe_shared_end(self.request) or self._explain_memory(KILLED)
+            self._end(Ended(KILLED, self._memory_kills(), reason=reason or "its sandbox was killed"))
             return
         self._failures.append(failure)
         if failure.step in REFUSALS and self._modes:

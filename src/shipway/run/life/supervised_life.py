@@ -12,13 +12,13 @@ from shipway.core.text import shown
 from shipway.host.lock import is_locked
 from shipway.run.inside import command_missing, command_unusable
 from shipway.run.life import records, wire
-from shipway.run.life.beside import find_lost
+from shipway.run.life.beside import find_lost, warner
 from shipway.run.life.model import MAIN, NETWORK, Captured, Service, State
 from shipway.run.life.relay import Ends, MasterLink, SocketLink, relay
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from shipway.core.events import Emit
     from shipway.run.life.lives import Asked, Begin, Changed
@@ -64,7 +64,7 @@ class SupervisedLife:
         with _asking(begin.folder, {"do": "attach", "lossless": True}) as (connection, receiver, _):
             spawned.wait_started()
             tty = begin.record.asked.tty
-            link = SocketLink(connection, receiver, _teller(begin.emit, ends, tty=tty))
+            link = SocketLink(connection, receiver, warner(begin.emit, ends.stderr, tty=tty))
             code = relay(link, ends, tty=tty, stdin=begin.record.options.interactive)
             if link.note:
                 begin.emit(Note(link.note))
@@ -151,7 +151,7 @@ class SupervisedLife:
             answer,
         ):
             tty = bool(answer["tty"])
-            link = SocketLink(connection, receiver, _teller(emit, ends, tty=tty))
+            link = SocketLink(connection, receiver, warner(emit, ends.stderr, tty=tty))
             code = relay(link, ends, tty=tty, stays=True)
             if link.note:
                 emit(Note(link.note, "warning"))
@@ -230,17 +230,6 @@ def stay_beside(folder: str) -> socket.socket:
     with contextlib.ExitStack() as stack:
         connection, _, _ = stack.enter_context(_asking(folder, {"do": "stay"}))
         return connection.dup()
-
-
-def _teller(emit: Emit, ends: Ends, *, tty: bool) -> Callable[[str], None]:
-    """Says what a supervisor has to say before the end; in a terminal that is raw meanwhile the next line begins at its left."""
-
-    def tell(text: str) -> None:
-        emit(Note(text, "warning"))
-        if tty and os.isatty(ends.stderr):
-            os.write(ends.stderr, b"\r")
-
-    return tell
 
 
 def _exec_words(asked: Asked) -> dict[str, Any]:

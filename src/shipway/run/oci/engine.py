@@ -126,11 +126,11 @@ def _following_owner(program: Program, request: RunRequest, emit: Emit) -> Itera
     if not request.beside or request.pid_space:  # who shares processes ends with the other
         yield
         return
-    from shipway.run.life.beside import explain_lost  # noqa: PLC0415 - few share one
+    from shipway.run.life.beside import explain_lost, warner  # noqa: PLC0415 - few share one
     from shipway.run.life.oci_beside import following_owner  # noqa: PLC0415
 
     def ended() -> None:
-        emit(Note(explain_lost(request.beside), "warning"))
+        warner(emit, tty=request.tty)(explain_lost(request.beside))
 
     with following_owner(program, request.beside, None, ended):
         yield
