@@ -193,6 +193,19 @@ def test_restart_policies(world):
     wait_until(lambda: world.call("logs", "tries").stdout == "try\n" * 3, 60)
 
 
+def test_what_is_killed_has_ended_and_stays_so(world):
+    """Known to whoever looks next, and whatever its restart policy; and it starts again as it was."""
+    world.background("ever", *FOREVER, options=("--restart", "always"))
+    world.call("exec", "-d", "--service", "side", "ever", *FOREVER)
+    world.call("kill", "ever/side")
+    assert [one["running"] for one in world.listed("ever")["services"]] == [False]
+    world.call("kill", "ever")
+    one = world.listed("ever")
+    assert (one["state"], one["code"], one["restarts"]) == ("exited", 137, 0)
+    world.call("start", "ever")
+    assert world.state("ever") == "running"
+
+
 PYTHON_LOST = f"would remove `plan`, and with it 1 file ({render_size(os.path.getsize('/bin/true'))}) that it wrote outside mounts"
 COPIED_IN = f"would copy `/etc/passwd` ({render_size(os.path.getsize('/etc/passwd'))}) to `plan:/opt/new`"
 IMPOSSIBLE = (
@@ -351,6 +364,9 @@ def test_removed_at_its_end(world):
     world.await_state("brief", "gone")
     world.run("brief2", "sh", "-c", "exit 3", options=("--rm",), code=3)
     world.await_state("brief2", "gone")
+    wait_until(
+        lambda: "it ended with code 3 and was removed on" in world.call("wait", "brief2", code=14).stderr
+    )
 
 
 def test_what_goes_by_itself_is_told(world):

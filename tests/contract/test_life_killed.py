@@ -91,6 +91,14 @@ def test_a_restart_policy_outlives_kills(native):
 
 
 @pytest.mark.needs_userns
+def test_what_waits_to_be_started_again_is_killed_for_good(native):
+    native.background("fails", "sh", "-c", "exit 1", options=("--restart", "always"))
+    native.await_state("fails", "restarting")
+    native.call("kill", "fails")
+    assert native.state("fails") == "exited"
+
+
+@pytest.mark.needs_userns
 def test_no_line_of_a_log_is_torn_or_lost_by_kills(native):
     """What the log held at any moment is what it begins with after the kill, and its lines are whole but for the last."""
     for _ in range(3):

@@ -10,6 +10,10 @@ import pytest
 from life_world import IMAGE
 
 from private_engines import wait_until
+from shipway.run.life import client
+from shipway.run.life.records import find_named
+from shipway.verbs.containers import Named
+from shipway.verbs.ending import remove, stop
 
 pytestmark = pytest.mark.needs_userns
 MANY = 12
@@ -90,6 +94,33 @@ def test_a_name_that_many_ask_for_at_once_is_given_once(world):
     assert all("being started by another" in text or "runs already" in text for text in losers), losers
     listed = json.loads(world.call("ps", "-a", "--json").stdout)["containers"]
     assert [(one["name"], one["id"], one["state"]) for one in listed] == [("wanted", winner, "running")]
+
+
+def stop_now(container, told):
+    stop(Named(container), 0.0, told)
+
+
+def remove_now(container, told):
+    remove(container, force=True, emit=told)
+
+
+@pytest.mark.parametrize(("end", "states"), [(stop_now, ["exited"]), (remove_now, [])])
+def test_what_another_command_is_starting_is_ended_when_it_runs(world, monkeypatch, end, states):
+    """And never left behind, running in a folder that is no longer there."""
+    state = f"{world.project.parent}/state/shipway"
+    monkeypatch.setenv("XDG_STATE_HOME", os.path.dirname(state))
+    for name in ("early-1", "early-2", "early-3"):
+        world.names.append(name)
+        words = world.words("run", "--name", name, "--image", IMAGE, "-d", "--", "sleep", "1000")
+        starter = subprocess.Popen(words, env=world.environ, stdout=subprocess.DEVNULL)
+        wait_until(lambda: find_named(state, name))  # noqa: B023 - called at once
+        told = []
+        end(client.find_container(state, name), told.append)
+        assert starter.wait(20) == 0
+        assert "is being started by another command" in told[0].text
+        listed = json.loads(world.call("ps", "-a", "--json").stdout)["containers"]
+        assert [one["state"] for one in listed if one["name"] == name] == states
+        wait_until(lambda: not processes(world))
 
 
 def test_one_that_many_start_again_at_once_runs_once(world):

@@ -70,7 +70,7 @@ def _job(call: Call) -> Answer:
 
 
 def _exec(call: Call) -> Answer:
-    from shipway.verbs.containers import choose_words, explaining_words
+    from shipway.verbs.containers import choose_words, explaining_words, settled
     from shipway.verbs.entering import exec_in, read_variables, require_running
 
     arguments = call.arguments
@@ -81,6 +81,7 @@ def _exec(call: Call) -> Answer:
         )
     env = read_variables(arguments.values["env"], arguments.values["env-file"])
     cwd = arguments.text("workdir")
+    container = settled(container, call.emit)
     if arguments.flag("detach") or arguments.text("service"):
         return _serve(call, container, argv, env)
     if arguments.flag("dry-run"):
@@ -113,10 +114,11 @@ def _serve(
 
 
 def _attach(call: Call) -> Answer:
-    from shipway.verbs.containers import find_named
+    from shipway.verbs.containers import Named, find_named, settled
     from shipway.verbs.entering import join
 
-    named = find_named(_one(call), call.task())
+    container, service = find_named(_one(call), call.task())
+    named = Named(settled(container, call.emit), service)
     code = join(named, call.emit)
     if code is None:
         return Answer(talk=f"left `{named.container.name}`, which goes on")

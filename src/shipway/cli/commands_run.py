@@ -45,7 +45,7 @@ def _find_entered(call: Call) -> Container | None:
         ToolError: a service is named.
         UsageError: an option is for a new one, and one is named.
     """
-    from shipway.verbs.containers import find_running_own, find_whole
+    from shipway.verbs.containers import find_running_own, find_whole, settled
 
     arguments, task = call.arguments, call.task()
     assert arguments.verb is not None
@@ -58,7 +58,7 @@ def _find_entered(call: Call) -> Container | None:
                 f"`--{shaping[0]}` is for a container that is made, and `{container.name}` is there",
                 hints=[f"leave it out, or leave `{container.name}` out for a new one"],
             )
-        return container
+        return settled(container, call.emit)
     return None if shaping else find_running_own(task)
 
 

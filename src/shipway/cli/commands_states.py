@@ -56,7 +56,7 @@ def _patience(call: Call) -> float:
 
 
 def _stop(call: Call) -> Answer:
-    from shipway.verbs.containers import is_alive, stop
+    from shipway.verbs.ending import is_alive, stop
 
     def would(named: Named) -> str:
         return f"would end `{_called(named)}`" if is_alive(named) else f"`{_called(named)}` has ended already"
@@ -85,7 +85,7 @@ def _start(call: Call) -> Answer:
 
 
 def _restart(call: Call) -> Answer:
-    from shipway.verbs.containers import is_alive
+    from shipway.verbs.ending import is_alive
     from shipway.verbs.starting import require_restartable, restart
 
     task = call.task()
@@ -98,15 +98,15 @@ def _restart(call: Call) -> Answer:
 
 
 def _kill(call: Call) -> Answer:
-    from shipway.verbs.containers import kill, require_alive
+    from shipway.verbs.ending import kill, require_alive
 
     number = _signal_number(call.arguments.text("signal") or "KILL")
 
     def would(named: Named) -> str:
-        require_alive(named)
+        require_alive(named, number)
         return f"would send {signal.Signals(number).name} to `{_called(named)}`"
 
-    return _each(call, lambda named: kill(named, number), would)
+    return _each(call, lambda named: kill(named, number, call.emit), would)
 
 
 def _signal_number(text: str) -> int:
@@ -121,7 +121,8 @@ def _signal_number(text: str) -> int:
 
 
 def _rm(call: Call) -> Answer:
-    from shipway.verbs.containers import find_whole, list_ended, remove
+    from shipway.verbs.containers import find_whole
+    from shipway.verbs.ending import list_ended, remove
     from shipway.verbs.removal import is_left, remove_left
 
     arguments, task = call.arguments, call.task()
@@ -144,7 +145,7 @@ def _rm(call: Call) -> Answer:
 def _down(call: Call) -> Answer:
     from shipway.cli.show_json import render_json
     from shipway.cli.show_life import describe_down
-    from shipway.verbs.containers import take_down
+    from shipway.verbs.ending import take_down
 
     flag = call.arguments.flag
     result = take_down(call.task(), _patience(call), keep_files=flag("keep-files"), dry_run=flag("dry-run"))

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipway.verbs.commit import CommitResult
-    from shipway.verbs.containers import Container, Listed, Service, TakenDown
+    from shipway.verbs.containers import Container, Listed, Service
+    from shipway.verbs.ending import TakenDown
     from shipway.verbs.happenings import Event
     from shipway.verbs.port import Port
     from shipway.verbs.starting import UpResult

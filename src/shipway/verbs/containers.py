@@ -1,8 +1,9 @@
-"""Containers by the names that people type: found, listed, entered, ended, started again, removed."""
+"""Containers by the names that people type: found, listed, renamed."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipway.core.errors import EngineError, ExitCode, NotFound, ToolError
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from shipway.verbs.context import Task
 
 __all__ = ["Container", "Service"]
+_POLL = 0.02
 LIVES = (State.RUNNING, State.RESTARTING, State.PAUSED)
-ENDED = (State.CREATED, State.EXITED)
 
 
 class Named(NamedTuple):
@@ -34,18 +35,6 @@ class Named(NamedTuple):
     container: Container
     service: str = ""
     """Empty: the container's own command."""
-
-
-class TakenDown(NamedTuple):
-    """What `down` did, or would do, by the names of containers."""
-
-    ended: tuple[str, ...]
-    removed: tuple[str, ...]
-    kept: tuple[str, ...]
-    """Of the project, too, and ended, now or before."""
-    dry_run: bool
-    others: tuple[str, ...] = ()
-    """Of the project, and of another target than the one that was asked for."""
 
 
 class Listed(NamedTuple):
@@ -106,6 +95,7 @@ def require_own(task: Task) -> Container:
 def find_running_own(task: Task) -> Container | None:
     """The container that `up` made for this project, while it runs."""
     found = client.find_own(state_dir(), find_folder(task.directory), task.target)
+    found = settled(found, task.emit) if found is not None else None
     return found if found is not None and found.status.state is State.RUNNING else None
 
 
@@ -147,6 +137,22 @@ def explaining_words(container: Container, words: Sequence[str]) -> Iterator[Non
         raise
 
 
+def settled(container: Container, emit: Emit) -> Container:
+    """The container once nobody is starting it any more, which this waits for: who types its name means the one about to run.
+
+    Raises:
+        NotFound: its start was given up.
+    """
+    told = False
+    while container.status.state not in LIVES and records.is_being_started(container.folder):
+        if not told:
+            emit(Note(f"`{container.name}` is being started by another command, which this waits for"))
+            told = True
+        time.sleep(_POLL)
+        container = client.find_container(state_dir(), container.id)
+    return container
+
+
 def list_all(task: Task, *, every: bool, here: bool) -> tuple[Listed, ...]:
     """What `ps` shows. `every`: also those of which it is known that they do not run. `here`: only those of this project."""
     folder = find_folder(task.directory) if here else ""
@@ -156,135 +162,6 @@ def list_all(task: Task, *, every: bool, here: bool) -> tuple[Listed, ...]:
         if (every or one.status.state in (*LIVES, State.UNKNOWN)) and folder in ("", one.project)
     ]
     return tuple(Listed(one, client.list_services(one)) for one in chosen)
-
-
-def list_ended(task: Task) -> tuple[Container, ...]:
-    """All on this machine that have ended, and are of the caller."""
-    listed = (one.container for one in list_all(task, every=True, here=False))
-    return tuple(one for one in listed if one.status.state in ENDED and one.record.lasting)
-
-
-def is_alive(named: Named) -> bool:
-    """Whether it runs, or waits to be started again.
-
-    Raises:
-        EngineError: its engine does not answer.
-    """
-    container, service = named
-    client.require_known(container)
-    if service:
-        return not require_service(container, service).ended
-    return container.status.state in LIVES
-
-
-def stop(named: Named, patience: float, emit: Emit) -> int:
-    """End it: ask, and kill after `patience` seconds. Returns its exit code.
-
-    Raises:
-        EngineError: its engine does not answer.
-        NotFound: there is no such service.
-    """
-    container, service = named
-    client.require_known(container)
-    if service and (there := require_service(container, service)).ended:
-        emit(Note(f"`{container.name}/{shown(service)}` has ended already"))
-        return there.code
-    if not service and container.status.state not in LIVES:
-        emit(Note(f"`{container.name}` has ended already"))
-        return container.status.code
-    code = life_of(container.engine).stop(container, patience, service)
-    if container.record.lasting:
-        write_event(state_dir(), container.record, "stop", code=code, detail=service)
-    return code
-
-
-def require_alive(named: Named) -> None:
-    """Make sure that a signal would reach it.
-
-    Raises:
-        EngineError: it does not run.
-        NotFound: there is no such service.
-    """
-    client.require_running(named.container)
-    if named.service and require_service(*named).ended:
-        raise EngineError(
-            f"`{shown(named.container.name)}/{shown(named.service)}` has ended",
-            hints=("`shipway ps` lists what runs",),
-        )
-
-
-def kill(named: Named, number: int) -> None:
-    """Send a signal.
-
-    Raises:
-        EngineError: it does not run.
-        NotFound: there is no such service.
-    """
-    require_alive(named)
-    life_of(named.container.engine).signal(named.container, number, named.service)
-
-
-def remove(container: Container, *, force: bool, emit: Emit, dry_run: bool = False) -> str:
-    """Remove a container and say so, or with `dry_run` do nothing; its name and what goes with it, in words.
-
-    Raises:
-        EngineError: it runs, and is not to be ended.
-    """
-    if not container.record.lasting:
-        raise EngineError(
-            f"`{container.name}` is removed by itself when its command ends",
-            hints=(f"end it: `shipway stop {container.name}`",),
-        )
-    if container.status.state in LIVES:
-        if not force:
-            raise EngineError(
-                f"`{container.name}` runs",
-                hints=(
-                    f"end it first: `shipway stop {container.name}`",
-                    f"or both at once: `shipway rm --force {container.name}`",
-                ),
-            )
-        if not dry_run:
-            life_of(container.engine).stop(container, 0.0)
-            if records.read_record(container.folder) is None:  # as `--rm` asks
-                emit(Note(f"removed `{container.name}`"))
-                return f"`{container.name}`"
-    from shipway.run.life.upper import describe_files
-    from shipway.verbs.tops import measure_own
-
-    own = measure_own(container)
-    lost = describe_files(own.files, own.size) + " that it wrote outside mounts" if own.files else ""
-    told = f"`{container.name}`" + (f", and with it {lost}" if lost else "")
-    if not dry_run:
-        life_of(container.engine).remove(container)
-        write_event(state_dir(), container.record, "remove", detail=lost)
-        emit(Note(f"removed {told}"))
-    return told
-
-
-def take_down(task: Task, patience: float, *, keep_files: bool, dry_run: bool) -> TakenDown:
-    """End every container of this project, or of `task.target` alone, and remove those that `up` made.
-
-    Raises:
-        EngineError: an engine does not answer.
-    """
-    ended, removed, kept, others = [], [], [], []
-    for container, _ in list_all(task, every=True, here=True):
-        if task.target not in ("", container.target):
-            others.append(container.name)
-            continue
-        client.require_known(container)
-        if container.status.state in LIVES:
-            ended.append(container.name)
-            if not dry_run:
-                stop(Named(container), patience, task.emit)
-        if container.record.own and not keep_files:
-            removed.append(container.name)
-            if not dry_run:
-                remove(client.find_container(state_dir(), container.id), force=True, emit=task.emit)
-        elif container.record.lasting and not container.record.options.rm:
-            kept.append(container.name)
-    return TakenDown(tuple(ended), tuple(removed), tuple(kept), dry_run, tuple(others))
 
 
 def require_service(container: Container, name: str) -> Service:

@@ -61,9 +61,7 @@ def make_lasting(
             image=start.image_name,
             own=own,
         )
-        folder = records.make_container(state, record)
-        starting = records.hold_start(folder)
-        assert starting is not None
+        folder, starting = records.make_container(state, record)
     _pin(record, folder, task.emit)
     write_event(state, record, "create")
     return Container(record, records.read_status(folder), folder), starting

@@ -12,7 +12,8 @@ from shipway.host.dirs import state_dir
 from shipway.run.life import client
 from shipway.run.life.model import State
 from shipway.run.request import choose_hostname
-from shipway.verbs.containers import LIVES, Named, stop
+from shipway.verbs.containers import LIVES, Named, settled
+from shipway.verbs.ending import stop
 from shipway.verbs.find import find_folder
 from shipway.verbs.lasting import Around, StartingAlready, begin_lasting, held_start, require_engine_of
 from shipway.verbs.run import RunWords, find_remembered, merger, run_command
@@ -207,6 +208,7 @@ def _startable(container: Container, task: Task) -> Iterator[Use]:
 
 def restart(container: Container, task: Task, patience: float) -> None:
     """End it, if it runs, and start it again; one that could not be started again is not ended."""
+    container = settled(container, task.emit)
     require_restartable(container, task)
     if container.status.state in LIVES:
         stop(Named(container), patience, task.emit)

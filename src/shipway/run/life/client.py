@@ -108,6 +108,11 @@ def require_running(container: Container) -> None:
     """
     require_known(container)
     if not container.running:
+        if records.is_being_started(container.folder):
+            raise EngineError(
+                f"the container `{shown(container.name)}` is being started by another command",
+                hints=("`shipway ps` lists it when it runs",),
+            )
         raise EngineError(
             f"the container `{shown(container.name)}` does not run",
             hints=(

@@ -41,8 +41,8 @@ def containers_folder(state: str) -> str:
     return f"{state}/containers"
 
 
-def make_container(state: str, record: Record) -> str:
-    """Make the folder of a new container and write its record; returns the folder.
+def make_container(state: str, record: Record) -> tuple[str, FileLock]:
+    """Make the folder of a new container and write its record; returns the folder, and the right to start it, to be released.
 
     Raises:
         NoSpace, StoreError: it cannot be written.
@@ -53,11 +53,13 @@ def make_container(state: str, record: Record) -> str:
         os.mkdir(folder, 0o700)
         try:
             write_status(folder, Status())  # room for what is to be said when the disk is full
+            starting = hold_start(folder)  # before anybody can see the record
+            assert starting is not None
             write_record(folder, record)
         except BaseException:
             remove_tree(folder)
             raise
-    return folder
+    return folder, starting
 
 
 def sweep_halves(state: str) -> tuple[str, ...]:
@@ -221,11 +223,15 @@ def _removed(state: str, name: str) -> str:
     """How one of this name, or whose id begins so, went away, if one was here."""
     from shipway.run.life.journal import read_events  # noqa: PLC0415 - only who misses one asks
 
-    gone = [one for one in read_events(state) if one.what == "remove" and name in (one.name, one.id)]
+    events = list(read_events(state))
+    gone = [one for one in events if one.what == "remove" and name in (one.name, one.id)]
     if not gone:
         return ""
+    codes = [one.code for one in events if one.what == "die" and one.id == gone[-1].id]
+    ended = f"ended with code {codes[-1] or 0} and " if codes else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(gone[-1].when))
-    return f" any more: it was removed on {when}" + (f", with {gone[-1].detail}" if gone[-1].detail else "")
+    lost = f", with {gone[-1].detail}" if gone[-1].detail else ""
+    return f" any more: it {ended}was removed on {when}{lost}"
 
 
 @contextlib.contextmanager

@@ -297,6 +297,7 @@ class Supervisor:
     def _signal(self, words: dict[str, Any], session: Session) -> None:
         number, name = int(words["number"]), str(words.get("service") or "")
         if not name or name == MAIN:
+            self._stopping = self._stopping or number == _KILL
             session.signal(number)
         elif name in self._services.running and session.desk is not None:
             session.desk.commands.signal(self._services.running[name].number, number)
