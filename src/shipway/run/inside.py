@@ -56,6 +56,14 @@ def command_unusable(command: str, why: str) -> EngineError:
     )
 
 
+def folder_missing(folder: str) -> EngineError:
+    """The error of a working directory that is not there."""
+    return EngineError(
+        f"the folder to work in, `{shown(folder)}`, is not there",
+        hints=("choose one that is there: `-w /work`",),
+    )
+
+
 def find_fault(request: RunRequest) -> EngineError | None:
     """Why the command of `request` could not be started; None when there is such a program.
 

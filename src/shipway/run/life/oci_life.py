@@ -20,7 +20,7 @@ from shipway.host.lock import is_locked
 from shipway.host.proc import run
 from shipway.run.bus_error import Sign, explain_sign, find_sign
 from shipway.run.bus_watch import find_mark, in_engine, mark, watching
-from shipway.run.inside import command_missing, find_fault
+from shipway.run.inside import command_missing, find_fault, folder_missing
 from shipway.run.life import oci_services, records
 from shipway.run.life.keeper import COMPLETE, STOPPED, spawn_keeper
 from shipway.run.life.model import Captured, Container, State, Status, memory_limit, shm_size
@@ -224,13 +224,21 @@ class OciLife:
             emit(Note(memory, "warning"))
         elif sign is not None:
             emit(Note(explain_sign(sign, shm_size(record)), "warning"))
-        if code in (ExitCode.NOT_EXECUTABLE, ExitCode.COMMAND_NOT_FOUND) and self._lacks(container, asked):
-            raise command_missing(asked.argv[0])
+        if code in (ExitCode.NOT_EXECUTABLE, ExitCode.COMMAND_NOT_FOUND):
+            self._require_there(container, asked)
         return code
 
-    def _lacks(self, container: Container, asked: Asked) -> bool:
-        """Whether there is no such program: an engine's code for that may be the command's own, or the one for another fault."""
-        words = ("sh", "-c", f'command -v "$1" >/dev/null || exit {_LACKING}', "sh", asked.argv[0])
+    def _require_there(self, container: Container, asked: Asked) -> None:
+        """The folder and the program: an engine's codes for these may be the command's own, or another fault's."""
+        cwd = _absolute(container, asked.cwd) if asked.cwd else ""
+        if cwd and self._lacks(container, asked._replace(cwd="/"), 'test -d "$1"', cwd):
+            raise folder_missing(cwd)
+        if self._lacks(container, asked, 'command -v "$1" >/dev/null', asked.argv[0]):
+            raise command_missing(asked.argv[0])
+
+    def _lacks(self, container: Container, asked: Asked, look: str, word: str) -> bool:
+        """Whether a look for `word` by a shell, as `asked` would be run, finds nothing."""
+        words = ("sh", "-c", f"{look} || exit {_LACKING}", "sh", word)
         return self.capture(container, asked._replace(argv=words), b"").code == _LACKING
 
     def capture(self, container: Container, asked: Asked, data: bytes) -> Captured:

@@ -274,7 +274,7 @@ def _asking(
 def _refusal(answer: dict[str, Any], command: str) -> ToolError:
     code, text = int(answer.get("code", ExitCode.ENGINE)), str(answer["error"])
     if "working directory" in text:
-        return EngineError(shown(text), hints=("choose a folder that is there: `-w /work`",))
+        return EngineError(shown(text), hints=("choose one that is there: `-w /work`",))
     if command and code == ExitCode.COMMAND_NOT_FOUND:
         return command_missing(command)
     if command and code == ExitCode.NOT_EXECUTABLE:
