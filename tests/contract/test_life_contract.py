@@ -285,12 +285,14 @@ def test_what_would_be_done(world):
 
 
 def test_a_code_outlives_its_container(world):
-    world.background(
+    """By its id, for another one may have its name by then."""
+    brief = world.background(
         "brief", "sh", "-c", "while [ ! -e /tmp/end ]; do sleep 0.05; done; exit 3", options=("--rm",)
-    )
-    waiting = subprocess.Popen(world.words("wait", "brief"), env=world.environ, stdout=subprocess.PIPE)
+    ).stdout.strip()
+    waiting = subprocess.Popen(world.words("wait", brief), env=world.environ, stdout=subprocess.PIPE)
     world.call("exec", "brief", "touch", "/tmp/end", code=None)  # it may be killed with the container
     assert (waiting.communicate(timeout=30)[0], waiting.returncode) == (b"3\n", 3)
+    assert json.loads(world.call("wait", "--json", brief, code=3).stdout)["codes"] == {"brief": 3}
 
 
 @pytest.mark.parametrize("world", ENGINES[1:3], indirect=True)

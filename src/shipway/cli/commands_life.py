@@ -181,13 +181,12 @@ def _rename(call: Call) -> Answer:
 
 def _wait(call: Call) -> Answer:
     from shipway.cli.show_json import render_json
-    from shipway.verbs.containers import find_named
-    from shipway.verbs.waiting import wait_for
+    from shipway.verbs.waiting import Gone, find_awaited, wait_for
 
     code, codes = 0, {}
-    for name in call.arguments.words or ("",):
-        named = find_named(name, call.task())
-        codes[_called(named)] = code = wait_for(named, call.emit)
+    for found in [find_awaited(name, call.task()) for name in call.arguments.words or ("",)]:
+        name, code = found if isinstance(found, Gone) else (_called(found), wait_for(found, call.emit))
+        codes[name] = code
         if not call.json:
             sys.stdout.write(f"{code}\n")
             sys.stdout.flush()

@@ -37,8 +37,9 @@ def list_containers(state: str) -> tuple[Container, ...]:
         mine = [pair for pair in pairs if pair[0].engine == engine]
         statuses = life_of(engine).statuses(mine)
         for (record, folder), status in zip(mine, statuses, strict=True):
-            found[record.id] = Container(record, status, folder)
-    lasting = [found[record.id] for record, _ in pairs]
+            if status is not None:
+                found[record.id] = Container(record, status, folder)
+    lasting = [found[record.id] for record, _ in pairs if record.id in found]
     return tuple(sorted([*lasting, *anonymous.list_runs(state)], key=lambda one: one.record.made))
 
 
@@ -63,12 +64,16 @@ def look_up(state: str, name: str) -> Container | None:
     """
     found = records.find_record(state, name)
     if found is not None:
-        [status] = life_of(found[0].engine).statuses([found])
-        return Container(found[0], status, found[1])
+        return _now(*found)
     for one in anonymous.list_runs(state):
         if name == one.name or (len(name) > 2 and one.id.startswith(name)):  # noqa: PLR2004 - fewer say nothing
             return one
     return None
+
+
+def _now(record: Record, folder: str) -> Container | None:
+    [status] = life_of(record.engine).statuses([(record, folder)])
+    return Container(record, status, folder) if status is not None else None
 
 
 def find_own(state: str, project: str, target: str = "") -> Container | None:
@@ -80,7 +85,7 @@ def find_own(state: str, project: str, target: str = "") -> Container | None:
         and pair[0].environment.project == project
         and target in ("", pair[0].environment.target)
     ]
-    found = [Container(pair[0], life_of(pair[0].engine).statuses([pair])[0], pair[1]) for pair in mine]
+    found = [one for pair in mine if (one := _now(*pair)) is not None]
     running = [one for one in found if one.running]
     return next(iter((*running, *found)), None)
 

@@ -65,8 +65,8 @@ class Begin(NamedTuple):
 class Life(Protocol):
     """One engine's ways."""
 
-    def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status]:
-        """How these containers stand now."""
+    def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status | None]:
+        """How these containers stand now; None for one that was removed since its record was read."""
         ...
 
     def begin(self, begin: Begin) -> int | None:

@@ -69,7 +69,7 @@ class OciLife:
     def _program(self) -> Program:
         return require_program(dialect_of(self.engine))
 
-    def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status]:
+    def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status | None]:
         """One question for all; an engine that does not answer makes them unknown, which is no error here."""
         try:
             found = inspect_containers(
@@ -79,9 +79,8 @@ class OciLife:
             unknown = Status(State.UNKNOWN, reason=error.message)
             return [unknown for _ in pairs]
         found |= self._without_network(pairs, found)
-        lost = Status(State.EXITED, code=_GONE, reason=f"{self.engine} has lost it")
         return [
-            _explained(found.get(record.engine_id, lost), record, folder) if record.engine_id else Status()
+            self._status(record, folder, found.get(record.engine_id)) if record.engine_id else Status()
             for record, folder in pairs
         ]
 
@@ -97,6 +96,15 @@ class OciLife:
 
         lost = find_lost_networks(self._program(), beside)
         return {one: beside[one]._replace(lost_network=names[one]) for one in lost}
+
+    def _status(self, record: Record, folder: str, found: Status | None) -> Status | None:
+        """`found`: what the engine says of it, if it knows it."""
+        if found is not None:
+            return _explained(found, record, folder)
+        if record.options.rm:  # its keeper is just removing it, from the engine first
+            self._await_keeper(folder, _REMOVAL_PATIENCE)
+        lost = Status(State.EXITED, code=_GONE, reason=f"{self.engine} has lost it")
+        return lost if records.is_there(folder) else None
 
     def begin(self, begin: Begin) -> int | None:
         """Made if it is not there, then started; the engine's own program joins the caller's streams."""

@@ -112,6 +112,11 @@ def _unlink_names(folder: str, *, but: str = "") -> None:
                 os.unlink(f"{links}/{name}")
 
 
+def is_there(folder: str) -> bool:
+    """Whether the container has not been removed."""
+    return os.path.exists(f"{folder}/{_RECORD}")
+
+
 def read_record(folder: str) -> Record | None:
     """The record; None if there is none that can be read."""
     try:

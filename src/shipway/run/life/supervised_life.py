@@ -31,9 +31,12 @@ _AGAIN = 0.01
 class SupervisedLife:
     """See `lives.Life`."""
 
-    def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status]:
+    def statuses(self, pairs: Sequence[tuple[Record, str]]) -> list[Status | None]:
         """From the containers' own files and locks."""
-        return [_with_network(records.find_status(folder), folder) for _, folder in pairs]
+        found = ((records.find_status(folder), folder) for _, folder in pairs)
+        return [
+            None if _is_gone(status, folder) else _with_network(status, folder) for status, folder in found
+        ]
 
     def begin(self, begin: Begin) -> int | None:
         """A supervisor is forked off; with streams, it is attached to before the command starts."""
@@ -197,13 +200,14 @@ class SupervisedLife:
         records.remove_container(container.folder)
 
 
+def _is_gone(status: Status, folder: str) -> bool:
+    """Whether it says nothing because it was removed meanwhile."""
+    return status.state is State.CREATED and not records.is_there(folder)
+
+
 def _with_network(status: Status, folder: str) -> Status:
-    """With its ports, as its network's record has them, and what became of the network that it shares."""
-    if status.state is not State.RUNNING:
-        return status
-    if lost := find_lost(folder):
-        return status._replace(lost_network=lost)
-    if not os.path.exists(f"{folder}/{NETWORK}"):
+    """As its network's record has them."""
+    if status.state is not State.RUNNING or not os.path.exists(f"{folder}/{NETWORK}"):
         return status
     from shipway.run.network.bridge import read_record  # noqa: PLC0415 - only such networks need it
 
