@@ -12,7 +12,7 @@ from shipway.core.text import shown
 from shipway.host.lock import is_locked
 from shipway.run.inside import command_missing, command_unusable
 from shipway.run.life import records, wire
-from shipway.run.life.beside import find_lost, warner
+from shipway.run.life.beside import warner
 from shipway.run.life.model import MAIN, NETWORK, Captured, Service, State
 from shipway.run.life.relay import Ends, MasterLink, SocketLink, relay
 
