@@ -12,7 +12,7 @@ from shipway.core.text import shown
 from shipway.host.lock import is_locked
 from shipway.run.inside import command_missing, command_unusable
 from shipway.run.life import records, wire
-from shipway.run.life.beside import warner
+from shipway.run.life.beside import find_lost, warner
 from shipway.run.life.model import MAIN, NETWORK, Captured, Service, State
 from shipway.run.life.relay import Ends, MasterLink, SocketLink, relay
 
@@ -206,8 +206,12 @@ def _is_gone(status: Status, folder: str) -> bool:
 
 
 def _with_network(status: Status, folder: str) -> Status:
-    """As its network's record has them."""
-    if status.state is not State.RUNNING or not os.path.exists(f"{folder}/{NETWORK}"):
+    """With its ports, as its network's record has them, and what became of the network that it shares."""
+    if status.state is not State.RUNNING:
+        return status
+    if lost := find_lost(folder):
+        return status._replace(lost_network=lost)
+    if not os.path.exists(f"{folder}/{NETWORK}"):
         return status
     from shipway.run.network.bridge import read_record  # noqa: PLC0415 - only such networks need it
 
