@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -174,6 +175,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     ]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What may take longer than usual comes first, so that no worker is left alone with it at the end."""
+    usual = float(config.getini("timeout") or 0)
+
+    def allowed(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("timeout")
+        return max(usual, mark.args[0]) if mark else usual
+
+    items.sort(key=allowed, reverse=True)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip with a counted reason, or fail where the ability was promised."""
     ability, why = _lacking(item)
@@ -248,7 +260,14 @@ sys.addaudithook(_refuse_real_places)
 
 
 @pytest.fixture(scope="session")
-def shared_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all tests of this run share, in every worker."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def shared_store(session_folder: Path) -> str:
     """A store that all tests of this run share, in every worker, so that nothing is downloaded twice.
 
     `SHIPWAY_TEST_STORE` keeps it between runs.
@@ -257,9 +276,7 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> str:
     if kept:
         os.makedirs(kept, exist_ok=True)
         return kept
-    base = tmp_path_factory.getbasetemp()
-    root = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    store = root / "shared-store"
+    store = session_folder / "shared-store"
     store.mkdir(exist_ok=True)
     return str(store)
 
