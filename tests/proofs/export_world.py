@@ -1,11 +1,9 @@
 """Docker for the proofs of exports: Debian's own client, and the image that lends its tools to exported Dockerfiles."""
 
 import os
-import subprocess
 import sys
 
 from private_engines import call_engine
-from shipway.host.mirrors import read_mirrors
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 # A newer client without its build plug-in refuses.
@@ -20,27 +18,6 @@ BUILD = (
 def docker(engine, *words):
     """What Docker prints. `engine`: the variables of a private one."""
     return call_engine(CLIENT, {**engine, "DOCKER_BUILDKIT": "1"}, *words)
-
-
-def import_base(engine, folder):
-    """What an exported Dockerfile calls `debian:bookworm`, from the archive."""
-    mirrors = read_mirrors(os.environ)
-    main, security = mirrors.of("debian")[0], mirrors.of("debian-security")[0]
-    sources, tar = folder / "sources.list", folder / "base.tar"
-    lines = [
-        f"deb {main} bookworm main",
-        f"deb {main} bookworm-updates main",
-        f"deb {security} bookworm-security main",
-    ]
-    sources.write_text("\n".join(lines) + "\n")
-    options = ("--quiet", "--variant=minbase", '--aptopt=Acquire::Check-Valid-Until "false"')
-    subprocess.run(
-        ["mmdebstrap", *options, "bookworm", str(tar), str(sources)],
-        check=True,
-        timeout=300,
-        stdout=sys.stderr,
-    )
-    docker(engine, "import", str(tar), "debian:bookworm")
 
 
 def place_programs(folder):

@@ -6,10 +6,9 @@ Docker is Debian's, with its built-in BuildKit and no network of its own; the im
 import os
 
 import pytest
-from export_world import BUILD, docker, import_base
+from export_world import BUILD, docker
 from rootfs_compare import differences, from_manifests, from_tar, read_allowed
 
-from private_engines import private_docker
 from shipway.verbs.context import Task
 from shipway.verbs.export import run_export
 from shipway.verbs.prepare import build_planned, plan_project
@@ -41,15 +40,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def engine():
-    """A private engine."""
-    with private_docker() as settings:
-        yield settings
-
-
 @pytest.mark.timeout(900)
-def test_docker_builds_what_we_build(engine, tmp_path, monkeypatch, shared_store):
+def test_docker_builds_what_we_build(docker_with_debian, tmp_path, monkeypatch, shared_store):
     monkeypatch.setenv("SHIPWAY_STORE", shared_store)
     project = tmp_path / "small"
     (project / "data").mkdir(parents=True)
@@ -61,12 +53,12 @@ def test_docker_builds_what_we_build(engine, tmp_path, monkeypatch, shared_store
     ):
         (project / name).write_text(text)
         (project / name).chmod(0o644)
+    engine = docker_with_debian
     task = Task(directory=str(project))
     run_export("dockerfile", task, output=str(project / "Dockerfile"))
     planned = plan_project(task, files=True)
     ours = from_manifests([tree.manifest() for tree in build_planned(planned, task).trees])
 
-    import_base(engine, tmp_path)
     docker(engine, "build", *BUILD, "-t", "small", str(project))
     container = docker(engine, "create", "small")
     docker(engine, "export", "-o", str(tmp_path / "small.tar"), container)

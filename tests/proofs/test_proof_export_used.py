@@ -12,11 +12,10 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 
 import pytest
-from export_world import BUILD, docker, import_base, place_programs
+from export_world import BUILD, docker, place_programs
 from rootfs_compare import differences, from_manifests, from_tar, read_allowed
 
 from devcontainer_cli import fetch_cli
-from private_engines import private_docker
 from shipway.verbs.context import Task
 from shipway.verbs.export import run_export
 from shipway.verbs.prepare import build_planned, plan_project
@@ -127,15 +126,13 @@ def call(project, env, *words):
     return done.stdout.strip()
 
 
-def test_exported_files_are_used(project, tmp_path):
-    with private_docker() as engine:
-        import_base(engine, tmp_path)
-        env = {**os.environ, **engine, "PASSED": "on"}
-        env["PATH"] = f"{place_programs(tmp_path / 'bin')}:{os.environ['PATH']}"
-        check_makefile(project, engine, env)
-        check_compose(project, env)
-        check_devcontainer(project, tmp_path, env)
-        check_slim(project, engine, tmp_path)
+def test_exported_files_are_used(project, docker_with_debian, tmp_path):
+    env = {**os.environ, **docker_with_debian, "PASSED": "on"}
+    env["PATH"] = f"{place_programs(tmp_path / 'bin')}:{os.environ['PATH']}"
+    check_makefile(project, docker_with_debian, env)
+    check_compose(project, env)
+    check_devcontainer(project, tmp_path, env)
+    check_slim(project, docker_with_debian, tmp_path)
 
 
 def check_makefile(project, engine, env):

@@ -147,8 +147,8 @@ def bare_environment(path: str) -> frozenset[str]:
     return frozenset(tree_at(path))
 
 
-def installed(place: str, files: list[str], tool: str, *, bytecode: bool) -> tuple[str, dict[str, Item]]:
-    """An environment below `place` that `tool` filled from wheels, and what it put there."""
+def installed(place: str, files: list[str], tool: str) -> tuple[str, dict[str, Item]]:
+    """An environment below `place` that `tool` filled from wheels, and what it put there; pip with bytecode."""
     folder = os.path.dirname(files[0])
     path = os.path.join(place, "theirs")
     shutil.rmtree(path, ignore_errors=True)
@@ -159,9 +159,20 @@ def installed(place: str, files: list[str], tool: str, *, bytecode: bool) -> tup
     if tool == "uv":
         run("uv", "pip", *common, "--python", python, *wanted, UV_CACHE_DIR=f"{path}-cache")
     else:
-        extra = "--compile" if bytecode else "--no-compile"
-        run(sys.executable, "-m", "pip", f"--python={path}", *common, extra, *wanted)
+        run(sys.executable, "-m", "pip", f"--python={path}", *common, "--compile", *wanted)
     return path, tree_at(path, exclude=skeleton)
+
+
+def without_bytecode(tree: tuple[str, dict[str, Item]]) -> tuple[str, dict[str, Item]]:
+    """The environment `tree` as the tool leaves it that is asked for no bytecode: pip makes it last, and states it in RECORD."""
+    path, items = tree
+    for folder, _, names in os.walk(path):
+        if folder.endswith(".dist-info") and "RECORD" in names:
+            with open(f"{folder}/RECORD", encoding="utf-8", newline="") as file:
+                kept = [line for line in file if ".pyc," not in line]
+            with open(f"{folder}/RECORD", "w", encoding="utf-8", newline="") as file:
+                file.writelines(kept)
+    return path, {name: item for name, item in items.items() if not name.endswith((".pyc", "/__pycache__"))}
 
 
 def wheel_name(file: str) -> str:
@@ -299,18 +310,26 @@ def test_the_set_is_large_enough(cache):
     assert len(PACKAGES) >= 30
 
 
-# Bytecode is made as pip makes it; which of the files uv compiles is its own rule.
-@pytest.mark.parametrize(("tool", "bytecode"), [("uv", False), ("pip", False), ("pip", True)])
-def test_equal_path_by_path(cache, tool, bytecode):
-    place = os.path.join(cache, f"like-{tool}-{bytecode}")
-    os.makedirs(place, exist_ok=True)
+def test_equal_path_by_path(cache):
+    """Without bytecode like both, with it like pip: which of the files uv compiles is its own rule."""
+    place = os.path.join(cache, "alike")
     files = wheels(cache)
-    mine = ours(place, files, bytecode=bytecode)
-    theirs = installed(place, files, tool, bytecode=bytecode)
-    found = differences(mine, theirs)
-    # Only the downloads are worth their place between runs.
-    shutil.rmtree(place)
-    assert not found, f"{len(found)} differences:\n" + "\n".join(found[:60])
+    try:
+        plain = ours(os.path.join(place, "plain"), files, bytecode=False)
+        compiled = ours(os.path.join(place, "compiled"), files, bytecode=True)
+        by_uv = installed(os.path.join(place, "uv"), files, "uv")
+        by_pip = installed(os.path.join(place, "pip"), files, "pip")
+        found = {
+            "uv": differences(plain, by_uv),
+            "pip, bytecode": differences(compiled, by_pip),
+            "pip": differences(plain, without_bytecode(by_pip)),
+        }
+    finally:
+        # Only the downloads are worth their place between runs.
+        shutil.rmtree(place, ignore_errors=True)
+    assert not any(found.values()), "\n".join(
+        f"{len(some)} differences from {tool}:\n" + "\n".join(some[:60]) for tool, some in found.items()
+    )
 
 
 INSIDE = """
