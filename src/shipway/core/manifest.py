@@ -109,13 +109,18 @@ def _quote(text: str) -> str:
     return quote_from_bytes(raw, safe=_SAFE)
 
 
+def _quote_target(target: str) -> str:
+    """`-` is for what has none, so a link to a file of that name is written otherwise."""
+    return "%2D" if target == "-" else _quote(target) or "-"
+
+
 def unquote_path(text: str) -> str:
     """The path or target that stands as `text` in a manifest."""
     return unquote_to_bytes(text).decode("utf-8", "surrogateescape") if "%" in text else text
 
 
 def _line(entry: Entry) -> str:
-    subject = entry.digest if entry.kind == FILE else _quote(entry.target) if entry.target else "-"
+    subject = entry.digest if entry.kind == FILE else _quote_target(entry.target)
     xattrs = ",".join(f"{_quote(name)}={value.hex()}" for name, value in sorted(entry.xattrs)) or "-"
     head = f"{entry.kind}\t{entry.mode:04o}\t{entry.uid}\t{entry.gid}\t{entry.mtime}\t{entry.size}"
     return f"{head}\t{subject}\t{_quote(entry.path)}\t{xattrs}\n"

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipway.core.manifest import DIRECTORY, FILE, SYMLINK, WHITEOUT, Entry, Manifest, parse_manifest
@@ -47,6 +47,7 @@ entries = st.one_of(
 manifests = st.lists(entries, max_size=12, unique_by=lambda entry: entry.path).map(Manifest)
 
 
+@example(Manifest([Entry("link", SYMLINK, 0o777, target="-")]))
 @given(manifests)
 def test_text_and_value_are_the_same_thing(manifest):
     text = manifest.render()
