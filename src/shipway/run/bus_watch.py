@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import os
-import select
-import signal
 from typing import TYPE_CHECKING
 
+from shipway.host.readable import calling_when_readable
 from shipway.run.bus_error import Sign, find_sign
 from shipway.sandbox.deaths import open_watch
 
@@ -44,31 +42,18 @@ def watching(is_ours: IsOurs) -> Iterator[Seen]:
     if watch is None:
         yield Seen(None)
         return
-    ended, end = os.pipe2(os.O_CLOEXEC)
-    over = _thread.allocate_lock()
-    over.acquire()
 
-    def follow() -> None:
-        poll = select.poll()
-        poll.register(watch.fd, select.POLLIN)
-        poll.register(ended, select.POLLIN)
+    def hear() -> bool:
         with contextlib.suppress(OSError):
-            while not any(fd == ended for fd, _ in poll.poll()):
-                watch.read()
             watch.read()
-        over.release()
+            return True
+        return False
 
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        _thread.start_new_thread(follow, ())
+        with calling_when_readable(watch.fd, hear):
+            yield Seen(watch)
+        hear()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    try:
-        yield Seen(watch)
-    finally:
-        os.close(end)
-        over.acquire()
-        os.close(ended)
         watch.close()
 
 

@@ -6,15 +6,13 @@ engine's process. Nobody asks again and again.
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import os
-import select
-import signal
 from typing import TYPE_CHECKING
 
 from shipway.core.events import Note
 from shipway.core.text import shown
+from shipway.host.readable import calling_when_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +84,12 @@ def warner(emit: Emit, stderr: int = 2, *, tty: bool) -> Callable[[str], None]:
 def following(fd: int, loop: Loop | None, ended: Callable[[], None]) -> Iterator[None]:
     """Call `ended` once when `fd` can be read, as long as the block lasts; without a loop in a thread."""
     if loop is None:
-        with _threaded(fd, ended):
+
+        def end() -> bool:
+            ended()
+            return False
+
+        with calling_when_readable(fd, end):
             yield
         return
 
@@ -99,32 +102,3 @@ def following(fd: int, loop: Loop | None, ended: Callable[[], None]) -> Iterator
         yield
     finally:
         loop.forget(fd)
-
-
-@contextlib.contextmanager
-def _threaded(fd: int, ended: Callable[[], None]) -> Iterator[None]:
-    over, end = os.pipe2(os.O_CLOEXEC)
-    done = _thread.allocate_lock()
-    done.acquire()
-
-    def follow() -> None:
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        poll.register(over, select.POLLIN)
-        try:
-            if not any(one == over for one, _ in poll.poll()):
-                ended()
-        finally:
-            done.release()
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        _thread.start_new_thread(follow, ())
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    try:
-        yield
-    finally:
-        os.close(end)
-        done.acquire()
-        os.close(over)
