@@ -50,8 +50,10 @@ if TYPE_CHECKING:
     from shipway.run.model import RunRequest
     from shipway.run.oci.command import Dialect
 
-_LOG_PATIENCE = 3.0
-"""Seconds that an end waits for the keeper to have read the last of the log."""
+_LOG_PATIENCE = 6.0
+"""Seconds that an end waits for the keeper to have read the last of the log: two for a follower that does not end
+(`keeper._LAST`), and several questions to a slow engine.
+"""
 _REMOVAL_PATIENCE = 10.0
 _END_PATIENCE = 2.0
 _NO_MONITOR = b"timed out waiting for file"
